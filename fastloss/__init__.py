@@ -1,0 +1,1 @@
+from fastloss.elementwise.residual import *

@@ -1,0 +1,108 @@
+"""What arrays may come in and go out: element types, layouts, overlaps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastloss._isa import kernels
+
+BFLOAT16 = kernels.BFLOAT16
+FLOATS = {kernels.FLOAT16: np.dtype("f2"), kernels.FLOAT32: np.dtype("f4"), kernels.FLOAT64: np.dtype("f8")}
+
+KINDS: dict[np.dtype[Any], int] = {}
+for _name, _code in [
+    ("?", kernels.BOOL), ("i1", kernels.INT8), ("i2", kernels.INT16), ("i4", kernels.INT32), ("i8", kernels.INT64),
+    ("u1", kernels.UINT8), ("u2", kernels.UINT16), ("u4", kernels.UINT32), ("u8", kernels.UINT64),
+    ("f2", kernels.FLOAT16), ("f4", kernels.FLOAT32), ("f8", kernels.FLOAT64),
+]:  # fmt: skip
+    _dtype = np.dtype(_name)
+    KINDS[_dtype] = _code
+    if _dtype.itemsize > 1:
+        KINDS[_dtype.newbyteorder("S")] = _code | kernels.SWAPPED
+
+# Kinds that float32 holds exactly, and predictions that are computed in it.
+EXACT_IN_SINGLE = frozenset(
+    code | swapped
+    for code in (
+        kernels.BOOL, kernels.INT8, kernels.INT16, kernels.UINT8, kernels.UINT16,
+        kernels.FLOAT16, kernels.BFLOAT16, kernels.FLOAT32,
+    )
+    for swapped in (0, kernels.SWAPPED)
+)  # fmt: skip
+INTEGERS = frozenset(
+    code | swapped for code in range(kernels.BOOL, kernels.UINT64 + 1) for swapped in (0, kernels.SWAPPED)
+)
+
+
+def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
+    """A view of what was given, never a copy of an array, with the code of its element type."""
+    array = given if type(given) is np.ndarray else _as_array(owner, name, given)
+    kind = KINDS.get(array.dtype)
+    if kind is not None:
+        return array, kind
+    if array.dtype.name == "bfloat16":
+        return array.view(np.uint16), BFLOAT16
+    raise TypeError(f"{owner}: {name} has dtype {array.dtype}, must be a real number type of at most 64 bits")
+
+
+def _as_array(owner: str, name: str, given: Any) -> NDArray[Any]:
+    torch = sys.modules.get("torch")
+    try:
+        if torch is not None and isinstance(given, torch.Tensor):
+            if given.dtype == torch.bfloat16:
+                import ml_dtypes
+
+                return np.asarray(given.view(torch.uint16)).view(ml_dtypes.bfloat16)
+            return np.asarray(given)
+        if hasattr(given, "__dlpack__") and not hasattr(given, "__array__"):
+            return np.from_dlpack(given)
+        return np.asarray(given)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        kind = type(given).__name__
+        raise TypeError(f"{owner}: {name} is a {kind} that NumPy cannot view as an array: {error}") from error
+
+
+def output(owner: str, name: str, given: Any, shape: tuple[int, ...]) -> tuple[NDArray[Any], int]:
+    """Check an output that the caller provides; the array itself and the code of its element type."""
+    if not isinstance(given, np.ndarray):
+        raise TypeError(f"{owner}: {name} is a {type(given).__name__}, must be a NumPy array")
+    if given.shape != shape:
+        raise ValueError(f"{owner}: {name} has shape {given.shape}, must be {shape}")
+    if not given.flags.writeable:
+        raise ValueError(f"{owner}: {name} is read-only, must be writeable")
+    array, kind = operand(owner, name, given)
+    if kind & ~kernels.SWAPPED < kernels.FLOAT16:
+        raise TypeError(f"{owner}: {name} has dtype {given.dtype}, must be a floating-point type")
+    return array, kind
+
+
+def refuse_overlap(
+    owner: str, outputs: Sequence[tuple[str, NDArray[Any]]], inputs: Sequence[tuple[str, NDArray[Any]]]
+) -> None:
+    """Outputs must be apart; one may be an input element for element, since a block is read before it is written."""
+    for position, (name, out) in enumerate(outputs):
+        for other_name, other in outputs[:position]:
+            if np.shares_memory(out, other):
+                raise ValueError(f"{owner}: {name} overlaps {other_name}, must be apart from it")
+        for other_name, other in inputs:
+            if np.may_share_memory(out, other) and not _same_elements(out, other) and np.shares_memory(out, other):
+                raise ValueError(f"{owner}: {name} overlaps {other_name}, must be apart from it or the very same array")
+
+
+def _same_elements(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return (
+        a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+        and a.strides == b.strides
+        and a.shape == b.shape
+        and a.itemsize == b.itemsize
+    )
+
+
+def memory_order(array: NDArray[Any]) -> tuple[int, ...]:
+    """The axes from the longest stride to the shortest: the order in which the elements lie in memory."""
+    return tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))

@@ -1,0 +1,287 @@
+"""What every loss does besides mathematics: its declaration, the registry, the public verbs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+from numpy.typing import ArrayLike
+
+from fastloss._call import GRAD, HESS, VALUE, Array, Call, Floats, NanPolicy, Plan, Reduction
+from fastloss._parameters import ANY, Domain, checked, choice, number
+from fastloss.state import LossState
+
+_L = TypeVar("_L", bound="Loss")
+registry: dict[str, type[Loss]] = {}
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field, number, choice))
+def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L]]:
+    """Declare a loss: make its class a frozen dataclass and enter it in the registry under its names.
+
+    The function is named as the class in snake case unless `name` says otherwise; `aliases` are the further names
+    that people type by habit.
+    """
+
+    def declare(cls: type[_L]) -> type[_L]:
+        cls = dataclass(frozen=True)(cls)
+        cls.function_name = name or _snake(cls.__name__)
+        cls.aliases = aliases
+        registry[cls.function_name] = cls
+        return cls
+
+    return declare
+
+
+# Losses -------------------------------------------------------------------------------------------
+
+
+class Loss:
+    """A loss function: a value for each target and prediction, its derivatives, and their reductions.
+
+    Concrete losses declare their parameters as fields, the domains of their arrays, and the kernel that holds
+    their formula. All of them are frozen, hashable and picklable, and are called alike.
+    """
+
+    function_name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]]
+    kernel: ClassVar[str]
+    target: ClassVar[Domain] = ANY
+    prediction: ClassVar[Domain] = ANY
+    second_prediction: ClassVar[Domain] = ANY
+    variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    _plan: Plan
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        for parameter in fields(self):  # type: ignore[arg-type]
+            given = getattr(self, parameter.name)
+            object.__setattr__(self, parameter.name, checked(owner, parameter.name, given, parameter.metadata))
+        domains = (self._target_domain(), self._prediction_domain(), self.second_prediction)
+        object.__setattr__(self, "_plan", Plan.of(owner, *self._kernel(), domains))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), {f.name: getattr(self, f.name) for f in fields(self)})  # type: ignore[arg-type]
+
+    # What a loss may say of itself beyond its declaration
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        """The kernel's name and up to four constants of its formula; by default the parameters themselves."""
+        return self.kernel, tuple(float(getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
+
+    def _target_domain(self) -> Domain:
+        return self.target
+
+    def _prediction_domain(self) -> Domain:
+        return self.prediction
+
+    def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
+        if y != x:
+            raise ValueError(f"{type(self).__name__}: y_true has shape {y}, must match y_pred's {x}")
+
+    def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
+        """Target, prediction and second prediction (or None) of every element, as views of one shape."""
+        return y, x, None
+
+    def _second_kind(self, kind: int) -> int:
+        """The element type of the second prediction, given that of y_pred."""
+        return kind
+
+    def _parts(self, derivative: Array | None) -> tuple[Array | None, Array | None]:
+        """An array of y_pred's shape as the derivatives in the prediction and in the second prediction."""
+        return derivative, None
+
+    # The public verbs
+
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        nan_policy: NanPolicy = "propagate",
+        out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> Any:
+        """Compute the loss.
+
+        Parameters
+        ----------
+        y_true : array_like
+            Targets, in the domain that the loss states. Any array that NumPy views without a copy, of any real
+            type, layout and byte order.
+        y_pred : array_like
+            Predictions, of exactly the shape that belongs to `y_true`; nothing is broadcast.
+        sample_weight : array_like, optional
+            Finite and not negative, of `y_pred`'s shape or one for each index of its first axis. An element of
+            weight 0 contributes exactly 0, even where its loss is infinite or NaN.
+        mask : array_like of bool, optional
+            True where an element counts, of `y_pred`'s shape or one for each index of its first axis.
+        reduction : {"mean", "batch_mean", "sum", "none"}
+            The sum of weighted losses over the sum of weights; over the number of elements that are neither
+            masked nor omitted; the sum; or an array of weighted losses.
+        nan_policy : {"propagate", "omit", "raise"}
+            What a NaN in `y_true` does: make the result NaN, leave the element out of sums and counts, or raise.
+        out : ndarray, optional
+            Where to write the losses of ``reduction="none"``; any floating-point type.
+        num_threads : int, optional
+            Threads to use. By default as many as OpenMP's settings, the processor affinity and the control
+            group's quota allow and the work feeds. The result has the same bits for every number.
+
+        Returns
+        -------
+        float or ndarray
+            The reduced loss; for "none" an array, float32 for predictions of 32 bits or fewer, else float64.
+        """
+        return self._evaluate(
+            VALUE, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, out, None, None
+        )[0]
+
+    def grad(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        nan_policy: NanPolicy = "propagate",
+        grad_out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> Any:
+        """Compute the gradient of exactly the reduced loss in `y_pred`.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, nan_policy, num_threads
+            As for calling the loss.
+        reduction : {"mean", "batch_mean", "sum", "none"}
+            The reduction whose gradient is wanted; that of "sum" and "none" is the derivative of each weighted loss.
+        grad_out : ndarray, optional
+            Where to write the gradient; any floating-point type. May be `y_pred` itself.
+
+        Returns
+        -------
+        ndarray
+            Of `y_pred`'s shape and, unless `grad_out` is given, its type.
+        """
+        return self._evaluate(
+            GRAD, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, None, grad_out, None
+        )[1]
+
+    def value_and_grad(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        nan_policy: NanPolicy = "propagate",
+        out: Floats | None = None,
+        grad_out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> tuple[Any, Any]:
+        """Compute the loss and its gradient in one pass.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, reduction, nan_policy, out, num_threads
+            As for calling the loss.
+        grad_out : ndarray, optional
+            As for the gradient.
+
+        Returns
+        -------
+        value : float or ndarray
+            What calling the loss returns, to the bit.
+        grad : ndarray
+            What `grad` returns, to the bit.
+        """
+        return self._evaluate(
+            VALUE | GRAD, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, out, grad_out, None
+        )[:2]
+
+    def grad_and_hess(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        nan_policy: NanPolicy = "propagate",
+        grad_out: Floats | None = None,
+        hess_out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> tuple[Any, Any]:
+        """Compute the gradient and the diagonal of the Hessian in one pass.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, reduction, nan_policy, grad_out, num_threads
+            As for the gradient.
+        hess_out : ndarray, optional
+            Where to write the diagonal; any floating-point type.
+
+        Returns
+        -------
+        grad, hess : ndarray
+            Of `y_pred`'s shape and type. At a kink the second derivative is the one stated with the loss.
+        """
+        return self._evaluate(
+            GRAD | HESS, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, None, grad_out, hess_out
+        )[1:]
+
+    def state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        nan_policy: NanPolicy = "propagate",
+        num_threads: int | None = None,
+    ) -> LossState:
+        """Compute the mergeable state of these elements: sums, counts and the spread of their losses.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, nan_policy, num_threads
+            As for calling the loss.
+
+        Returns
+        -------
+        LossState
+            Its `mean` is what calling the loss returns, to the bit.
+        """
+        return Call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
+
+    def _evaluate(
+        self,
+        operation: int,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None,
+        mask: ArrayLike | None,
+        reduction: str,
+        nan_policy: str,
+        num_threads: int | None,
+        out: Floats | None,
+        grad_out: Floats | None,
+        hess_out: Floats | None,
+    ) -> tuple[Any, Any, Any]:
+        call = Call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        return call.reduced(operation, reduction, out, grad_out, hess_out)
+
+
+def _rebuild(cls: type[_L], parameters: dict[str, Any]) -> _L:
+    return cls(**parameters)

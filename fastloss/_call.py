@@ -1,0 +1,256 @@
+"""One call of a loss: check its arrays, allocate its results, run the kernel, reduce."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastloss import _threads
+from fastloss._arrays import EXACT_IN_SINGLE, FLOATS, INTEGERS, memory_order, operand, output, refuse_overlap
+from fastloss._isa import kernels
+from fastloss._parameters import ANY, Domain
+from fastloss.state import LossState
+
+if TYPE_CHECKING:
+    from fastloss._base import Loss
+
+Array: TypeAlias = NDArray[Any]
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Reduction: TypeAlias = Literal["mean", "batch_mean", "sum", "none"]
+NanPolicy: TypeAlias = Literal["propagate", "omit", "raise"]
+
+VALUE, GRAD, HESS, MOMENTS = kernels.VALUE, kernels.GRAD, kernels.HESS, kernels.MOMENTS
+REDUCTIONS = ("mean", "batch_mean", "sum", "none")
+NAN_POLICIES = {"propagate": kernels.PROPAGATE, "omit": kernels.OMIT, "raise": kernels.RAISE}
+FLOAT64_ONLY = 0x80  # in a kernel's number: it computes in float64 whatever the input
+FLOAT32, FLOAT64 = kernels.FLOAT32, kernels.FLOAT64
+NARROW = frozenset(code | swapped for code in (kernels.FLOAT16, kernels.BFLOAT16, FLOAT32) for swapped in (0, 64))
+CULPRITS = ("y_true", "y_pred", "y_pred", "sample_weight")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a loss tells the driver, settled once when it is made."""
+
+    owner: str
+    kernel: int
+    constants: tuple[float, ...]
+    single: bool  # the formula exists in float32
+    bounded: bool  # labels: exact in float32 whatever their type
+    closed: tuple[Any, Any]  # the domains as the kernel tests them, in float64 and in float32
+    rules: tuple[str, ...]
+
+    @classmethod
+    def of(cls, owner: str, kernel: str, constants: tuple[float, ...], domains: tuple[Domain, ...]) -> Plan:
+        code = getattr(kernels, kernel)
+        closed = [
+            tuple(None if domain is ANY else domain.closed(dtype) for domain in domains)
+            if any(domain is not ANY for domain in domains)
+            else None
+            for dtype in (np.float64, np.float32)
+        ]
+        rules = (*(str(domain) for domain in domains), "finite and not negative")
+        return cls(owner, code, constants, not code & FLOAT64_ONLY, domains[0].bounded, (closed[0], closed[1]), rules)
+
+
+class Call:
+    """The arrays of one call, checked, and what to do with them."""
+
+    __slots__ = (
+        "_arrays", "_domains", "_kinds", "_loss", "_nan_policy", "_num_threads", "_plan", "_shape", "_single",
+        "_weighted", "_x", "_y",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loss: Loss,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None,
+        mask: ArrayLike | None,
+        nan_policy: str,
+        num_threads: int | None,
+    ) -> None:
+        plan = loss._plan
+        owner = plan.owner
+        if nan_policy not in NAN_POLICIES:
+            raise ValueError(f"{owner}: nan_policy is {nan_policy!r}, must be {_one_of(NAN_POLICIES)}")
+        if num_threads is not None and (not isinstance(num_threads, (int, np.integer)) or num_threads < 1):
+            raise ValueError(f"{owner}: num_threads is {num_threads!r}, must be a positive integer")
+        y, y_kind = operand(owner, "y_true", y_true)
+        x, x_kind = operand(owner, "y_pred", y_pred)
+        if plan.bounded and x_kind in INTEGERS and y_kind not in INTEGERS:
+            raise ValueError(
+                f"{owner}: y_pred has dtype {x.dtype} and y_true {y.dtype}, predictions must be floating-point;"
+                " did you swap y_true and y_pred?"
+            )
+        loss._check_shapes(y.shape, x.shape)
+        target, prediction, second = loss._align(y, x)
+        self._loss, self._plan, self._x, self._y = loss, plan, x, y
+        self._shape = prediction.shape
+        weight, weight_kind = (None, -1) if sample_weight is None else self._per_element("sample_weight", sample_weight)
+        kept, kept_kind = (None, -1) if mask is None else self._per_element("mask", mask)
+        if kept is not None and kept_kind != kernels.BOOL:
+            raise TypeError(f"{owner}: mask has dtype {kept.dtype}, must be bool")
+        self._arrays = (target, prediction, second, weight, kept)
+        self._kinds = (y_kind, x_kind, loss._second_kind(x_kind), weight_kind, kept_kind)
+        self._nan_policy = NAN_POLICIES[nan_policy]
+        self._num_threads = num_threads
+        self._weighted = weight is not None or kept is not None or nan_policy == "omit"
+        self._single = (
+            plan.single and x_kind in NARROW and (y_kind in EXACT_IN_SINGLE or (plan.bounded and y_kind in INTEGERS))
+        )
+        self._domains = plan.closed[self._single]
+
+    def _per_element(self, name: str, given: ArrayLike) -> tuple[Array, int]:
+        """A view of weights or a mask in the shape of the elements; (n,) stands for the first axis."""
+        array, kind = operand(self._plan.owner, name, given)
+        shape = self._shape
+        if array.shape == shape:
+            return array, kind
+        if shape and array.shape == shape[:1]:
+            return np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape), kind
+        also = f" or {shape[:1]}, one for each index of y_pred's first axis" if len(shape) > 1 else ""
+        raise ValueError(f"{self._plan.owner}: {name} has shape {array.shape}, must have y_pred's {shape}{also}")
+
+    def reduced(
+        self, operation: int, reduction: str, out: Floats | None, grad_out: Floats | None, hess_out: Floats | None
+    ) -> tuple[Any, Any, Any]:
+        """The value, gradient and curvature that were asked for, None for the others."""
+        owner = self._plan.owner
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"{owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
+        if out is not None and reduction != "none":
+            raise ValueError(f"{owner}: out is given with reduction={reduction!r}, must be None where a number is returned")
+        if operation == VALUE and reduction != "none":
+            return self._average(self._run(VALUE, 1.0), reduction), None, None
+
+        wide = self._kinds[1] not in NARROW
+        value = grad = hess = _NO_RESULT
+        if operation & VALUE and reduction == "none":
+            value = self._result("out", out, self._shape, FLOAT64 if wide else FLOAT32)
+        if operation & GRAD:
+            kind = FLOAT64 if wide else self._kinds[1] & ~kernels.SWAPPED
+            grad = self._result("grad_out", grad_out, self._x.shape, kind)
+            if operation & HESS:
+                hess = self._result("hess_out", hess_out, self._x.shape, kind)
+        given = [(r.name, r.array) for r in (value, grad, hess) if r.given]
+        if given:
+            inputs = [(n, a) for n, a in zip(CULPRITS, self._arrays[:1] + (self._x, None) + self._arrays[3:4]) if a is not None]
+            refuse_overlap(owner, given, inputs + ([("mask", self._arrays[4])] if self._arrays[4] is not None else []))
+
+        # Outputs that the caller holds stay untouched by an error, and a gradient of a mean needs the sum of
+        # weights before the first element: both take a pass over the targets and weights first.
+        averaged = operation & GRAD and reduction in ("mean", "batch_mean")
+        doubtful = self._domains is not None or self._nan_policy == kernels.RAISE or self._arrays[3] is not None
+        inspected = bool((averaged and self._weighted) or (given and doubtful))
+        scale = 1.0
+        if inspected:
+            sums = self._run(0, 1.0)
+            if averaged:
+                divisor = sums[1] if reduction == "mean" else sums[2]
+                scale = 1.0 / divisor if divisor else 0.0
+        elif averaged:
+            scale = 1.0 / prediction_size if (prediction_size := self._arrays[1].size) else 1.0
+        results = (value.array, *self._loss._parts(grad.array), *self._loss._parts(hess.array))
+        kinds = (value.kind, grad.kind, grad.kind, hess.kind, hess.kind)
+        sums = self._run(operation, scale, results, kinds, check=not inspected)
+        reduced = None
+        if operation & VALUE:
+            reduced = value.public if reduction == "none" else self._average(sums, reduction)
+        return reduced, grad.public, hess.public
+
+    def state(self) -> LossState:
+        loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
+        return LossState(count, weight, loss, square, center, spread)
+
+    def _average(self, sums: tuple[float, ...], reduction: str) -> float:
+        if reduction == "sum":
+            return sums[0]
+        divisor = sums[1] if reduction == "mean" else sums[2]
+        if divisor:
+            return sums[0] / divisor
+        what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
+        warnings.warn(f"{self._plan.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=5)
+        return math.nan
+
+    def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], kind: int) -> _Result:
+        if given is not None:
+            array, kind = output(self._plan.owner, name, given, shape)
+            return _Result(name, array, given, kind, True)
+        # empty_like keeps the memory order of the predictions, so that both are walked alike.
+        like = self._x if shape == self._x.shape else self._arrays[1]
+        if kind == kernels.BFLOAT16:
+            import ml_dtypes
+
+            array = np.empty_like(like, dtype=np.uint16, subok=False)
+            return _Result(name, array, array.view(ml_dtypes.bfloat16), kind, False)
+        array = np.empty_like(like, dtype=FLOATS[kind], subok=False)
+        return _Result(name, array, array, kind, False)
+
+    def _run(
+        self, operation: int, scale: float, results: tuple[Array | None, ...] = (), kinds: tuple[int, ...] = (),
+        check: bool = True,
+    ) -> tuple[float, ...]:  # fmt: skip
+        """Run the kernel; the sums (loss, weight, count, square, center, spread) of what it saw."""
+        arrays: tuple[Array | None, ...] = (*self._arrays, *results)
+        plan, policy, prediction = self._plan, self._nan_policy, self._arrays[1]
+        order = None
+        if prediction.ndim > 1 and not all(array is None or array.flags.c_contiguous for array in arrays):
+            order = memory_order(prediction)
+            arrays = tuple(None if array is None else array.transpose(order) for array in arrays)
+        bad, culprit, *sums = kernels.elementwise(
+            plan.kernel, operation, arrays, self._kinds + kinds, plan.constants, self._domains if check else None, scale,
+            policy if check or policy != kernels.RAISE else kernels.PROPAGATE, self._single,
+            _threads.choose(self._num_threads, prediction.size),
+        )  # fmt: skip
+        if bad >= 0:
+            self._complain(bad, culprit, order)
+        return tuple(sums)
+
+    def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
+        """Raise for the element that the kernel found, by its index in the caller's array."""
+        shape, plan = self._shape, self._plan
+        if order is None:
+            index = np.unravel_index(bad, shape)
+        else:
+            walked = np.unravel_index(bad, [shape[axis] for axis in order])
+            index = tuple(walked[order.index(axis)] for axis in range(len(shape)))
+        array = self._arrays[culprit]
+        assert array is not None
+        element = array[index]
+        if self._kinds[culprit] == kernels.BFLOAT16:
+            element = (np.uint32(element) << np.uint32(16)).view(np.float32)
+        if culprit == 0:
+            index = index[: self._y.ndim]
+        elif culprit == 2:
+            index = (*index, 1)
+        elif culprit == 1 and self._x.ndim > len(index):
+            index = (*index, 0)
+        where = "[" + ", ".join(str(i) for i in index) + "]" if index else ""
+        rule = "a number with nan_policy='raise'" if element != element and culprit < 3 else plan.rules[culprit]
+        raise ValueError(f"{plan.owner}: {CULPRITS[culprit]}{where} is {element}, must be {rule}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """An array that a kernel writes: as the kernel sees it and as the caller does."""
+
+    name: str = ""
+    array: Any = None
+    public: Any = None
+    kind: int = -1
+    given: bool = False
+
+
+_NO_RESULT = _Result()
+
+
+def _one_of(words: Iterable[str]) -> str:
+    return "one of " + ", ".join(map(repr, words))

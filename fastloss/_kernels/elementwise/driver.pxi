@@ -1,0 +1,414 @@
+# The one driver of the elementwise family: checks, weights, sums, scaling and stores, a block at a time.
+#
+# a. A formula returns the loss at one element and writes its first and second derivative. It is a
+#    compile-time constant wherever `loop` is called, and so are the flags: the compiler builds one
+#    vectorised loop for each of value, gradient, both, and gradient with curvature, and deletes what is
+#    not asked for. `prange` stays outside: inside, the outlined body would turn the constant into a load.
+# b. Everything that is not the formula is a further pass over the block in first-level cache.
+# c. The grid of chunks depends on the number of elements alone, a chunk is summed by one thread in
+#    index order, and chunks are folded in index order: no trace of the number of threads.
+
+ctypedef floating (*Formula)(
+    floating y, floating x, floating a, floating b, floating c, floating d, floating* grad, floating* hess
+) noexcept nogil
+
+# A loss of two predictions for each target: `x` and `z` are the two, each has its own derivatives.
+ctypedef double (*PairFormula)(
+    double y, double x, double z, double a, double b, double* grad, double* grad_z, double* hess, double* hess_z
+) noexcept nogil
+
+# The high byte of a kernel's number is its family, each a file beside this one with its own dispatch. Kernels
+# from 0x80 of a family exist in float64 only: their mathematics needs it to hold the accuracy in float32.
+cdef enum:
+    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR
+
+cpdef enum:
+    VALUE = 1
+    GRAD = 2
+    HESS = 4
+    MOMENTS = 8                         # centred second moments of the weighted losses, for their standard error
+
+cpdef enum:
+    PROPAGATE, OMIT, RAISE
+
+cdef enum:
+    MAX_CHUNKS = 4096
+
+cdef struct Domain:
+    bint checked
+    bint ternary                        # only -1, 0 and 1
+    double low
+    double high
+
+# What the sums of a run of elements come to.
+cdef struct Partial:
+    double loss                         # sum of w l
+    double weight                       # sum of w
+    double count                        # elements that are neither masked nor omitted
+    double square                       # sum of w^2, and of the losses under these weights
+    double mean                         #     the mean
+    double spread                       #     and the sum of squares about it
+    Py_ssize_t bad                      # index of the first element that breaks its domain, or -1
+    int culprit                         # which operand that is, as in Job.operands
+
+cdef enum:
+    Y, X, Z, WEIGHT, MASK, VALUE_OUT, GRAD_OUT, GRAD_Z_OUT, HESS_OUT, HESS_Z_OUT, OPERANDS
+
+cdef struct Job:
+    int kernel
+    int operation
+    int nan_policy
+    bint weighted                       # by weight, mask or omission: some elements may count differently
+    bint checked
+    double parameters[4]
+    double scale                        # of the derivatives
+    Domain domains[3]
+    Shape shape
+    Operand operands[OPERANDS]
+    Py_ssize_t chunk
+    Partial* partials
+
+
+# The constant-formula loops -----------------------------------------------------------------------
+
+cdef inline void loop(Formula formula, const floating* y, const floating* x, floating a, floating b, floating c,
+                      floating d, floating* value, floating* grad, floating* hess, Py_ssize_t n,
+                      bint want_value, bint want_grad, bint want_hess) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef floating v, g, h
+    for i in range(n):
+        v = formula(y[i], x[i], a, b, c, d, &g, &h)
+        if want_value:
+            value[i] = v
+        if want_grad:
+            grad[i] = g
+        if want_hess:
+            hess[i] = h
+
+
+cdef inline void specialise(Formula formula, const floating* y, const floating* x, const double* p,
+                            floating* value, floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
+    cdef floating a = <floating> p[0], b = <floating> p[1], c = <floating> p[2], d = <floating> p[3]
+    if operation & HESS:
+        loop(formula, y, x, a, b, c, d, value, grad, hess, n, False, True, True)
+    elif operation & VALUE and operation & GRAD:
+        loop(formula, y, x, a, b, c, d, value, grad, hess, n, True, True, False)
+    elif operation & GRAD:
+        loop(formula, y, x, a, b, c, d, value, grad, hess, n, False, True, False)
+    else:
+        loop(formula, y, x, a, b, c, d, value, grad, hess, n, True, False, False)
+
+
+cdef inline void pair_loop(PairFormula formula, const double* y, const double* x, const double* z, double a, double b,
+                           double* value, double* grad, double* grad_z, double* hess, double* hess_z, Py_ssize_t n,
+                           bint want_value, bint want_grad, bint want_hess) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double v, g, gz, h, hz
+    for i in range(n):
+        v = formula(y[i], x[i], z[i], a, b, &g, &gz, &h, &hz)
+        if want_value:
+            value[i] = v
+        if want_grad:
+            grad[i] = g
+            grad_z[i] = gz
+        if want_hess:
+            hess[i] = h
+            hess_z[i] = hz
+
+
+cdef inline void specialise_pair(PairFormula formula, const double* y, const double* x, const double* z, const double* p,
+                                 Scratch* s, Py_ssize_t n, int operation) noexcept nogil:
+    if operation & HESS:
+        pair_loop(formula, y, x, z, p[0], p[1], s.value, s.grad, s.grad_z, s.hess, s.hess_z, n, False, True, True)
+    elif operation & VALUE and operation & GRAD:
+        pair_loop(formula, y, x, z, p[0], p[1], s.value, s.grad, s.grad_z, s.hess, s.hess_z, n, True, True, False)
+    elif operation & GRAD:
+        pair_loop(formula, y, x, z, p[0], p[1], s.value, s.grad, s.grad_z, s.hess, s.hess_z, n, False, True, False)
+    else:
+        pair_loop(formula, y, x, z, p[0], p[1], s.value, s.grad, s.grad_z, s.hess, s.hess_z, n, True, False, False)
+
+
+include "residual.pxi"
+
+
+cdef void evaluate(Job* job, const floating* y, const floating* x, const double* z, Scratch* s,
+                   Py_ssize_t n) noexcept nogil:
+    """The values and derivatives of one block, by the family that the kernel's number names."""
+    cdef int family = job.kernel >> 8
+    cdef floating* value = <floating*> s.value
+    cdef floating* grad = <floating*> s.grad
+    cdef floating* hess = <floating*> s.hess
+    if family == RESIDUAL:
+        residual(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+
+
+# Passes over a block ------------------------------------------------------------------------------
+
+cdef inline bint allowed(const Domain* domain, double v) noexcept nogil:
+    return v != v or (v >= domain.low and v <= domain.high and (not domain.ternary or v * v * v == v))
+
+
+cdef void check(Job* job, int operand, const floating* v, const double* weight, Py_ssize_t start, Py_ssize_t n,
+                Partial* partial) noexcept nogil:
+    """Record the first counted element outside its domain; NaN is inside unless the policy is to raise."""
+    cdef Py_ssize_t i, wrong = 0
+    cdef bint no_nan = operand == Y and job.nan_policy == RAISE
+    cdef const Domain* domain = &job.domains[operand]
+    cdef floating low = <floating> domain.low, high = <floating> domain.high
+    if not domain.checked and not no_nan:
+        return
+    if domain.ternary:
+        for i in range(n):
+            wrong += not (v[i] * v[i] * v[i] == v[i])
+    else:
+        for i in range(n):
+            wrong += not ((v[i] >= low) & (v[i] <= high))
+    if wrong == 0:
+        return
+    for i in range(n):
+        if job.weighted and weight[i] == 0:
+            continue
+        if not allowed(domain, v[i]) or (no_nan and v[i] != v[i]):
+            if partial.bad < 0 or start + i < partial.bad:
+                partial.bad = start + i
+                partial.culprit = operand
+            return
+
+
+cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize_t n, Scratch* s,
+                         Partial* partial) noexcept nogil:
+    """The weights of a block, 0 where an element is masked or omitted, and their sums."""
+    cdef Py_ssize_t i, wrong = 0
+    cdef const double* given
+    cdef const double* counted
+    cdef double* weight = s.weight
+    cdef double* keep = s.total
+    for i in range(n):
+        keep[i] = 1
+    if job.operands[MASK].data != NULL:
+        counted = load(&job.operands[MASK], &job.shape, start, n, s.weight, s)
+        for i in range(n):
+            keep[i] = counted[i]
+    if job.nan_policy == OMIT:
+        for i in range(n):
+            keep[i] = keep[i] if y[i] == y[i] else 0
+    partial.count += sum_f64(keep, n)
+    if job.operands[WEIGHT].data != NULL:
+        given = load(&job.operands[WEIGHT], &job.shape, start, n, s.weight, s)
+        for i in range(n):
+            weight[i] = given[i] if keep[i] != 0 else 0
+        for i in range(n):
+            wrong += not ((weight[i] >= 0) & (weight[i] <= 1.7976931348623157e308))
+        if wrong > 0:
+            for i in range(n):
+                if not (weight[i] >= 0 and weight[i] <= 1.7976931348623157e308):
+                    partial.bad = start + i
+                    partial.culprit = WEIGHT
+                    break
+    else:
+        memcpy(weight, keep, n * sizeof(double))
+    partial.weight += sum_f64(weight, n)
+    return weight
+
+
+cdef void moments(Job* job, const double* weight, const floating* value, Py_ssize_t n, Scratch* s,
+                  Partial* partial) noexcept nogil:
+    """Fold a block's mean and sum of squares under the weights w^2 into the chunk's (Chan's update)."""
+    cdef Py_ssize_t i
+    cdef double square, mean, spread, both, apart
+    cdef double* u = s.raw
+    cdef double* t = s.total
+    for i in range(n):
+        u[i] = weight[i] * weight[i] if job.weighted else 1
+        t[i] = u[i] * value[i] if u[i] != 0 else 0
+    square = sum_f64(u, n)
+    if square == 0:
+        return
+    mean = sum_f64(t, n) / square
+    for i in range(n):
+        t[i] = u[i] * (value[i] - mean) * (value[i] - mean) if u[i] != 0 else 0
+    spread = sum_f64(t, n)
+    fold_moments(partial, square, mean, spread)
+
+
+cdef void fold_moments(Partial* into, double square, double mean, double spread) noexcept nogil:
+    cdef double both = into.square + square, apart = mean - into.mean
+    if square == 0:
+        return
+    if into.square == 0:
+        into.mean = mean
+        into.spread = spread
+    else:
+        into.mean += apart * (square / both)
+        into.spread += spread + apart * apart * (into.square * (square / both))
+    into.square = both
+
+
+cdef inline void finish(Job* job, floating* v, const double* weight, double scale, Py_ssize_t n) noexcept nogil:
+    """Scale by `scale` and the weights; an element of weight 0 contributes 0 even where it is not finite."""
+    cdef Py_ssize_t i
+    if job.weighted:
+        for i in range(n):
+            v[i] = <floating> ((scale * weight[i]) * v[i]) if weight[i] != 0 else 0
+    elif scale != 1:
+        for i in range(n):
+            v[i] = <floating> (scale * v[i])
+
+
+cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* partial,
+                floating unit) noexcept nogil:
+    cdef Operand* operands = job.operands
+    cdef const Shape* shape = &job.shape
+    cdef const floating* y = load(&operands[Y], shape, start, n, <floating*> s.y, s)
+    cdef const floating* x = NULL
+    cdef const double* z = NULL
+    cdef const double* weight = NULL
+    cdef floating* value = <floating*> s.value
+    cdef floating* grad = <floating*> s.grad
+    cdef floating* hess = <floating*> s.hess
+    cdef Py_ssize_t i
+    if job.weighted:
+        weight = weigh(job, y, start, n, s, partial)
+    else:
+        partial.count += n
+        partial.weight += n
+    if job.operation or job.domains[X].checked:
+        x = load(&operands[X], shape, start, n, <floating*> s.x, s)
+        if operands[Z].data != NULL:
+            z = load(&operands[Z], shape, start, n, s.z, s)
+    if job.checked:
+        check(job, Y, y, weight, start, n, partial)
+        if x != NULL:
+            check(job, X, x, weight, start, n, partial)
+        if z != NULL:
+            check(job, Z, z, weight, start, n, partial)
+    if partial.bad >= 0 or job.operation == 0:
+        return
+    evaluate(job, y, x, z, s, n)
+    if job.operation & MOMENTS:
+        moments(job, weight, value, n, s, partial)
+    if job.operation & VALUE:
+        if job.weighted:
+            for i in range(n):
+                s.total[i] = weight[i] * value[i] if weight[i] != 0 else 0
+            partial.loss += sum_f64(s.total, n)
+        elif floating is float:
+            partial.loss += sum_f32(value, n)
+        else:
+            partial.loss += sum_f64(value, n)
+        if operands[VALUE_OUT].data != NULL:
+            finish(job, value, weight, 1, n)
+            store(&operands[VALUE_OUT], shape, start, n, value, s)
+    if job.operation & GRAD:
+        finish(job, grad, weight, job.scale, n)
+        store(&operands[GRAD_OUT], shape, start, n, grad, s)
+        if operands[GRAD_Z_OUT].data != NULL:
+            finish(job, s.grad_z, weight, job.scale, n)
+            store(&operands[GRAD_Z_OUT], shape, start, n, s.grad_z, s)
+    if job.operation & HESS:
+        finish(job, hess, weight, job.scale, n)
+        store(&operands[HESS_OUT], shape, start, n, hess, s)
+        if operands[HESS_Z_OUT].data != NULL:
+            finish(job, s.hess_z, weight, job.scale, n)
+            store(&operands[HESS_Z_OUT], shape, start, n, s.hess_z, s)
+
+
+cdef void chunk(Job* job, Py_ssize_t index, floating unit) noexcept nogil:
+    cdef Scratch scratch
+    cdef Partial partial
+    cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
+    cdef unsigned mode = enter_ieee_mode()
+    memset(&partial, 0, sizeof(Partial))
+    partial.bad = -1
+    while start < stop and partial.bad < 0:
+        block(job, &scratch, start, min(<Py_ssize_t> BLOCK, stop - start), &partial, unit)
+        start += BLOCK
+    job.partials[index] = partial
+    stream_fence()
+    leave_ieee_mode(mode)
+
+
+cdef void chunk_of_float(void* job, Py_ssize_t index) noexcept nogil:
+    chunk(<Job*> job, index, <float> 1)
+
+
+cdef void chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
+    chunk(<Job*> job, index, <double> 1)
+
+
+# The entry ----------------------------------------------------------------------------------------
+
+def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple parameters, domains, double scale,
+                int nan_policy, bint single, int num_threads):
+    """Run one kernel over operands of one shape.
+
+    `arrays` are the operands in the order Y ... HESS_Z_OUT, None where absent, and `kinds` their element
+    types; `domains` is None or (low, high, ternary) or None for each of y, x and z; `single` computes in
+    float32. Returns (bad index or -1, culprit, sum of w l, sum of w, count, square, mean, spread).
+    """
+    cdef Job job
+    cdef Py_buffer views[OPERANDS]
+    cdef Operand* present[OPERANDS]
+    cdef Partial total
+    cdef Partial small[8]
+    cdef int k, held = 0
+    cdef Py_ssize_t i, blocks, chunks
+    memset(&job, 0, sizeof(Job))
+    job.kernel = kernel
+    job.operation = operation
+    job.nan_policy = nan_policy
+    job.scale = scale
+    for k in range(len(parameters)):
+        job.parameters[k] = parameters[k]
+    job.checked = nan_policy == RAISE
+    if domains is not None:
+        for k in range(3):
+            if domains[k] is not None:
+                job.domains[k].checked = True
+                job.domains[k].low, job.domains[k].high, job.domains[k].ternary = domains[k]
+                job.checked = True
+    for k in range(3):
+        if not job.domains[k].checked:
+            job.domains[k].low = -INFINITY
+            job.domains[k].high = INFINITY
+    try:
+        for k in range(len(arrays)):
+            if arrays[k] is not None:
+                PyObject_GetBuffer(arrays[k], &views[held], PyBUF_STRIDES if k >= VALUE_OUT else PyBUF_STRIDED_RO)
+                describe(&job.operands[k], &views[held], kinds[k])
+                present[held] = &job.operands[k]
+                held += 1
+        job.shape.ndim = views[0].ndim
+        job.shape.size = 1
+        for k in range(job.shape.ndim):
+            job.shape.lengths[k] = views[0].shape[k]
+            job.shape.size *= job.shape.lengths[k]
+        coalesce(&job.shape, present, held)
+        job.weighted = (
+            job.operands[WEIGHT].data != NULL or job.operands[MASK].data != NULL or nan_policy == OMIT
+        )
+        blocks = (job.shape.size + BLOCK - 1) // BLOCK
+        job.chunk = max(1, (blocks + MAX_CHUNKS - 1) // MAX_CHUNKS) * BLOCK
+        chunks = (job.shape.size + job.chunk - 1) // job.chunk
+        job.partials = &small[0] if chunks <= 8 else <Partial*> PyMem_Malloc(chunks * sizeof(Partial))
+        if job.partials == NULL:
+            raise MemoryError
+        with nogil:
+            parallel_for(chunk_of_float if single else chunk_of_double, &job, chunks, num_threads)
+        memset(&total, 0, sizeof(Partial))
+        total.bad = -1
+        for i in range(chunks):
+            if job.partials[i].bad >= 0:
+                total.bad = job.partials[i].bad
+                total.culprit = job.partials[i].culprit
+                break
+            total.loss += job.partials[i].loss
+            total.weight += job.partials[i].weight
+            total.count += job.partials[i].count
+            fold_moments(&total, job.partials[i].square, job.partials[i].mean, job.partials[i].spread)
+    finally:
+        for k in range(held):
+            PyBuffer_Release(&views[k])
+        if job.partials != NULL and job.partials != &small[0]:
+            PyMem_Free(job.partials)
+    return (total.bad, total.culprit, total.loss, total.weight, total.count, total.square, total.mean, total.spread)

@@ -1,0 +1,13 @@
+# All kernels, compiled once for each instruction set by the one-line modules beside this file.
+
+from cpython.buffer cimport PyBUF_STRIDED_RO, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cython cimport floating
+from cython.parallel cimport prange
+from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+include "vecmath.pxi"
+include "memory.pxi"
+include "elementwise/driver.pxi"

@@ -1,0 +1,268 @@
+# How the drivers reach user memory: any strides, alignment, byte order and element type become one
+# contiguous block in first-level cache, and blocks of results go back the same way.
+
+
+cdef extern from "memory.h" nogil:
+    enum: BLOCK "FL_BLOCK"
+    ctypedef struct Scratch "fl_scratch":
+        double* y
+        double* x
+        double* z
+        double* weight
+        double* value
+        double* grad
+        double* grad_z
+        double* hess
+        double* hess_z
+        double* raw
+        double* total
+    double sum_f32 "fl_sum_f32"(const float* v, Py_ssize_t n)
+    double sum_f64 "fl_sum_f64"(const double* v, Py_ssize_t n)
+    void stream "fl_stream"(char* to, const char* source, Py_ssize_t size)
+    void stream_fence "fl_stream_fence"()
+    void swap_bytes "fl_swap_bytes"(char* v, Py_ssize_t n, int itemsize)
+    unsigned enter_ieee_mode "fl_enter_ieee_mode"()
+    void leave_ieee_mode "fl_leave_ieee_mode"(unsigned found)
+
+cdef enum:
+    MAX_DIMS = 64                       # NumPy's own limit
+    STREAM_BYTES = 1 << 23              # outputs from this size on go past the caches
+
+# Element types, as `_arrays.py` names them; SWAPPED is added for the other byte order.
+cpdef enum:
+    BOOL, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64
+    SWAPPED = 64
+
+ctypedef fused element:
+    int8_t
+    int16_t
+    int32_t
+    int64_t
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+    float
+    double
+
+cdef struct Shape:
+    int ndim
+    Py_ssize_t size
+    Py_ssize_t lengths[MAX_DIMS]
+
+cdef struct Operand:
+    char* data                          # NULL: absent
+    int kind
+    bint swapped
+    bint direct                         # native byte order, aligned, contiguous in the order of iteration
+    int itemsize
+    Py_ssize_t strides[MAX_DIMS]
+
+
+# Parallel loops -----------------------------------------------------------------------------------
+
+ctypedef void (*Task)(void* job, Py_ssize_t index) noexcept nogil
+
+cdef void parallel_for(Task task, void* job, Py_ssize_t tasks, int num_threads) noexcept nogil:
+    """The one place where OpenMP is entered."""
+    cdef Py_ssize_t i
+    for i in prange(tasks, num_threads=num_threads, use_threads_if=num_threads > 1, schedule="static"):
+        task(job, i)
+
+
+# Operands -----------------------------------------------------------------------------------------
+
+cdef void describe(Operand* operand, Py_buffer* view, int kind) noexcept:
+    cdef int d
+    operand.data = <char*> view.buf
+    operand.kind = kind & ~SWAPPED
+    operand.swapped = (kind & SWAPPED) != 0
+    operand.itemsize = <int> view.itemsize
+    for d in range(view.ndim):
+        operand.strides[d] = view.strides[d]
+
+
+cdef void coalesce(Shape* shape, Operand** operands, int count) noexcept:
+    """Merge neighbouring axes that every operand walks without a gap; settle which operands are direct."""
+    cdef int d, k, last = 0
+    cdef bint joined
+    cdef Operand* operand
+    cdef Py_ssize_t inner
+    if shape.ndim == 0:
+        shape.ndim = 1
+        shape.lengths[0] = 1
+        for k in range(count):
+            operands[k].strides[0] = operands[k].itemsize
+    for d in range(1, shape.ndim):
+        joined = True
+        for k in range(count):
+            operand = operands[k]
+            if operand.strides[last] != operand.strides[d] * shape.lengths[d]:
+                joined = shape.lengths[last] == 1
+                if not joined:
+                    break
+        if joined:
+            shape.lengths[last] *= shape.lengths[d]
+        else:
+            last += 1
+            shape.lengths[last] = shape.lengths[d]
+        for k in range(count):
+            operands[k].strides[last] = operands[k].strides[d]
+    shape.ndim = last + 1
+    for k in range(count):
+        operand = operands[k]
+        inner = operand.strides[0]
+        operand.direct = (
+            shape.ndim == 1
+            and (inner == operand.itemsize or shape.size <= 1)
+            and not operand.swapped
+            and <size_t> operand.data % <size_t> operand.itemsize == 0
+        )
+
+
+cdef void copy_run(char* to, Py_ssize_t to_stride, const char* source, Py_ssize_t stride, Py_ssize_t n,
+                   int itemsize) noexcept nogil:
+    """n elements from one stride to another; memcpy of a constant size is an unaligned load and store."""
+    cdef Py_ssize_t i
+    if stride == itemsize and to_stride == itemsize:
+        memcpy(to, source, n * itemsize)
+    elif itemsize == 1:
+        for i in range(n):
+            to[i * to_stride] = source[i * stride]
+    elif itemsize == 2:
+        for i in range(n):
+            memcpy(to + i * to_stride, source + i * stride, 2)
+    elif itemsize == 4:
+        for i in range(n):
+            memcpy(to + i * to_stride, source + i * stride, 4)
+    else:
+        for i in range(n):
+            memcpy(to + i * to_stride, source + i * stride, 8)
+
+
+cdef void transfer(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n, char* packed,
+                   bint gather) noexcept nogil:
+    """Copy elements start ... start + n, counted in C order, between an operand and a packed block."""
+    cdef Py_ssize_t index[MAX_DIMS]
+    cdef Py_ssize_t position = start, offset = 0, take, done = 0
+    cdef Py_ssize_t inner = shape.lengths[shape.ndim - 1]
+    cdef Py_ssize_t stride = operand.strides[shape.ndim - 1]
+    cdef int d, itemsize = operand.itemsize
+    cdef char* at
+    for d in range(shape.ndim - 1, -1, -1):
+        index[d] = position % shape.lengths[d]
+        position //= shape.lengths[d]
+        offset += index[d] * operand.strides[d]
+    position = index[shape.ndim - 1]
+    while True:
+        take = min(inner - position, n - done)
+        at = operand.data + offset
+        if gather:
+            copy_run(packed + done * itemsize, itemsize, at, stride, take, itemsize)
+        else:
+            copy_run(at, stride, packed + done * itemsize, itemsize, take, itemsize)
+        done += take
+        if done == n:
+            return
+        offset -= position * stride
+        position = 0
+        d = shape.ndim - 2
+        while True:
+            index[d] += 1
+            offset += operand.strides[d]
+            if index[d] < shape.lengths[d]:
+                break
+            offset -= index[d] * operand.strides[d]
+            index[d] = 0
+            d -= 1
+
+
+# Conversions --------------------------------------------------------------------------------------
+
+cdef inline void widen(const element* packed, floating* block, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        block[i] = <floating> packed[i]
+
+
+cdef void convert(int kind, const void* packed, floating* block, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    if kind == FLOAT32:
+        widen(<const float*> packed, block, n)
+    elif kind == FLOAT64:
+        widen(<const double*> packed, block, n)
+    elif kind == FLOAT16:
+        for i in range(n):
+            block[i] = from_float16((<const uint16_t*> packed)[i])
+    elif kind == BFLOAT16:
+        for i in range(n):
+            block[i] = from_bfloat16((<const uint16_t*> packed)[i])
+    elif kind == INT8:
+        widen(<const int8_t*> packed, block, n)
+    elif kind == INT16:
+        widen(<const int16_t*> packed, block, n)
+    elif kind == INT32:
+        widen(<const int32_t*> packed, block, n)
+    elif kind == INT64:
+        widen(<const int64_t*> packed, block, n)
+    elif kind == BOOL or kind == UINT8:
+        widen(<const uint8_t*> packed, block, n)
+    elif kind == UINT16:
+        widen(<const uint16_t*> packed, block, n)
+    elif kind == UINT32:
+        widen(<const uint32_t*> packed, block, n)
+    elif kind == UINT64:
+        widen(<const uint64_t*> packed, block, n)
+
+
+cdef void narrow(int kind, const floating* block, void* packed, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    if kind == FLOAT32:
+        for i in range(n):
+            (<float*> packed)[i] = <float> block[i]
+    elif kind == FLOAT64:
+        for i in range(n):
+            (<double*> packed)[i] = block[i]
+    elif kind == FLOAT16:
+        for i in range(n):
+            (<uint16_t*> packed)[i] = to_float16(<float> block[i])
+    elif kind == BFLOAT16:
+        for i in range(n):
+            (<uint16_t*> packed)[i] = to_bfloat16(<float> block[i])
+
+
+cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n,
+                          floating* block, Scratch* scratch) noexcept nogil:
+    """Elements start ... start + n in the type of `block`: in place if they already are that, else in `block`."""
+    cdef const char* packed
+    if operand.direct:
+        packed = operand.data + start * operand.itemsize
+        if operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64):
+            return <const floating*> packed
+    else:
+        packed = <const char*> scratch.raw
+        transfer(operand, shape, start, n, <char*> scratch.raw, True)
+        if operand.swapped:
+            swap_bytes(<char*> scratch.raw, n, operand.itemsize)
+    convert(operand.kind, packed, block, n)
+    return block
+
+
+cdef void store(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n, const floating* block,
+                Scratch* scratch) noexcept nogil:
+    cdef const char* packed = <const char*> block
+    if operand.kind != (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64):
+        narrow(operand.kind, block, scratch.raw, n)
+        packed = <const char*> scratch.raw
+    if operand.direct:
+        if shape.size * operand.itemsize >= STREAM_BYTES:
+            stream(operand.data + start * operand.itemsize, packed, n * operand.itemsize)
+        else:
+            memcpy(operand.data + start * operand.itemsize, packed, n * operand.itemsize)
+        return
+    if operand.swapped:
+        if packed != <const char*> scratch.raw:
+            memcpy(scratch.raw, packed, n * operand.itemsize)
+        swap_bytes(<char*> scratch.raw, n, operand.itemsize)
+        packed = <const char*> scratch.raw
+    transfer(operand, shape, start, n, <char*> packed, False)

@@ -1,0 +1,668 @@
+#ifndef FL_VECMATH_H
+#define FL_VECMATH_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__FAST_MATH__)
+#error "vecmath.h relies on exact two-sums: do not compile it with -ffast-math"
+#endif
+#if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
+#error "vecmath.h needs every operation rounded to its own type (on x86-32: -msse2 -mfpmath=sse)"
+#endif
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+/* A call left inside a loop stops the vectoriser, so inlining is not left to its size limits. */
+#if defined(__GNUC__) || defined(__clang__)
+#define FL_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define FL_INLINE static inline
+#endif
+
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMA)
+#define FL_HAVE_FMA 1
+#else
+#define FL_HAVE_FMA 0
+#endif
+
+/* ---- bits, fused multiply-add, error-free sums ---- */
+
+FL_INLINE uint32_t flv_bits_f32(float x) {
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+FL_INLINE float flv_from_bits_f32(uint32_t u) {
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* a*b + c, in one rounding where the target has it; no function here needs the single rounding. */
+FL_INLINE float flv_mul_add_f32(float a, float b, float c) {
+#if FL_HAVE_FMA
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+/* a + b = result + *lo exactly, for |a| >= |b| or a == 0. */
+FL_INLINE float flv_fast_two_sum_f32(float a, float b, float *lo) {
+    float s = a + b;
+    *lo = b - (s - a);
+    return s;
+}
+
+/* (n + nl) / (d + dl) as result + *lo, one division. The quotient and d are cut to 12 bits so that
+   their product, and hence the remainder, is exact without FMA. */
+FL_INLINE float flv_div_f32(float n, float nl, float d, float dl, float *lo) {
+    float inv = 1.0f / d;
+    float q = flv_from_bits_f32(flv_bits_f32(n * inv) & 0xfffff000u);
+    float dh = flv_from_bits_f32(flv_bits_f32(d) & 0xfffff000u);
+    *lo = (((n - q * dh) - q * ((d - dh) + dl)) + nl) * inv;
+    return q;
+}
+
+FL_INLINE uint64_t flv_bits_f64(double x) {
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+FL_INLINE double flv_from_bits_f64(uint64_t u) {
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+/* a*b + c, in one rounding where the target has it; no function here needs the single rounding. */
+FL_INLINE double flv_mul_add_f64(double a, double b, double c) {
+#if FL_HAVE_FMA
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+/* a + b = result + *lo exactly, for |a| >= |b| or a == 0. */
+FL_INLINE double flv_fast_two_sum_f64(double a, double b, double *lo) {
+    double s = a + b;
+    *lo = b - (s - a);
+    return s;
+}
+
+/* (n + nl) / (d + dl) as result + *lo, one division. The quotient and d are cut to 26 bits so that
+   their product, and hence the remainder, is exact without FMA. */
+FL_INLINE double flv_div_f64(double n, double nl, double d, double dl, double *lo) {
+    double inv = 1.0 / d;
+    double q = flv_from_bits_f64(flv_bits_f64(n * inv) & 0xfffffffff8000000u);
+    double dh = flv_from_bits_f64(flv_bits_f64(d) & 0xfffffffff8000000u);
+    *lo = (((n - q * dh) - q * ((d - dh) + dl)) + nl) * inv;
+    return q;
+}
+
+/* x = k ln 2 + r + *r_lo, |r| <= ln 2 / 2. Adding MAGIC rounds x / ln 2 to the integer k and leaves
+   k + bias in the low bits of the sum. k times the high part of ln 2 is exact. */
+FL_INLINE float flv_exp_reduce_f32(float x, float bias, uint32_t *bits, float *r_lo) {
+    const float magic = 0x1.8p23f + bias;
+    float t = flv_mul_add_f32(x, 0x1.715476p+0f, magic);
+    float k = t - magic;
+    float h = flv_mul_add_f32(k, -0x1.62e4p-1f, x);
+    float r = flv_mul_add_f32(k, -0x1.7f7d1cp-20f, h);
+    *bits = flv_bits_f32(t);
+    *r_lo = flv_mul_add_f32(k, -0x1.7f7d1cp-20f, h - r);
+    return r;
+}
+
+/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2. */
+FL_INLINE float flv_exp_poly_f32(float r) {
+    float p = 0x1.6d7212p-10f;
+    p = flv_mul_add_f32(p, r, 0x1.12269p-7f);
+    p = flv_mul_add_f32(p, r, 0x1.5554c8p-5f);
+    p = flv_mul_add_f32(p, r, 0x1.5554b2p-3f);
+    return flv_mul_add_f32(p, r, 0.5f);
+}
+
+/* exp(x + l) with |l| << |x|. The scale 2^k is applied in two halves, so that only the last product
+   can overflow or become subnormal. */
+FL_INLINE float flv_exp_core_f32(float x, float l) {
+    float c = x < -104.0f ? -104.0f : x;
+    c = c > 89.0f ? 89.0f : c;
+    l = c == x ? l : 0.0f;
+    uint32_t b;
+    float rl;
+    float r = flv_exp_reduce_f32(c, 254.0f, &b, &rl);
+    rl += l;
+    float sl;
+    float s = flv_fast_two_sum_f32(1.0f, r, &sl);
+    float m = s + (sl + flv_mul_add_f32(r, flv_mul_add_f32(r, flv_exp_poly_f32(r), rl), rl));
+    uint32_t half = b >> 1;
+    return m * flv_from_bits_f32(half << 23) * flv_from_bits_f32((b - half) << 23);
+}
+
+FL_INLINE float fl_exp_f32(float x) { return flv_exp_core_f32(x, 0.0f); }
+
+/* expm1(x + l) / 2 as result + *lo; the half keeps 2^(k-1) finite for every k. */
+FL_INLINE float flv_expm1_half_f32(float x, float l, float *lo) {
+    float c = x < -20.0f ? -20.0f : x;
+    c = c > 89.0f ? 89.0f : c;
+    l = c == x ? l : 0.0f;
+    uint32_t b;
+    float rl;
+    float r = flv_exp_reduce_f32(c, 126.0f, &b, &rl);
+    rl += l;
+    float scale = flv_from_bits_f32(b << 23);
+    float tail = flv_mul_add_f32(r, flv_mul_add_f32(r, flv_exp_poly_f32(r), rl), rl);
+    float a = scale - 0.5f;
+    float al = (scale - a) - 0.5f;
+    float sl;
+    float s = flv_fast_two_sum_f32(a, scale * r, &sl);
+    return flv_fast_two_sum_f32(s, sl + flv_mul_add_f32(scale, tail, al), lo);
+}
+
+FL_INLINE float fl_expm1_f32(float x) {
+    float lo;
+    float e = 2.0f * flv_expm1_half_f32(x, 0.0f, &lo);
+    /* Half of a subnormal is not exact, and -0 must stay -0. */
+    float ax = flv_from_bits_f32(flv_bits_f32(x) & 0x7fffffffu);
+    return ax < 0x1p-40f ? x : e;
+}
+
+/* tanh|x| = -h / (1 + h), h = expm1(-2|x|) / 2. */
+FL_INLINE float fl_tanh_f32(float x) {
+    float ax = flv_from_bits_f32(flv_bits_f32(x) & 0x7fffffffu);
+    float c = ax > 10.0f ? 10.0f : ax;
+    float hl, dl, ql;
+    float h = flv_expm1_half_f32(-2.0f * c, 0.0f, &hl);
+    float d = flv_fast_two_sum_f32(1.0f, h, &dl);
+    float q = flv_div_f32(-h, -hl, d, dl + hl, &ql);
+    float t = flv_from_bits_f32(flv_bits_f32(q + ql) | (flv_bits_f32(x) & 0x80000000u));
+    return ax < 0x1p-14f ? x : t;
+}
+
+/* x = k ln 2 + r + *r_lo, |r| <= ln 2 / 2. Adding MAGIC rounds x / ln 2 to the integer k and leaves
+   k + bias in the low bits of the sum. k times the high part of ln 2 is exact. */
+FL_INLINE double flv_exp_reduce_f64(double x, double bias, uint64_t *bits, double *r_lo) {
+    const double magic = 0x1.8p52 + bias;
+    double t = flv_mul_add_f64(x, 0x1.71547652b82fep+0, magic);
+    double k = t - magic;
+    double h = flv_mul_add_f64(k, -0x1.62e42fefa38p-1, x);
+    double r = flv_mul_add_f64(k, -0x1.ef35793c7673p-45, h);
+    *bits = flv_bits_f64(t);
+    *r_lo = flv_mul_add_f64(k, -0x1.ef35793c7673p-45, h - r);
+    return r;
+}
+
+/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2. */
+FL_INLINE double flv_exp_poly_f64(double r) {
+    double p = 0x1.1f95697ed80d6p-29;
+    p = flv_mul_add_f64(p, r, 0x1.af5f7fc533193p-26);
+    p = flv_mul_add_f64(p, r, 0x1.27e4c6054cbe9p-22);
+    p = flv_mul_add_f64(p, r, 0x1.71ddf7e658981p-19);
+    p = flv_mul_add_f64(p, r, 0x1.a01a01b0350b8p-16);
+    p = flv_mul_add_f64(p, r, 0x1.a01a01b0104a6p-13);
+    p = flv_mul_add_f64(p, r, 0x1.6c16c16c147f8p-10);
+    p = flv_mul_add_f64(p, r, 0x1.111111110f641p-7);
+    p = flv_mul_add_f64(p, r, 0x1.5555555555559p-5);
+    p = flv_mul_add_f64(p, r, 0x1.5555555555559p-3);
+    return flv_mul_add_f64(p, r, 0.5);
+}
+
+/* exp(x + l) with |l| << |x|. The scale 2^k is applied in two halves, so that only the last product
+   can overflow or become subnormal. */
+FL_INLINE double flv_exp_core_f64(double x, double l) {
+    double c = x < -746.0 ? -746.0 : x;
+    c = c > 710.0 ? 710.0 : c;
+    l = c == x ? l : 0.0;
+    uint64_t b;
+    double rl;
+    double r = flv_exp_reduce_f64(c, 2046.0, &b, &rl);
+    rl += l;
+    double sl;
+    double s = flv_fast_two_sum_f64(1.0, r, &sl);
+    double m = s + (sl + flv_mul_add_f64(r, flv_mul_add_f64(r, flv_exp_poly_f64(r), rl), rl));
+    uint64_t half = b >> 1;
+    return m * flv_from_bits_f64(half << 52) * flv_from_bits_f64((b - half) << 52);
+}
+
+FL_INLINE double fl_exp_f64(double x) { return flv_exp_core_f64(x, 0.0); }
+
+/* expm1(x + l) / 2 as result + *lo; the half keeps 2^(k-1) finite for every k. */
+FL_INLINE double flv_expm1_half_f64(double x, double l, double *lo) {
+    double c = x < -40.0 ? -40.0 : x;
+    c = c > 710.0 ? 710.0 : c;
+    l = c == x ? l : 0.0;
+    uint64_t b;
+    double rl;
+    double r = flv_exp_reduce_f64(c, 1022.0, &b, &rl);
+    rl += l;
+    double scale = flv_from_bits_f64(b << 52);
+    double tail = flv_mul_add_f64(r, flv_mul_add_f64(r, flv_exp_poly_f64(r), rl), rl);
+    double a = scale - 0.5;
+    double al = (scale - a) - 0.5;
+    double sl;
+    double s = flv_fast_two_sum_f64(a, scale * r, &sl);
+    return flv_fast_two_sum_f64(s, sl + flv_mul_add_f64(scale, tail, al), lo);
+}
+
+FL_INLINE double fl_expm1_f64(double x) {
+    double lo;
+    double e = 2.0 * flv_expm1_half_f64(x, 0.0, &lo);
+    /* Half of a subnormal is not exact, and -0 must stay -0. */
+    double ax = flv_from_bits_f64(flv_bits_f64(x) & 0x7fffffffffffffffu);
+    return ax < 0x1p-100 ? x : e;
+}
+
+/* tanh|x| = -h / (1 + h), h = expm1(-2|x|) / 2. */
+FL_INLINE double fl_tanh_f64(double x) {
+    double ax = flv_from_bits_f64(flv_bits_f64(x) & 0x7fffffffffffffffu);
+    double c = ax > 22.0 ? 22.0 : ax;
+    double hl, dl, ql;
+    double h = flv_expm1_half_f64(-2.0 * c, 0.0, &hl);
+    double d = flv_fast_two_sum_f64(1.0, h, &dl);
+    double q = flv_div_f64(-h, -hl, d, dl + hl, &ql);
+    double t = flv_from_bits_f64(flv_bits_f64(q + ql) | (flv_bits_f64(x) & 0x8000000000000000u));
+    return ax < 0x1p-29 ? x : t;
+}
+
+/* log(u) + c + koff ln 2 for normal u: u = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)],
+   log(1 + f) = f - f^2/2 + f^3 P(f) without division. */
+FL_INLINE float flv_log_core_f32(float u, float c, float koff) {
+    uint32_t b = flv_bits_f32(u) - 0x3f3504f3u + 0x3f800000u;
+    float f = flv_from_bits_f32((b & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    float k = flv_from_bits_f32((b >> 23) | 0x4b000000u) - 8388735.0f - koff;
+    float p = -0x1.4205p-4f;
+    p = flv_mul_add_f32(p, f, 0x1.07d80ep-3f);
+    p = flv_mul_add_f32(p, f, -0x1.0cdf1cp-3f);
+    p = flv_mul_add_f32(p, f, 0x1.226cfap-3f);
+    p = flv_mul_add_f32(p, f, -0x1.54789p-3f);
+    p = flv_mul_add_f32(p, f, 0x1.99a5aap-3f);
+    p = flv_mul_add_f32(p, f, -0x1.00022p-2f);
+    p = flv_mul_add_f32(p, f, 0x1.55554ap-2f);
+    float sl;
+    float s = flv_fast_two_sum_f32(k * 0x1.62e4p-1f, f, &sl);
+    float tail = flv_mul_add_f32(f * f, flv_mul_add_f32(p, f, -0.5f), c);
+    return s + (sl + flv_mul_add_f32(k, 0x1.7f7d1cp-20f, tail));
+}
+
+/* As for f32, with s = f / (2 + f): log(1 + f) = f - f^2/2 + s (f^2/2 + s^2 P(s^2)). The division
+   is cheaper than the twice longer polynomial in f. */
+FL_INLINE double flv_log_core_f64(double u, double c, double koff) {
+    uint64_t b = flv_bits_f64(u) - 0x3fe6a09e667f3bcdu + 0x3ff0000000000000u;
+    double f = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0;
+    double k = flv_from_bits_f64((b >> 52) | 0x4330000000000000u) - 4503599627371519.0 - koff;
+    double q = f / (2.0 + f);
+    double z = q * q;
+    double p = 0x1.2f034789031dep-3;
+    p = flv_mul_add_f64(p, z, 0x1.39a1f3cd88f95p-3);
+    p = flv_mul_add_f64(p, z, 0x1.74663c8552e73p-3);
+    p = flv_mul_add_f64(p, z, 0x1.c71c521625e21p-3);
+    p = flv_mul_add_f64(p, z, 0x1.24924941df623p-2);
+    p = flv_mul_add_f64(p, z, 0x1.999999997ff32p-2);
+    p = flv_mul_add_f64(p, z, 0x1.5555555555592p-1);
+    double hfsq = 0.5 * f * f;
+    double sl;
+    double s = flv_fast_two_sum_f64(k * 0x1.62e42fefa38p-1, f, &sl);
+    double tail = flv_mul_add_f64(q, flv_mul_add_f64(z, p, hfsq), c) - hfsq;
+    return s + (sl + flv_mul_add_f64(k, 0x1.ef35793c7673p-45, tail));
+}
+
+/* r where x > 0 is finite, else what log has there. */
+FL_INLINE float flv_log_special_f32(float x, float r) {
+    float s = x == 0.0f ? -((float)__builtin_inf()) : (float)__builtin_nan("");
+    r = x > 0.0f ? r : s;
+    return x == (float)__builtin_inf() ? x : r;
+}
+
+FL_INLINE float fl_log_f32(float x) {
+    float u = x < 0x1p-126f ? x * 0x1p32f : x;
+    float koff = x < 0x1p-126f ? 32.0f : 0.0f;
+    return flv_log_special_f32(x, flv_log_core_f32(u, 0.0f, koff));
+}
+
+/* log(u + c) = log(u) + c/u, u + c = 1 + x exactly. */
+FL_INLINE float fl_log1p_f32(float x) {
+    float u = 1.0f + x;
+    float v = u - 1.0f;
+    float c = (1.0f - (u - v)) + (x - v);
+    float r = flv_log_special_f32(u, flv_log_core_f32(u, c / u, 0.0f));
+    return x == 0.0f ? x : r;
+}
+
+/* r where x > 0 is finite, else what log has there. */
+FL_INLINE double flv_log_special_f64(double x, double r) {
+    double s = x == 0.0 ? -((double)__builtin_inf()) : (double)__builtin_nan("");
+    r = x > 0.0 ? r : s;
+    return x == (double)__builtin_inf() ? x : r;
+}
+
+FL_INLINE double fl_log_f64(double x) {
+    double u = x < 0x1p-1022 ? x * 0x1p64 : x;
+    double koff = x < 0x1p-1022 ? 64.0 : 0.0;
+    return flv_log_special_f64(x, flv_log_core_f64(u, 0.0, koff));
+}
+
+/* log(u + c) = log(u) + c/u, u + c = 1 + x exactly. */
+FL_INLINE double fl_log1p_f64(double x) {
+    double u = 1.0 + x;
+    double v = u - 1.0;
+    double c = (1.0 - (u - v)) + (x - v);
+    double r = flv_log_special_f64(u, flv_log_core_f64(u, c / u, 0.0));
+    return x == 0.0 ? x : r;
+}
+
+/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k h, h = 1 + q, the first is
+   2^k (1 + (q - h e Q(e))), where log1p(e) = e - e^2 Q(e): no cancellation, no low part of h. The
+   scale is kept 2^-LOGS too large so that it stays normal; the last product alone can round twice. */
+FL_INLINE void fl_logistic_f32(float z, float *softplus_neg, float *sigmoid_neg) {
+    float a = flv_from_bits_f32(flv_bits_f32(z) | 0x80000000u);
+    a = a < -104.0f ? -104.0f : a;
+    uint32_t b;
+    float rl;
+    float r = flv_exp_reduce_f32(a, 159.0f, &b, &rl);
+    float scale = flv_from_bits_f32(b << 23);
+    float q = flv_mul_add_f32(r * r, flv_exp_poly_f32(r), r);
+    float h = 1.0f + q;
+    float e = h * scale * 0x1p-32f;
+    float p = -0x1.e1f00ep-9f;
+    p = flv_mul_add_f32(p, e, 0x1.665d36p-6f);
+    p = flv_mul_add_f32(p, e, -0x1.f30742p-5f);
+    p = flv_mul_add_f32(p, e, 0x1.c391aap-4f);
+    p = flv_mul_add_f32(p, e, -0x1.3edbb6p-3f);
+    p = flv_mul_add_f32(p, e, 0x1.94f9eap-3f);
+    p = flv_mul_add_f32(p, e, -0x1.ff7d5cp-3f);
+    p = flv_mul_add_f32(p, e, 0x1.55527ep-2f);
+    p = flv_mul_add_f32(-p, e, 0.5f);
+    *softplus_neg = (1.0f + flv_mul_add_f32(-h, e * p, q)) * scale * 0x1p-32f;
+    float hl = q - (h - 1.0f);
+    float dl, ql;
+    float d = flv_fast_two_sum_f32(1.0f, e, &dl);
+    float qh = flv_div_f32(h, hl, d, flv_mul_add_f32(hl, scale * 0x1p-32f, dl), &ql);
+    *sigmoid_neg = (qh + ql) * scale * 0x1p-32f;
+}
+
+FL_INLINE float fl_softplus_f32(float x) {
+    float sp, sn;
+    fl_logistic_f32(x, &sp, &sn);
+    return (x > 0.0f ? x : 0.0f) + sp;
+}
+
+FL_INLINE float fl_sigmoid_f32(float x) {
+    float sp, sn;
+    fl_logistic_f32(x, &sp, &sn);
+    return x < 0.0f ? sn : 1.0f - sn;
+}
+
+/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k h, h = 1 + q, the first is
+   2^k (1 + (q - h e Q(e))), where log1p(e) = e - e^2 Q(e): no cancellation, no low part of h. The
+   scale is kept 2^-LOGS too large so that it stays normal; the last product alone can round twice. */
+FL_INLINE void fl_logistic_f64(double z, double *softplus_neg, double *sigmoid_neg) {
+    double a = flv_from_bits_f64(flv_bits_f64(z) | 0x8000000000000000u);
+    a = a < -746.0 ? -746.0 : a;
+    uint64_t b;
+    double rl;
+    double r = flv_exp_reduce_f64(a, 1087.0, &b, &rl);
+    double scale = flv_from_bits_f64(b << 52);
+    double q = flv_mul_add_f64(r * r, flv_exp_poly_f64(r), r);
+    double h = 1.0 + q;
+    double e = h * scale * 0x1p-64;
+    double p = 0x1.bf911ed655f08p-16;
+    p = flv_mul_add_f64(p, e, -0x1.4059cca523cdfp-12);
+    p = flv_mul_add_f64(p, e, 0x1.b35a6080cef37p-10);
+    p = flv_mul_add_f64(p, e, -0x1.77a68562ac93dp-8);
+    p = flv_mul_add_f64(p, e, 0x1.d1d4441728ba3p-7);
+    p = flv_mul_add_f64(p, e, -0x1.bf2e4f0c7b957p-6);
+    p = flv_mul_add_f64(p, e, 0x1.5f788dc0153ep-5);
+    p = flv_mul_add_f64(p, e, -0x1.db3d785a720fdp-5);
+    p = flv_mul_add_f64(p, e, 0x1.218d5ee9b5c6bp-4);
+    p = flv_mul_add_f64(p, e, -0x1.4bb6fb208155dp-4);
+    p = flv_mul_add_f64(p, e, 0x1.7176b7b6e49bep-4);
+    p = flv_mul_add_f64(p, e, -0x1.98e9580894d9ap-4);
+    p = flv_mul_add_f64(p, e, 0x1.c6fc217ffb7b7p-4);
+    p = flv_mul_add_f64(p, e, -0x1.fffb8ab628aabp-4);
+    p = flv_mul_add_f64(p, e, 0x1.24920ff3b78c3p-3);
+    p = flv_mul_add_f64(p, e, -0x1.55555160535cap-3);
+    p = flv_mul_add_f64(p, e, 0x1.9999996ce204ep-3);
+    p = flv_mul_add_f64(p, e, -0x1.fffffffee75d2p-3);
+    p = flv_mul_add_f64(p, e, 0x1.5555555553f2p-2);
+    p = flv_mul_add_f64(-p, e, 0.5);
+    *softplus_neg = (1.0 + flv_mul_add_f64(-h, e * p, q)) * scale * 0x1p-64;
+    double hl = q - (h - 1.0);
+    double dl, ql;
+    double d = flv_fast_two_sum_f64(1.0, e, &dl);
+    double qh = flv_div_f64(h, hl, d, flv_mul_add_f64(hl, scale * 0x1p-64, dl), &ql);
+    *sigmoid_neg = (qh + ql) * scale * 0x1p-64;
+}
+
+FL_INLINE double fl_softplus_f64(double x) {
+    double sp, sn;
+    fl_logistic_f64(x, &sp, &sn);
+    return (x > 0.0 ? x : 0.0) + sp;
+}
+
+FL_INLINE double fl_sigmoid_f64(double x) {
+    double sp, sn;
+    fl_logistic_f64(x, &sp, &sn);
+    return x < 0.0 ? sn : 1.0 - sn;
+}
+
+/* |x| > tan(3pi/8): pi/2 + atan(-1/x); > tan(pi/8): pi/4 + atan((x-1)/(x+1)); else atan(x). One
+   division serves all three, its quotient kept as t + tl. */
+FL_INLINE float fl_atan_f32(float x) {
+    float a = flv_from_bits_f32(flv_bits_f32(x) & 0x7fffffffu);
+    a = a > 0x1p30f ? 0x1p30f : a;
+    float m = a - 1.0f, p1 = a + 1.0f;
+    float ml = a - (m + 1.0f), pl = a - (p1 - 1.0f);
+    float n = a > 0x1.a8279ap-2f ? m : a, nl = a > 0x1.a8279ap-2f ? ml : 0.0f;
+    float d = a > 0x1.a8279ap-2f ? p1 : 1.0f, dl = a > 0x1.a8279ap-2f ? pl : 0.0f;
+    float off = a > 0x1.a8279ap-2f ? 0x1.921fb6p-1f : 0.0f, off_lo = a > 0x1.a8279ap-2f ? -0x1.777a5cp-26f : 0.0f;
+    n = a > 0x1.3504f4p+1f ? -1.0f : n;
+    nl = a > 0x1.3504f4p+1f ? 0.0f : nl;
+    d = a > 0x1.3504f4p+1f ? a : d;
+    dl = a > 0x1.3504f4p+1f ? 0.0f : dl;
+    off = a > 0x1.3504f4p+1f ? 0x1.921fb6p+0f : off;
+    off_lo = a > 0x1.3504f4p+1f ? -0x1.777a5cp-25f : off_lo;
+    float ql, tl, sl;
+    float q = flv_div_f32(n, nl, d, dl, &ql);
+    float t = flv_fast_two_sum_f32(q, ql, &tl);
+    float z = t * t;
+    float p = -0x1.f31f1p-5f;
+    p = flv_mul_add_f32(p, z, 0x1.b22f06p-4f);
+    p = flv_mul_add_f32(p, z, -0x1.23ba44p-3f);
+    p = flv_mul_add_f32(p, z, 0x1.9991e8p-3f);
+    p = flv_mul_add_f32(p, z, -0x1.55554ap-2f);
+    float s = flv_fast_two_sum_f32(off, t, &sl);
+    float r = s + (sl + (flv_mul_add_f32(t * z, p, tl) + off_lo));
+    return flv_from_bits_f32(flv_bits_f32(r) | (flv_bits_f32(x) & 0x80000000u));
+}
+
+/* |x| > tan(3pi/8): pi/2 + atan(-1/x); > tan(pi/8): pi/4 + atan((x-1)/(x+1)); else atan(x). One
+   division serves all three, its quotient kept as t + tl. */
+FL_INLINE double fl_atan_f64(double x) {
+    double a = flv_from_bits_f64(flv_bits_f64(x) & 0x7fffffffffffffffu);
+    a = a > 0x1p62 ? 0x1p62 : a;
+    double m = a - 1.0, p1 = a + 1.0;
+    double ml = a - (m + 1.0), pl = a - (p1 - 1.0);
+    double n = a > 0x1.a827999fcef32p-2 ? m : a, nl = a > 0x1.a827999fcef32p-2 ? ml : 0.0;
+    double d = a > 0x1.a827999fcef32p-2 ? p1 : 1.0, dl = a > 0x1.a827999fcef32p-2 ? pl : 0.0;
+    double off = a > 0x1.a827999fcef32p-2 ? 0x1.921fb54442d18p-1 : 0.0, off_lo = a > 0x1.a827999fcef32p-2 ? 0x1.1a62633145c07p-55 : 0.0;
+    n = a > 0x1.3504f333f9de6p+1 ? -1.0 : n;
+    nl = a > 0x1.3504f333f9de6p+1 ? 0.0 : nl;
+    d = a > 0x1.3504f333f9de6p+1 ? a : d;
+    dl = a > 0x1.3504f333f9de6p+1 ? 0.0 : dl;
+    off = a > 0x1.3504f333f9de6p+1 ? 0x1.921fb54442d18p+0 : off;
+    off_lo = a > 0x1.3504f333f9de6p+1 ? 0x1.1a62633145c07p-54 : off_lo;
+    double ql, tl, sl;
+    double q = flv_div_f64(n, nl, d, dl, &ql);
+    double t = flv_fast_two_sum_f64(q, ql, &tl);
+    double z = t * t;
+    double p = -0x1.259bf45b52d84p-6;
+    p = flv_mul_add_f64(p, z, 0x1.37ec5f8698194p-5);
+    p = flv_mul_add_f64(p, z, -0x1.9cdbaf43887f7p-5);
+    p = flv_mul_add_f64(p, z, 0x1.df1144e5a3e44p-5);
+    p = flv_mul_add_f64(p, z, -0x1.10ebda94b98a7p-4);
+    p = flv_mul_add_f64(p, z, 0x1.3b111c0de6914p-4);
+    p = flv_mul_add_f64(p, z, -0x1.745cf904ee656p-4);
+    p = flv_mul_add_f64(p, z, 0x1.c71c70e75be5ep-4);
+    p = flv_mul_add_f64(p, z, -0x1.24924922b0347p-3);
+    p = flv_mul_add_f64(p, z, 0x1.99999999958b8p-3);
+    p = flv_mul_add_f64(p, z, -0x1.555555555553dp-2);
+    double s = flv_fast_two_sum_f64(off, t, &sl);
+    double r = s + (sl + (flv_mul_add_f64(t * z, p, tl) + off_lo));
+    return flv_from_bits_f64(flv_bits_f64(r) | (flv_bits_f64(x) & 0x8000000000000000u));
+}
+
+/* ---- double-double ---- */
+
+/* a + b = result + *lo exactly if a + b does not overflow. */
+FL_INLINE double fl_two_sum_f64(double a, double b, double *lo) {
+    double s = a + b;
+    double v = s - a;
+    *lo = (a - (s - v)) + (b - v);
+    return s;
+}
+
+/* a rounded to 26 bits; a minus that has 26 bits as well. Done on the bits because Veltkamp's
+   multiplication by 2^27 + 1 overflows from 2^996 on; this one only from 2^1024 - 2^997 on. */
+FL_INLINE double flv_split_f64(double a) {
+    return flv_from_bits_f64((flv_bits_f64(a) + 0x4000000u) & 0xfffffffff8000000u);
+}
+
+/* a * b = result + *lo exactly for |a|, |b| < 2^1023 and 2^-969 <= |a b| < 2^1023 (below, *lo is
+   off by at most a few 2^-1074). Where the product overflows *lo is meaningless, perhaps NaN. */
+FL_INLINE double fl_two_prod_f64(double a, double b, double *lo) {
+    double p = a * b;
+#if FL_HAVE_FMA
+    *lo = __builtin_fma(a, b, -p);
+#else
+    double ah = flv_split_f64(a), al = a - ah;
+    double bh = flv_split_f64(b), bl = b - bh;
+    *lo = ((ah * bh - p) + ah * bl + al * bh) + al * bl;
+#endif
+    return p;
+}
+
+/* exp(hi + lo), |lo| << |hi|; lo is ignored where hi alone over- or underflows. */
+FL_INLINE double fl_exp_sum_f64(double hi, double lo) { return flv_exp_core_f64(hi, lo); }
+
+FL_INLINE double fl_expm1_sum_f64(double hi, double lo) {
+    double l;
+    double e = 2.0 * flv_expm1_half_f64(hi, lo, &l);
+    double ah = flv_from_bits_f64(flv_bits_f64(hi) & 0x7fffffffffffffffu);
+    return ah < 0x1p-100 ? hi : e;
+}
+
+/* log(hi + lo), hi > 0: with 1 + f = (hi + lo) / 2^k and s = f / (2 + f) in double-double,
+   log = k ln 2 + 2s + s (z (2/3 + z (2/5 + z P(z)))), z = s^2 <= 0.0295: only z^3 P(z) is plain
+   double, its rounding errors are below 2^-70 of the sum. */
+FL_INLINE double fl_log_dd_f64(double hi, double lo, double *out_lo) {
+    /* Away from the ends of the range first, so that 2^-k below is a normal number. */
+    double pre = hi < 0x1p-900 ? 0x1p200 : 1.0, koff = hi < 0x1p-900 ? 200.0 : 0.0;
+    pre = hi > 0x1p900 ? 0x1p-200 : pre;
+    koff = hi > 0x1p900 ? -200.0 : koff;
+    uint64_t b = flv_bits_f64(hi * pre) - 0x3fe6a09e667f3bcdu + 0x3ff0000000000000u;
+    double k = flv_from_bits_f64((b >> 52) | 0x4330000000000000u) - 4503599627371519.0 - koff;
+    double mh = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
+    double ml = lo * pre * flv_from_bits_f64(0x7fe0000000000000u - (b & 0x7ff0000000000000u));
+    double fl, dl, pl, zl, wl, ul, vl, ql, ll, rl;
+    double f = fl_two_sum_f64(mh - 1.0, ml, &fl);
+    double d = flv_fast_two_sum_f64(2.0, f, &dl);
+    double inv = 1.0 / d;
+    double s = f * inv;
+    double p = fl_two_prod_f64(s, d, &pl);
+    double sl = (((f - p) - pl) + (fl - s * (dl + fl))) * inv;
+    double z = fl_two_prod_f64(s, s, &zl);
+    zl += 2.0 * s * sl;
+    double c = 0x1.c05fdffe51f9p-4;
+    c = flv_mul_add_f64(c, z, 0x1.ab526e2b32077p-4);
+    c = flv_mul_add_f64(c, z, 0x1.e2052519de1ddp-4);
+    c = flv_mul_add_f64(c, z, 0x1.1110b0107f29ep-3);
+    c = flv_mul_add_f64(c, z, 0x1.3b13b280e9cd2p-3);
+    c = flv_mul_add_f64(c, z, 0x1.745d174349807p-3);
+    c = flv_mul_add_f64(c, z, 0x1.c71c71c71f24p-3);
+    c = flv_mul_add_f64(c, z, 0x1.2492492492489p-2);
+    double w = flv_fast_two_sum_f64(0x1.999999999999ap-2, c * z - 0x1.999999999999ap-56, &wl);
+    p = fl_two_prod_f64(z, w, &pl);
+    pl += z * wl + zl * w;
+    double u = flv_fast_two_sum_f64(0x1.5555555555555p-1, p, &ul);
+    ul += pl + 0x1.5555555555555p-55;
+    double v = fl_two_prod_f64(z, u, &vl);
+    vl += z * ul + zl * u;
+    double q = fl_two_prod_f64(s, v, &ql);
+    ql += s * vl + sl * v;
+    double l = flv_fast_two_sum_f64(2.0 * s, q, &ll);
+    ll += 2.0 * sl + ql;
+    double r = flv_fast_two_sum_f64(k * 0x1.62e42fefa38p-1, l, &rl);
+    r = flv_fast_two_sum_f64(r, rl + (ll + k * 0x1.ef35793c7673p-45), &rl);
+    int ok = (hi > 0.0) & (hi < __builtin_inf());
+    *out_lo = ok ? rl : 0.0;
+    return flv_log_special_f64(hi, r);
+}
+
+/* p * log(hi + lo) as result + *lo. p is clamped where the split of a product would overflow. */
+FL_INLINE double flv_pow_exponent_f64(double hi, double lo, double p, double *y_lo) {
+    double ll, yl;
+    double l = fl_log_dd_f64(hi, lo, &ll);
+    p = p > 0x1p1022 ? 0x1p1022 : p;
+    p = p < -0x1p1022 ? -0x1p1022 : p;
+    double y = fl_two_prod_f64(p, l, &yl);
+    *y_lo = yl + p * ll;
+    return y;
+}
+
+/* (hi + lo)^p; as in C, p = 0 gives 1 for every base, NaN included. */
+FL_INLINE double fl_pow_f64(double hi, double lo, double p) {
+    double yl;
+    double y = flv_pow_exponent_f64(hi, lo, p, &yl);
+    double r = fl_exp_sum_f64(y, yl);
+    return p == 0.0 ? 1.0 : r;
+}
+
+/* (hi + lo)^p - 1. */
+FL_INLINE double fl_powm1_f64(double hi, double lo, double p) {
+    double yl;
+    double y = flv_pow_exponent_f64(hi, lo, p, &yl);
+    double r = fl_expm1_sum_f64(y, yl);
+    return p == 0.0 ? 0.0 : r;
+}
+
+/* ---- float16 and bfloat16 bit patterns ---- */
+
+/* Integer and normal-range arithmetic only, so it also holds with denormals flushed to zero. */
+FL_INLINE float fl_from_f16(uint16_t h) {
+    uint32_t a = h & 0x7fffu;
+    uint32_t n = (a << 13) + (112u << 23);
+    n = (int32_t)a >= 0x7c00 ? n + (112u << 23) : n;
+    uint32_t s = flv_bits_f32((float)(int32_t)a * 0x1p-24f);
+    n = (int32_t)a < 0x0400 ? s : n;
+    return flv_from_bits_f32(n | ((uint32_t)(h & 0x8000u) << 16));
+}
+
+/* Round to nearest even. Subnormal results: the spacing of floats at 0.5 is that of subnormal
+   float16, so adding 0.5 rounds. NaN becomes quiet and keeps the leading bits of its payload. */
+FL_INLINE uint16_t fl_to_f16(float x) {
+    uint32_t b = flv_bits_f32(x);
+    uint32_t a = b & 0x7fffffffu;
+    uint32_t n = (a - (112u << 23) + 0xfffu + ((a >> 13) & 1u)) >> 13;
+    n = (int32_t)a >= 0x47800000 ? 0x7c00u : n;
+    uint32_t s = flv_bits_f32(flv_from_bits_f32(a) + 0.5f) - 0x3f000000u;
+    n = (int32_t)a < 0x38800000 ? s : n;
+    n = (int32_t)a > 0x7f800000 ? 0x7e00u | ((a >> 13) & 0x3ffu) : n;
+    return (uint16_t)(n | ((b >> 16) & 0x8000u));
+}
+
+FL_INLINE float fl_from_bf16(uint16_t h) { return flv_from_bits_f32((uint32_t)h << 16); }
+
+/* Round to nearest even; NaN as in fl_to_f16. */
+FL_INLINE uint16_t fl_to_bf16(float x) {
+    uint32_t b = flv_bits_f32(x);
+    uint32_t n = (b + 0x7fffu + ((b >> 16) & 1u)) >> 16;
+    n = (int32_t)(b & 0x7fffffffu) > 0x7f800000 ? (b >> 16) | 0x40u : n;
+    return (uint16_t)n;
+}
+
+#endif

@@ -1,0 +1,37 @@
+# The vector mathematics of vecmath.h under one name for both float types.
+
+cdef extern from "vecmath.h" nogil:
+    float fl_exp_f32(float x)
+    double fl_exp_f64(double x)
+    float fl_log_f32(float x)
+    double fl_log_f64(double x)
+    float fl_log1p_f32(float x)
+    double fl_log1p_f64(double x)
+    void fl_logistic_f32(float z, float* softplus_neg, float* sigmoid_neg)
+    void fl_logistic_f64(double z, double* softplus_neg, double* sigmoid_neg)
+    float from_float16 "fl_from_f16"(uint16_t bits)
+    float from_bfloat16 "fl_from_bf16"(uint16_t bits)
+    uint16_t to_float16 "fl_to_f16"(float x)
+    uint16_t to_bfloat16 "fl_to_bf16"(float x)
+    double exp "fl_exp_f64"(double x)
+    double expm1 "fl_expm1_f64"(double x)
+    double log "fl_log_f64"(double x)
+    double log1p "fl_log1p_f64"(double x)
+    double tanh "fl_tanh_f64"(double x)
+    double softplus "fl_softplus_f64"(double x)
+    double sigmoid "fl_sigmoid_f64"(double x)
+    double two_sum "fl_two_sum_f64"(double a, double b, double* lo)
+    double two_prod "fl_two_prod_f64"(double a, double b, double* lo)
+    double exp_sum "fl_exp_sum_f64"(double hi, double lo)
+    double expm1_sum "fl_expm1_sum_f64"(double hi, double lo)
+    double log_dd "fl_log_dd_f64"(double hi, double lo, double* out_lo)
+    double power "fl_pow_f64"(double hi, double lo, double p)
+    double powm1 "fl_powm1_f64"(double hi, double lo, double p)
+
+
+cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_neg) noexcept nogil:
+    """log1p(exp(-|z|)) and sigmoid(-|z|), both to full relative accuracy."""
+    if floating is float:
+        fl_logistic_f32(z, softplus_neg, sigmoid_neg)
+    else:
+        fl_logistic_f64(z, softplus_neg, sigmoid_neg)

@@ -1,0 +1,87 @@
+"""The parameters of losses and the domains of their arrays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An interval of allowed numbers, or with `ternary` only -1, 0 and 1."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    ternary: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        return self.low > -math.inf and self.high < math.inf
+
+    def __contains__(self, number: float) -> bool:
+        low, high, _ = self.closed(np.float64)
+        return low <= number <= high and (not self.ternary or number in (-1, 0, 1))
+
+    def closed(self, dtype: type[np.floating[Any]]) -> tuple[float, float, bool]:
+        """The closed interval of the numbers of a type that lie in this one, as the kernels test it."""
+        low, high = dtype(self.low), dtype(self.high)
+        if self.low_open:
+            low = np.nextafter(low, dtype(np.inf))
+        if self.high_open:
+            high = np.nextafter(high, dtype(-np.inf))
+        return float(low), float(high), self.ternary
+
+    def __str__(self) -> str:
+        if self.ternary:
+            return "1 for the positive class and 0 or -1 for the negative one" if self.low < 0 else "0 or 1"
+        if self.bounded:
+            return f"in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
+        if self.low > -math.inf:
+            return f"{'greater than' if self.low_open else 'at least'} {self.low:g}"
+        return f"{'less than' if self.high_open else 'at most'} {self.high:g}"
+
+
+ANY = Domain()
+POSITIVE = Domain(low=0, low_open=True)
+NON_NEGATIVE = Domain(low=0)
+UNIT = Domain(low=0, high=1)
+OPEN_UNIT = Domain(low=0, high=1, low_open=True, high_open=True)
+BINARY = Domain(low=0, high=1, ternary=True)
+SIGN = Domain(low=-1, high=1, ternary=True)
+
+
+def number(default: float, domain: Domain = ANY) -> Any:
+    """A parameter of a loss: a finite real number in a domain."""
+    return field(default=default, metadata={"domain": domain})
+
+
+def choice(default: str, *options: str) -> Any:
+    """A parameter of a loss: one of some words."""
+    return field(default=default, metadata={"options": options})
+
+
+def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
+    if "options" in metadata:
+        if given not in metadata["options"]:
+            raise ValueError(f"{owner}: {name} is {given!r}, must be one of {', '.join(map(repr, metadata['options']))}")
+        return given
+    if "domain" not in metadata:
+        if not isinstance(given, (bool, np.bool_)):
+            raise TypeError(f"{owner}: {name} is {given!r}, must be True or False")
+        return bool(given)
+    if isinstance(given, (bool, np.bool_, str)):
+        raise TypeError(f"{owner}: {name} is {given!r}, must be a number")
+    try:
+        value = float(given)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{owner}: {name} is {given!r}, must be a number") from error
+    if not math.isfinite(value):
+        raise ValueError(f"{owner}: {name} is {value}, must be finite")
+    if value not in metadata["domain"]:
+        raise ValueError(f"{owner}: {name} is {value:g}, must be {metadata['domain']}")
+    return value

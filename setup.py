@@ -1,0 +1,76 @@
+"""The instruction-set flag table and what is compiled with it; all metadata is in pyproject.toml."""
+
+import os
+import platform
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# The kernels are compiled once for each row; `fastloss/_isa.py` picks the best the processor runs.
+X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
+LEVELS = {
+    "baseline": ["-march=x86-64"] if X86_64 else [],
+    "x86_64_v3": ["-march=x86-64-v3"],
+    "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+}
+
+# Both -fno flags are value-safe and let branches become selects; contraction is off so that every loop
+# compiled from one formula rounds alike. Never -ffast-math: it would flush subnormals process-wide.
+OPTIMISED = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-g0"]
+SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
+BUILDS = {
+    "": {"cflags": OPTIMISED, "ldflags": ["-s"], "macros": [], "directives": {}},
+    "debug": {
+        "cflags": ["-O1", "-g", "-ffp-contract=off"],
+        "ldflags": [],
+        "macros": [],
+        "directives": {"boundscheck": True, "initializedcheck": True, "nonecheck": True},
+    },
+    "sanitize": {
+        "cflags": ["-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", SANITIZERS],
+        "ldflags": [SANITIZERS],
+        "macros": [],
+        "directives": {},
+    },
+}
+build = BUILDS[os.environ.get("FASTLOSS_BUILD", "")]
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "cdivision": True,
+    "embedsignature": False,
+    "auto_pickle": False,
+}
+
+
+def extension(name: str, level_flags: list[str], depends: list[str]) -> Extension:
+    return Extension(
+        name,
+        [name.replace(".", "/") + ".pyx"],
+        include_dirs=["fastloss/_kernels"],
+        depends=depends,
+        define_macros=build["macros"],
+        extra_compile_args=[*build["cflags"], *level_flags, "-fopenmp"],
+        extra_link_args=[*build["ldflags"], "-fopenmp"],
+    )
+
+
+sources = [
+    os.path.join(folder, file)
+    for folder, _, files in os.walk("fastloss/_kernels")
+    for file in files
+    if file.endswith((".pxi", ".h"))
+]
+levels = LEVELS if X86_64 else {"baseline": []}
+extensions = [extension("fastloss._runtime", LEVELS["baseline"], [])]
+extensions += [extension(f"fastloss._kernels.{name}", flags, sources) for name, flags in levels.items()]
+
+setup(
+    ext_modules=cythonize(
+        extensions, compiler_directives={**DIRECTIVES, **build["directives"]}, nthreads=os.cpu_count() or 1
+    ),
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+)

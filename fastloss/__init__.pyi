@@ -14,91 +14,22 @@ from fastloss.state import LossState as LossState
 __version__: str
 
 @overload
-def squared_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    half: bool = False,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    reduction: Literal["mean", "batch_mean", "sum"] = ...,
-    nan_policy: NanPolicy = "propagate",
-    out: None = None,
-    num_threads: int | None = None,
-) -> float: ...
+def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def squared_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    half: bool = False,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    reduction: Literal["none"],
-    nan_policy: NanPolicy = "propagate",
-    out: Floats | None = None,
-    num_threads: int | None = None,
-) -> Floats: ...
-
+def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 mse = squared_error
 mse_loss = squared_error
 l2_loss = squared_error
 mean_squared_error = squared_error
-
 @overload
-def absolute_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    reduction: Literal["mean", "batch_mean", "sum"] = ...,
-    nan_policy: NanPolicy = "propagate",
-    out: None = None,
-    num_threads: int | None = None,
-) -> float: ...
+def absolute_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def absolute_error(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    reduction: Literal["none"],
-    nan_policy: NanPolicy = "propagate",
-    out: Floats | None = None,
-    num_threads: int | None = None,
-) -> Floats: ...
-
+def absolute_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 mae = absolute_error
 l1_loss = absolute_error
 mean_absolute_error = absolute_error
-
 @overload
-def huber(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    delta: float = 1.0,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    reduction: Literal["mean", "batch_mean", "sum"] = ...,
-    nan_policy: NanPolicy = "propagate",
-    out: None = None,
-    num_threads: int | None = None,
-) -> float: ...
+def huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def huber(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    delta: float = 1.0,
-    sample_weight: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    reduction: Literal["none"],
-    nan_policy: NanPolicy = "propagate",
-    out: Floats | None = None,
-    num_threads: int | None = None,
-) -> Floats: ...
-
+def huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 huber_loss = huber

@@ -1,0 +1,14 @@
+"""The ``fastloss`` command."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        import typer  # noqa: F401
+    except ImportError:
+        sys.exit("fastloss: the command line needs an extra, install it with: pip install 'fastloss[cli]'")
+    from fastloss.cli.app import app
+
+    app(prog_name="fastloss")

@@ -53,7 +53,6 @@ class Loss:
     function_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]]
     kernel: ClassVar[str]
-    aggregate: ClassVar[bool] = False  # not a mean of losses of elements, so that parts of a data set do not merge
     target: ClassVar[Domain] = ANY
     prediction: ClassVar[Domain] = ANY
     second_prediction: ClassVar[Domain] = ANY

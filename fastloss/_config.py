@@ -46,7 +46,7 @@ def config() -> dict[str, Any]:
         "threads": threads,
         "threads_reason": limit,
         "numpy": np.__version__,
-        "python": platform.python__version__,
+        "python": platform.python_version(),
         "platform": platform.platform(),
     }
 

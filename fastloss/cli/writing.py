@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,18 +57,18 @@ class NpyWriter(Writer):
 
 
 class NpzWriter(NpyWriter):
-    """A .npz archive of one array, which is complete before the archive begins: its member starts with the length."""
+    """A .npz archive of one array, held in memory until its length, with which it begins, is known."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._archive = file
-        super().__init__(tempfile.TemporaryFile(), name)  # noqa: SIM115, it ends with the writer
+        super().__init__(BytesIO(), name)
 
     def finish(self) -> None:
         super().finish()
         self.file.seek(0)
-        with zipfile.ZipFile(self._archive, "w") as archive:
-            with archive.open(f"{self.name}.npy", "w", force_zip64=True) as member:
-                shutil.copyfileobj(self.file, member)
+        member = f"{self.name}.npy"
+        with zipfile.ZipFile(self._archive, "w") as archive, archive.open(member, "w", force_zip64=True) as into:
+            shutil.copyfileobj(self.file, into)
 
 
 class CsvWriter(Writer):

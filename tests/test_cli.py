@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import fields
 
 import numpy as np
@@ -374,8 +375,8 @@ def test_out(tmp_path, scores_csv, suffix, what):
         assert out.read_text().startswith(f"{what}\n")
         written = np.loadtxt(out, skiprows=1)
     else:
-        loaded = np.load(out)
-        written = loaded[what] if suffix == "npz" else loaded
+        with np.load(out) if suffix == "npz" else nullcontext({what: np.load(out)}) as arrays:
+            written = arrays[what]
     np.testing.assert_array_equal(written, verb(Y, P, sample_weight=W, reduction="none"))
     assert list(out.parent.iterdir()) == [out]
     assert out.stat().st_mode == scores_csv.stat().st_mode

@@ -21,7 +21,7 @@ from fastloss.cli.errors import Refused
 Array: TypeAlias = NDArray[Any]
 
 ROWS = 1 << 18  # in memory at once
-BLOCK = 32 << 20  # bytes of text that pyarrow parses at once
+BLOCK = 2 << 20  # bytes of text that pyarrow parses at once; it reads up to 32 of them ahead
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")  # cells without a number
 
 

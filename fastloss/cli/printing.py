@@ -74,7 +74,7 @@ def print_losses(losses: list[dict[str, Any]]) -> None:
     for described in losses:
         options = "\n".join(f"{p['option']} {_default(p['default'])}: {p['domain']}" for p in described["parameters"])
         cells = (described["name"], options, ", ".join(described["aliases"]), described["summary"])
-        table.add_row(*map(_printable_lines, cells))
+        table.add_row(*map(Text, cells))
     _console().print(table)
 
 
@@ -95,10 +95,6 @@ def _printable(label: Any) -> Text:
     """Text without markup or escape sequences, which names in a file could smuggle to a terminal."""
     text = str(label)
     return Text(text if text.isprintable() else repr(text))
-
-
-def _printable_lines(text: str) -> Text:
-    return Text(text)
 
 
 def _console() -> Console:

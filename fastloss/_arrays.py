@@ -41,7 +41,7 @@ INTEGERS = frozenset(
 
 def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     """A view of what was given, never a copy of an array, with the code of its element type."""
-    array = given if type(given) is np.ndarray else _as_array(owner, name, given)
+    array = given if type(given) is np.ndarray else as_array(owner, name, given)
     kind = KINDS.get(array.dtype)
     if kind is not None:
         return array, kind
@@ -50,7 +50,8 @@ def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     raise TypeError(f"{owner}: {name} has dtype {array.dtype}, must be a real number type of at most 64 bits")
 
 
-def _as_array(owner: str, name: str, given: Any) -> NDArray[Any]:
+def as_array(owner: str, name: str, given: Any) -> NDArray[Any]:
+    """What was given as an array, viewed where it can be."""
     torch = sys.modules.get("torch")
     try:
         if torch is not None and isinstance(given, torch.Tensor):

@@ -108,6 +108,11 @@ class Call:
         )
         self._domains = plan.closed[self._single]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the elements, each of which has one loss."""
+        return self._shape
+
     def _per_element(self, name: str, given: ArrayLike) -> tuple[Array, int]:
         """A view of weights or a mask in the shape of the elements; (n,) stands for the first axis."""
         array, kind = operand(self._plan.owner, name, given)

@@ -69,8 +69,9 @@ def exact(name, x):
             return -mpmath.inf
         if name == "sigmoid" and x < 0:
             return mpmath.exp(x) / (1 + mpmath.exp(x))
-        if name == "softplus" and x > 0:
-            return x + mpmath.log1p(mpmath.exp(-mpmath.mpf(x)))
+        if name == "softplus":  # mpmath's log1p of exp(-10^300) would want as many digits
+            small = mpmath.exp(-abs(mpmath.mpf(float(x))))
+            return max(x, 0) + (mpmath.log1p(small) if abs(x) < 1000 else small)
         return ORACLES[name](mpmath.mpf(float(x)))
 
 

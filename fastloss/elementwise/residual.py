@@ -711,8 +711,8 @@ class Barron(Loss):
         if k == 0:
             return "BARRON_QUADRATIC", (self.c,)
         if abs(self.alpha) < 2.0**-70:  # less than a rounding from the limit
-            return StudentTNLL.kernel, (self.c, 2.0, 1.0, math.log(2.0))
-        return self.kernel, (self.alpha, self.c, k, math.log(k))
+            return StudentTNLL.kernel, (self.c, 2.0, 1.0)
+        return self.kernel, (self.alpha, self.c, k)
 
 
 @loss("epsilon_insensitive_loss")
@@ -951,4 +951,4 @@ class StudentTNLL(Loss):
     scale: float = number(1.0, POSITIVE)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.scale, self.df, 0.5 * (self.df + 1.0), math.log(self.df))
+        return self.kernel, (self.scale, self.df, 0.5 * (self.df + 1.0))

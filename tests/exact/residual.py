@@ -69,9 +69,11 @@ def expectile_kinks(y, alpha):
 
 def linex(y, x, a, b):
     z = a * (x - y)
-    if z > 10**5:
-        return mpf(10) ** 10000
-    return b * ((expm1(z) if z > -(10**5) else -1) - z)
+    return b * (expm1(z) - z)
+
+
+def linex_kinks(y, a, b):
+    return [y]  # no kink, but differences do not resolve the gradient of exactly 0
 
 
 def fair(y, x, c):

@@ -73,11 +73,39 @@ cdef inline double square(double high, double low, double* out_low) noexcept nog
     return product
 
 
-cdef inline double log1p_square(double w, double s, double log_k) noexcept nogil:
-    """log1p(w) of w = s^2 / k, also where w overflows."""
-    cdef bint near = s < 1e150
-    cdef double l = log1p(w if near else s)
-    return l if near else 2 * l - log_k
+cdef inline double ratio(double size, double low, double c, double* out_low) noexcept nogil:
+    """The smaller of size + low and c over the larger, as a double-double."""
+    cdef bint near = size <= c
+    cdef double m = size if near else c
+    cdef double most = c if near else size
+    cdef double m_low = low if near else 0
+    cdef double most_low = 0 if near else low
+    cdef double q_low
+    cdef double q = quotient(m, m_low, most, &q_low)
+    out_low[0] = q_low - q * (most_low / most)
+    return q
+
+
+cdef inline double scaled_square(double size, double low, double c, double k, double* out_low) noexcept nogil:
+    """((size + low) / c)^2 / k as a double-double; of 2^-700 size where the square may overflow (`is_near`)."""
+    cdef double shrink = 1 if is_near(size, c) else 1.90109156629516e-211
+    cdef double s_low, w_low
+    cdef double s = quotient(size * shrink, low * shrink, c, &s_low)
+    cdef double w = square(s, s_low, &w_low)
+    return quotient(w, w_low, k, out_low)
+
+
+cdef inline bint is_near(double size, double c) noexcept nogil:
+    return size < 1e140 * c
+
+
+cdef inline double log1p_scaled(double w, bint near) noexcept nogil:
+    """log(1 + scaled_square); the constant is 1400 log(2)."""
+    cdef double rest
+    cdef double v = two_sum(1, w, &rest)
+    cdef double l = log(v if near else w)
+    rest = rest / v
+    return l + (rest if near else 970.4060527839234)
 
 
 cdef inline double exp_tail(double z) noexcept nogil:
@@ -159,9 +187,11 @@ cdef inline floating smooth_l1(floating y, floating x, floating beta, floating b
     """Huber's loss over beta; the slope |r| / beta is divided out first, so that no product overflows."""
     cdef double size = magnitude(y, x)
     cdef double m = beta if size >= beta else size
-    cdef double slope = 1 if size >= beta else size / beta
+    cdef double slope = size / beta
+    cdef double curvature = 1 / <double> beta
+    slope = 1 if size >= beta else slope
     grad[0] = <floating> directed(slope, y, x)
-    hess[0] = 0 if size >= beta else 1 / beta
+    hess[0] = <floating> (0 if size >= beta else curvature)
     return <floating> (slope * (size - 0.5 * m))
 
 
@@ -169,9 +199,10 @@ cdef inline floating quantile(floating y, floating x, floating under, floating o
                               floating* grad, floating* hess) noexcept nogil:
     """`under` is the quantile, the cost of a prediction that is too low; `over` is the rest to 1."""
     cdef double r = <double> x - y
-    grad[0] = over if r > 0 else (-under if r <= 0 else <floating> r)
-    hess[0] = 0 if r == r else <floating> r
-    return <floating> (over * r if r > 0 else under * (0 - r))
+    cdef double slope = over if r > 0 else (-under if r <= 0 else r)
+    grad[0] = <floating> slope
+    hess[0] = <floating> (0 if r == r else r)
+    return <floating> (slope * r + 0)                   # + 0: no -0 at a tie
 
 
 cdef inline floating expectile(floating y, floating x, floating under, floating over, floating c, floating d,
@@ -195,7 +226,7 @@ cdef inline floating epsilon_insensitive(floating y, floating x, floating epsilo
                                          floating* grad, floating* hess) noexcept nogil:
     cdef double t = excess(y, x, epsilon)
     grad[0] = <floating> directed(0 if t <= 0 else 1, y, x)
-    hess[0] = 0 if t == t else <floating> t
+    hess[0] = <floating> (0 if t == t else t)
     return <floating> t
 
 
@@ -216,26 +247,29 @@ cdef inline double log_cosh(double y, double x, double a, double b, double c, do
     cdef double size = exact_magnitude(y, x, &low)
     cdef double e = exp_sum(-2 * size, -2 * low)
     cdef double f = expm1_sum(-size, -low)
+    cdef double w = 0.5 * f * f / (1 + f)
     cdef bint near = size < 1
-    cdef double l = log1p(0.5 * f * f / (1 + f) if near else e)
+    cdef double l = log1p(w if near else e)
+    cdef double line = size + ((l - 0.6931471805599453) + low)
     grad[0] = tanh(x - y)
     hess[0] = 4 * e / ((1 + e) * (1 + e))
-    return l if near else size + ((l - 0.6931471805599453) + low)
+    return l if near else line
 
 
 cdef inline double pseudo_huber(double y, double x, double delta, double b, double c, double d,
                                 double* grad, double* hess) noexcept nogil:
     """With root = sqrt(1 + q^2): r^2 / (1 + root) up to delta, delta |r| / (q + root) beyond."""
-    cdef double size = magnitude(y, x)
+    cdef double low, q_low, v_low
+    cdef double size = exact_magnitude(y, x, &low)
+    cdef double q = ratio(size, low, delta, &q_low)
+    cdef double v = square(q, q_low, &v_low)
+    cdef double root = sqrt(1 + v)
     cdef bint near = size <= delta
     cdef double m = delta if size > delta else size
-    cdef double q = m / delta if near else m / size
-    cdef double root = sqrt(1 + q * q)
-    cdef double k = 1 if near else q
-    cdef double h = k / root
+    cdef double h = (1 if near else v) / (1 + v)
     grad[0] = directed(m / root, y, x)
-    hess[0] = h * h * h
-    return size / (k + root) * m
+    hess[0] = h * sqrt(h)
+    return size / ((1 if near else q) + root) * m
 
 
 cdef inline double linex(double y, double x, double a, double b, double c, double d,
@@ -244,15 +278,17 @@ cdef inline double linex(double y, double x, double a, double b, double c, doubl
     cdef double low, z_low
     cdef double r = two_sum(x, -y, &low)
     cdef double z = two_prod(a, r, &z_low)
-    cdef bint far = z >= 700 or z <= -700
-    cdef double u = 0.5 * z if far else z
-    cdef double u_low = finite_or_zero(z_low) + a * finite_or_zero(low)
-    cdef double half_low = 0.5 * u_low if far else u_low
-    cdef double e = expm1_sum(u, half_low)
-    cdef double f = exp_sum(u, half_low)
+    cdef double size = 0 - z if z <= 0 else z
+    cdef double share = 0.5 if size >= 700 else 1
+    cdef double rest = finite_or_zero(z_low) + a * finite_or_zero(low)
+    cdef double e = expm1_sum(share * z, share * rest)
+    cdef double f = exp_sum(share * z, share * rest)
+    cdef double far = b * e * e
+    cdef double near = b * z * exp_tail(z) + b * e * rest
+    cdef double middle = b * ((e - z) - rest)
     grad[0] = a * b * e * (e if z >= 700 else 1)
-    hess[0] = (a * b * f) * a * (f if far else 1)
-    return b * e * e if z >= 700 else (b * z * exp_tail(z) + b * e * u_low if z < 1 and z > -1 else b * ((e - z) - u_low))
+    hess[0] = (a * b * f) * a * (f if size >= 700 else 1)
+    return far if z >= 700 else (near if size < 1 else middle)
 
 
 cdef inline double fair(double y, double x, double c, double b, double a, double d,
@@ -266,29 +302,31 @@ cdef inline double fair(double y, double x, double c, double b, double a, double
     cdef double tail = (s - l) + (s_low - log_low)
     cdef bint near = size <= c
     cdef double m = c if size > c else size
-    cdef double q = s if near else c / size
+    cdef double q = m / (size if size > c else c)
     cdef double h = (1 if near else q) / (1 + q)
+    cdef double series = size * log_tail(s) * size
+    cdef double line = c * size
+    cdef double curve = c * tail * c
     grad[0] = directed(m / (1 + q), y, x)
     hess[0] = h * h
-    return size * log_tail(s) * size if s < 0.015625 else (c * size if s > 1e20 else c * tail * c)
+    return series if s < 0.015625 else (line if s > 1e20 else curve)
 
 
 cdef inline double cauchy(double y, double x, double c, double b, double a, double d,
                           double* grad, double* hess) noexcept nogil:
-    """c^2 / 2 log1p(s^2), s = |r| / c; r^2 / 2 where s^2 is below one rounding."""
-    cdef double low, s_low, w_low
+    """c^2 / 2 log1p(w), w = (r / c)^2; r^2 / 2 where w is below one rounding."""
+    cdef double low, q_low, v_low, w_low
     cdef double size = exact_magnitude(y, x, &low)
-    cdef double s = quotient(size, low, c, &s_low)
-    cdef double w = square(s, s_low, &w_low)
-    cdef double l = log1p_square(w + w_low, s, 0)
+    cdef double w = scaled_square(size, low, c, 1, &w_low)
+    cdef double q = ratio(size, low, c, &q_low)
+    cdef double v = square(q, q_low, &v_low)
     cdef bint near = size <= c
     cdef double m = c if size > c else size
-    cdef double q = s if near else c / size
-    cdef double gap = (c - size) - low
-    cdef double h = (1 if near else q) / (1 + q * q)
-    grad[0] = directed(m * h, y, x)
-    hess[0] = h * h * (1 + q) * (gap / (c if near else size))
-    return 0.5 * size * size if s < 7e-9 else 0.5 * c * l * c
+    grad[0] = directed(m * (1 if near else q) / (1 + v), y, x)
+    hess[0] = ((1 - v) - v_low) / (1 + v) * (1 if near else -v) / (1 + v)
+    cdef double far = 0.5 * c * log1p_scaled(w, is_near(size, c)) * c
+    w = 0.5 * size * size
+    return w if size < 7e-9 * c else far
 
 
 cdef inline double tukey(double y, double x, double c, double b, double a, double d,
@@ -300,9 +338,10 @@ cdef inline double tukey(double y, double x, double c, double b, double a, doubl
     cdef double m = size if gap > 0 else (c if gap <= 0 else gap)
     cdef double s = quotient(m, low if gap > 0 else 0, c, &s_low)
     cdef double w = square(s, s_low, &w_low)
-    cdef double rest = (0 if gap <= 0 else gap) / c * (1 + s)          # 1 - w
+    cdef double rest = (1 - w) - w_low
+    rest = 0 if gap <= 0 else rest
     grad[0] = directed(m * rest * rest, y, x)
-    hess[0] = rest * ((1 - 5 * w) - 5 * w_low)
+    hess[0] = rest * (((1 - 4 * w) - w) - 5 * w_low)                    # 5 w would round
     return 0.5 * m * (1 - w + w * w * (1 / 3.)) * m
 
 
@@ -318,47 +357,48 @@ cdef inline double welsch(double y, double x, double c, double b, double a, doub
     cdef double e = expm1_sum(-w, -w_low)
     grad[0] = directed(m * f * f, y, x)
     hess[0] = ((1 - 2 * w) - 2 * w_low) * f * f
-    return 0.5 * m * m if s < 7e-9 else -0.5 * c * e * c
+    cdef double far = -0.5 * c * e * c
+    w = 0.5 * size * size
+    return w if s < 7e-9 else far
 
 
 cdef inline double geman_mcclure(double y, double x, double c, double b, double a, double d,
                                  double* grad, double* hess) noexcept nogil:
-    """r^2 / 2 / (1 + w), w = (r / c)^2; the derivatives fall as w^-2 r and w^-2 beyond c."""
-    cdef double low, q_low, v_low
+    """m^2 / 2 / (1 + v), m = min(|r|, c), v the square of the ratio of both; derivatives fall as r^-3 and r^-4."""
+    cdef double low, q_low, v_low, rest
     cdef double size = exact_magnitude(y, x, &low)
+    cdef double q = ratio(size, low, c, &q_low)
+    cdef double v = square(q, q_low, &v_low)
+    cdef double one = two_sum(1, v, &rest)
     cdef bint near = size <= c
     cdef double m = c if size > c else size
-    cdef double q = quotient(size if near else c, low if near else 0, c if near else size, &q_low)
-    cdef double v, k, h
-    q_low = q_low if near else q_low - q * low / size
-    v = square(q, q_low, &v_low)
-    k = 1 if near else q
-    h = k / (1 + v)
-    grad[0] = directed(m * k * h * h, y, x)
-    hess[0] = h * h * k * k * (((1 - 3 * v) - 3 * v_low if near else (v - 3) + v_low) / (1 + v))
-    return 0.5 * m * (m / (1 + v))
+    cdef double inner = ((1 - 2 * v) - v) - 3 * v_low
+    cdef double outer = (v - 3) * v * v
+    cdef double bend = (inner if near else outer) / (one * one * one)
+    q = q * v
+    grad[0] = directed(m * (1 if near else q) / (one * one), y, x)
+    hess[0] = bend - bend * (3 * (rest + v_low) / one)
+    return 0.5 * m * (m / one)
 
 
-cdef inline double barron(double y, double x, double alpha, double c, double k, double log_k,
+cdef inline double barron(double y, double x, double alpha, double c, double k, double d,
                           double* grad, double* hess) noexcept nogil:
     """k / alpha (B^(alpha/2) - 1), B = 1 + w, w = (r / c)^2 / k, k = |alpha - 2|; all powers from one logarithm."""
-    cdef double low, s_low, w_low, base_low, l_low, p_low, h_low
+    cdef double low, w_low, base_low, l_low, sum_low, p_low, h_low
     cdef double size = exact_magnitude(y, x, &low)
-    cdef double s = quotient(size, low, c, &s_low)
-    cdef bint near = s < 1e150
-    cdef double w = square(s if near else 1e150, s_low if near else 0, &w_low)
-    cdef double l, p, h, f, base
-    w = quotient(w, w_low, k, &w_low)
-    base = two_sum(1, w, &base_low)
-    l = log_dd(base if near else s, base_low + w_low if near else s_low, &l_low)
-    l_low = l_low if near else 2 * l_low - log_k
-    l = l if near else 2 * l
-    p = two_prod(0.5 * alpha, l, &p_low)
-    h = two_prod(0.25 * alpha - 0.5, l, &h_low)                         # of the root of B^(alpha/2 - 1)
-    f = exp_sum(h, h_low + (0.25 * alpha - 0.5) * l_low)
-    grad[0] = directed(s * f * f / c, y, x)
-    hess[0] = (((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base * f / c) * (f / c)
-    return k / alpha * expm1_sum(p, p_low + 0.5 * alpha * l_low)
+    cdef bint near = is_near(size, c)
+    cdef double w = scaled_square(size, low, c, k, &w_low)
+    cdef double base = two_sum(1, w, &base_low)
+    cdef double l = log_dd(base if near else w, w_low + (base_low if near else 0), &l_low)
+    cdef double shrunk = two_sum(l, 0 if near else 970.4060527839234, &sum_low)
+    cdef double rest = l_low + sum_low + (0 if near else 4.933124383144313e-15)
+    cdef double p = two_prod(0.5 * alpha, shrunk, &p_low)
+    cdef double h = two_prod(0.25 * alpha - 0.5, shrunk, &h_low)        # of the root of B^(alpha/2 - 1)
+    cdef double f = exp_sum(h, h_low + (0.25 * alpha - 0.5) * rest)
+    cdef double bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
+    grad[0] = directed(size / c * f * f / c, y, x)
+    hess[0] = (bend if near else alpha - 1) * f / c * (f / c)
+    return k / alpha * expm1_sum(p, p_low + 0.5 * alpha * rest)
 
 
 cdef inline double barron_quadratic(double y, double x, double c, double b, double a, double d,
@@ -369,15 +409,18 @@ cdef inline double barron_quadratic(double y, double x, double c, double b, doub
     cdef double s = quotient(size, low, c, &s_low)
     grad[0] = directed(s / c, y, x)
     hess[0] = 1 / c / c
-    return 0.5 * s * s + s * s_low
+    return 0.5 * s * s + finite_or_zero(s * s_low)
 
 
 cdef inline double lp(double y, double x, double p, double b, double c, double d,
                       double* grad, double* hess) noexcept nogil:
+    """|r|^p; derivatives from the root of their power, which is normal where p times the power still is."""
     cdef double low
     cdef double size = exact_magnitude(y, x, &low)
-    grad[0] = directed(p * power(size, low, p - 1), y, x)
-    hess[0] = p * (p - 1) * power(size, low, p - 2)
+    cdef double f = power(size, low, 0.5 * p - 0.5)
+    cdef double g = power(size, low, 0.5 * p - 1)
+    grad[0] = directed(p * f * f, y, x)
+    hess[0] = p * (p - 1) * g * g
     return power(size, low, p)
 
 
@@ -388,30 +431,32 @@ cdef inline double wing(double y, double x, double width, double curvature, doub
     cdef double size = exact_magnitude(y, x, &low)
     cdef bint near = size < width
     cdef double slope = width / (curvature + size)
+    cdef double bend = -slope / (curvature + size)
+    cdef double curve = width * log1p(size / curvature)
+    cdef double line = ((size - width) + low) + height
     grad[0] = directed(slope if near else 1, y, x)
-    hess[0] = -slope / (curvature + size) if near else 0
-    return width * log1p(size / curvature) if near else ((size - width) + low) + height
+    hess[0] = bend if near else 0
+    return curve if near else line
 
 
-cdef inline double student_t(double y, double x, double c, double k, double factor, double log_k,
+cdef inline double student_t(double y, double x, double c, double k, double factor, double d,
                              double* grad, double* hess) noexcept nogil:
     """factor log1p(w), w = (r / c)^2 / k; the limit of alpha = 0 of `barron` as well."""
-    cdef double low, s_low, w_low
+    cdef double low, w_low
     cdef double size = exact_magnitude(y, x, &low)
-    cdef double s = quotient(size, low, c, &s_low)
-    cdef double w = square(s, s_low, &w_low)
-    cdef double v, slope, rate, rest
-    cdef bint near
-    w = quotient(w, w_low, k, &w_low)
-    near = w <= 1
-    v = w if near else 1 / w
-    slope = (s / k / c if near else 1 / size) / (1 + v)
-    rate = (1 / k / c / c if near else 1 / size / size) / (1 + v)
-    rest = ((1 - w) - w_low) / (1 + w)
-    rest = -1 if w > 1e30 else rest
-    grad[0] = directed(2 * factor * slope, y, x)
-    hess[0] = 2 * factor * rate * rest
-    return factor * log1p_square(w, s, log_k)
+    cdef bint near = is_near(size, c)
+    cdef double w = scaled_square(size, low, c, k, &w_low)
+    cdef bint inner = near & (w <= 1)
+    cdef double inverse = 1 / w
+    cdef double v = w if inner else (inverse if near else 0)
+    cdef double rest = ((1 - w) - w_low) / (1 + w)
+    cdef double slope = size / c / c / k
+    cdef double outer = 1 / size
+    cdef double rate = 1 / c / c / k
+    grad[0] = directed(2 * factor * (slope if inner else outer) / (1 + v), y, x)
+    slope = outer / size
+    hess[0] = 2 * factor * (rest if near else -1) * (rate if inner else slope) / (1 + v)
+    return factor * log1p_scaled(w, near)
 
 
 cdef void residual(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,

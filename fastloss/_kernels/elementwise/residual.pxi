@@ -418,9 +418,11 @@ cdef inline double barron(double y, double x, double alpha, double c, double k, 
     cdef double share = 0.5 if p >= 700 else 1                          # k / alpha may bring it back into range
     cdef double e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
     cdef double bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
-    grad[0] = directed(size / c * f * f / c, y, x)
-    hess[0] = (bend if near else alpha - 1) * f / c * (f / c)
-    return k / alpha * e * (e if p >= 700 else 1)
+    size = 1.7976931348623157e308 if size > 1.7976931348623157e308 else size
+    f = f / c
+    grad[0] = directed(size * f * f, y, x)
+    hess[0] = (bend if near else alpha - 1) * f * f
+    return k / alpha * e * (e if p >= 700 else 1) + 0                   # + 0: no -0 at a tie
 
 
 cdef inline double barron_quadratic(double y, double x, double c, double b, double a, double d,

@@ -129,6 +129,9 @@ cdef inline void specialise_pair(PairFormula formula, const double* y, const dou
 
 
 include "residual.pxi"
+include "relative.pxi"
+include "likelihood.pxi"
+include "pair.pxi"
 
 
 cdef void evaluate(Job* job, const floating* y, const floating* x, const double* z, Scratch* s,
@@ -140,6 +143,12 @@ cdef void evaluate(Job* job, const floating* y, const floating* x, const double*
     cdef floating* hess = <floating*> s.hess
     if family == RESIDUAL:
         residual(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == RELATIVE:
+        relative(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == LIKELIHOOD:
+        likelihood(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == PAIR:
+        pair(job.kernel, y, x, z, job.parameters, s, n, job.operation)
 
 
 # Passes over a block ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-# Losses of two predictions for each target, all in float64. Residuals are taken of halves, which do not overflow.
+# Losses of two predictions for each target, all in float64.
 
 cpdef enum:
     GAUSSIAN_NLL = 0x580
@@ -9,22 +9,24 @@ cpdef enum:
 
 cdef inline double gaussian_nll(double y, double x, double z, double constant, double eps, double* grad,
                                 double* grad_z, double* hess, double* hess_z) noexcept nogil:
-    cdef double h = 0.5 * x - 0.5 * y
+    cdef double unit
+    cdef double r = difference(x, y, &unit)
     cdef double variance = eps if z < eps else z
     cdef double inverse = 1.0 / variance
-    cdef double slope = 2.0 * (h / variance)
+    cdef double slope = r / variance * unit
     grad[0] = slope
     grad_z[0] = 0.0 if z < eps else 0.5 * inverse - 0.5 * slope * slope
     hess[0] = inverse
     hess_z[0] = 0.0 if z < eps else slope * (slope * inverse) - 0.5 * inverse * inverse
-    return 0.5 * log(variance) + (constant + slope * h)
+    return 0.5 * log(variance) + (constant + 0.5 * slope * r * unit)
 
 
 cdef inline double gaussian_nll_log_sigma(double y, double x, double z, double a, double b, double* grad,
                                           double* grad_z, double* hess, double* hess_z) noexcept nogil:
-    cdef double factor
+    cdef double factor, unit
+    cdef double r = difference(x, y, &unit)
     cdef double e = exp_split(-z, 0.0, &factor)
-    cdef double score = (0.5 * x - 0.5 * y) * e * (2.0 * factor)
+    cdef double score = r * e * (factor * unit)
     grad[0] = score * e * factor
     grad_z[0] = 1.0 - score * score
     hess[0] = (e * factor) * (e * factor)
@@ -34,12 +36,12 @@ cdef inline double gaussian_nll_log_sigma(double y, double x, double z, double a
 
 cdef inline double laplace_nll(double y, double x, double z, double a, double b, double* grad, double* grad_z,
                                double* hess, double* hess_z) noexcept nogil:
-    cdef double factor
+    cdef double factor, unit
+    cdef double r = difference(x, y, &unit)
     cdef double e = exp_split(-z, 0.0, &factor)
-    cdef double h = 0.5 * x - 0.5 * y
-    cdef double score = (h if h > 0 else -h) * e * (2.0 * factor)
+    cdef double score = (r if r > 0 else -r) * e * (factor * unit)
     cdef double rate = e * factor
-    grad[0] = rate if h > 0 else (-rate if h < 0 else h * e)        # 0 at 0, NaN at NaN
+    grad[0] = rate if r > 0 else (-rate if r < 0 else r * e)        # 0 at 0, NaN at NaN
     grad_z[0] = 1.0 - score
     hess[0] = 0.0 if score == score else score
     hess_z[0] = score
@@ -66,13 +68,14 @@ cdef inline double margin_ranking(double y, double x, double z, double margin, d
 cdef inline double multi_quantile(double y, double x, double quantile, double a, double b, double* grad,
                                   double* grad_z, double* hess, double* hess_z) noexcept nogil:
     """The second prediction is the quantile itself."""
-    cdef double h = 0.5 * x - 0.5 * y
-    cdef double slope = 1.0 - quantile if h > 0 else (-quantile if h <= 0 else h)
+    cdef double unit
+    cdef double r = difference(x, y, &unit)
+    cdef double slope = 1.0 - quantile if r > 0 else (-quantile if r <= 0 else r)
     grad[0] = slope
     grad_z[0] = 0.0
-    hess[0] = 0.0 if h == h else h
+    hess[0] = 0.0 if r == r else r
     hess_z[0] = 0.0
-    return 2.0 * (slope * h)
+    return slope * r * unit
 
 
 cdef void pair(int kernel, const floating* y, const floating* x, const double* z, const double* p, Scratch* s,

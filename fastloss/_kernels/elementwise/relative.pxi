@@ -1,7 +1,6 @@
 # Regression losses of the prediction relative to the target: of their ratio, or in units of the target.
 #
-# The differences are taken of halves, exact but in subnormal numbers, so that they do not overflow; the
-# arithmetic is in float64 for both types, so that several divisions round once.
+# The arithmetic is in float64 for both types, so that several divisions round once.
 
 cpdef enum:
     ABSOLUTE_PERCENTAGE_ERROR = 0x100
@@ -9,41 +8,53 @@ cpdef enum:
     SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR
     SQUARED_LOG_ERROR = 0x180
 
+cdef inline double difference(double x, double y, double* unit) noexcept nogil:
+    """x - y in units of 1, or of 2 where it overflows."""
+    cdef double r = x - y
+    cdef bint over = (r == INFINITY) | (r == -INFINITY)
+    unit[0] = 2.0 if over else 1.0
+    return 0.5 * x - 0.5 * y if over else r
+
+
 cdef inline floating absolute_percentage_error(floating y, floating x, floating epsilon, floating scale, floating c,
                                                floating d, floating* grad, floating* hess) noexcept nogil:
-    cdef double h = 0.5 * x - 0.5 * y
+    cdef double unit
+    cdef double r = difference(x, y, &unit)
     cdef double size = y if y > 0 else -y
     cdef double floor = epsilon if size < epsilon else size
     cdef double slope = scale / floor
-    grad[0] = <floating> (slope if h > 0 else (-slope if h < 0 else h * slope))     # 0 at 0, NaN at NaN
-    hess[0] = <floating> (0 if h == h else h)
-    return <floating> ((h if h > 0 else -h) / floor * (2.0 * scale))
+    grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))     # 0 at 0, NaN at NaN
+    hess[0] = <floating> (0 if r == r else r)
+    return <floating> ((r if r > 0 else -r) / floor * (unit * scale))
 
 
 cdef inline floating squared_percentage_error(floating y, floating x, floating epsilon, floating b, floating c,
                                               floating d, floating* grad, floating* hess) noexcept nogil:
+    cdef double unit
+    cdef double r = difference(x, y, &unit)
     cdef double size = y if y > 0 else -y
     cdef double floor = epsilon if size < epsilon else size
-    cdef double q = (0.5 * x - 0.5 * y) / floor * 2.0
+    cdef double q = r / floor * unit
     grad[0] = <floating> (2.0 * q / floor)
-    hess[0] = <floating> (2.0 / floor / floor)
+    hess[0] = <floating> (2.0 / floor / floor + 0.0 * x)
     return <floating> (q * q)
 
 
 cdef inline floating symmetric_absolute_percentage_error(floating y, floating x, floating a, floating b, floating c,
                                                          floating d, floating* grad, floating* hess) noexcept nogil:
-    """With m = (|x| + |y|) / 2, |r| / m; the derivative is sign(r) |y| / m^2 on y's side of 0, and 0 beyond."""
-    cdef double h = 0.5 * x - 0.5 * y
-    cdef double size_y = 0.5 * y if y > 0 else -0.5 * y
-    cdef double size_x = 0.5 * x if x > 0 else -0.5 * x
-    cdef double m = size_x + size_y
-    cdef double mean = 1 if m == 0 else m
-    cdef double slope = 2.0 * (size_y / mean) / mean
-    cdef double side = 1 if (x > 0) & (y > 0) | (x < 0) & (y < 0) else (0.5 if x == 0 else 0)
-    slope = slope * side
-    grad[0] = <floating> (slope if h > 0 else (-slope if h < 0 else h * slope))
-    hess[0] = <floating> (-slope / mean if size_x > size_y else (slope / mean if size_x < size_y else h * slope))
-    return <floating> ((h if h > 0 else -h) / mean * 2.0)
+    """2 |r| / D with D = |x| + |y|; the derivative is 4 sign(r) |y| / D^2 on y's side of 0, and 0 beyond."""
+    cdef double size_y = y if y > 0 else -y
+    cdef double size_x = x if x > 0 else -x
+    cdef double scale = 0.25 if size_x + size_y == INFINITY else 1.0
+    cdef double r = scale * x - scale * y
+    cdef double total = scale * size_x + scale * size_y
+    cdef double divisor = 1.0 if total == 0 else total
+    cdef double side = 1.0 if (x > 0) & (y > 0) | (x < 0) & (y < 0) else (0.5 if x == 0 else 0.0)
+    cdef double slope = 4.0 * side * (scale * size_y / divisor) / divisor * scale
+    cdef double curve = 2.0 * slope / divisor * scale
+    grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))
+    hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r * slope))
+    return <floating> ((r if r > 0 else -r) / divisor * 2.0)
 
 
 cdef inline double squared_log_error(double y, double x, double a, double b, double c, double d, double* grad,

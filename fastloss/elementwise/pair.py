@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from fastloss._arrays import FLOATS
 from fastloss._base import Loss, loss, number, numbers
 from fastloss._call import FLOAT64, Array
 from fastloss._parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, SIGN
@@ -290,7 +289,7 @@ class MultiQuantile(Loss):
             )
 
     def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
-        quantiles = np.array(self.quantiles, FLOATS[FLOAT64])
+        quantiles = np.array(self.quantiles, np.float64)
         return np.broadcast_to(y[..., np.newaxis], x.shape), x, np.broadcast_to(quantiles, x.shape)
 
     def _second_kind(self, kind: int) -> int:

@@ -40,8 +40,8 @@ class SquaredLogError(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.SquaredLogError()([3.0, 5.0, 2.5, 7.0], [2.5, 5.0, 4.0, 8.0])
-    0.03973012298459379
+    >>> fl.SquaredLogError()([0.0, 0.0], [0.0, 1.0], reduction="none")
+    array([0.        , 0.48045301])
     """
 
     kernel = "SQUARED_LOG_ERROR"

@@ -34,15 +34,21 @@ cdef inline double poisson_log_full(double y, double x, double a, double b, doub
     return e + (product + (0.5 * log_y + 0.9189385332046728 if y > 1 else 0.0))
 
 
+cdef inline double poisson_ratios(double y, double rate, double* hess) noexcept nogil:
+    """y / rate and y / rate^2, by way of a tiny y times 2^300; 0 for y = 0, whatever the rate."""
+    cdef double up = 2.037035976334486e90 if y < 1e-200 else 1.0
+    cdef double ratio = y * up / rate
+    hess[0] = 0.0 if y == 0 else ratio / (rate * up)
+    return 0.0 if y == 0 else ratio / up
+
+
 cdef inline double poisson_identity(double y, double x, double epsilon, double b, double c, double d, double* grad,
                                     double* hess) noexcept nogil:
     """x - y log(x + epsilon), the logarithm corrected for the rounding of the sum; 0 log 0 is 0."""
     cdef double low
     cdef double rate = two_sum(x, epsilon, &low)
     cdef double log_rate = log(rate) + low / (1.0 if rate == 0 else rate)
-    cdef double ratio = 0.0 if y == 0 else y / rate
-    grad[0] = 1.0 - ratio
-    hess[0] = 0.0 if y == 0 else ratio / rate
+    grad[0] = 1.0 - poisson_ratios(y, rate, hess)
     return x - (0.0 if y == 0 else y * log_rate)
 
 
@@ -51,11 +57,9 @@ cdef inline double poisson_identity_full(double y, double x, double epsilon, dou
     cdef double low
     cdef double rate = two_sum(x, epsilon, &low)
     cdef double log_rate = log(rate) + low / (1.0 if rate == 0 else rate)
-    cdef double ratio = 0.0 if y == 0 else y / rate
     cdef double log_y = log(y)
     cdef double entropy = log_y - 1.0 if y > 1 else 0.0
-    grad[0] = 1.0 - ratio
-    hess[0] = 0.0 if y == 0 else ratio / rate
+    grad[0] = 1.0 - poisson_ratios(y, rate, hess)
     return x + ((0.0 if y == 0 else y * (entropy - log_rate)) + (0.5 * log_y + 0.9189385332046728 if y > 1 else 0.0))
 
 
@@ -129,24 +133,28 @@ cdef inline double tweedie_log_outer(double y, double x, double power, double b,
     return (INFINITY if (lead > even) == (first < 0) else -INFINITY) if both else u / first - v / second
 
 
+cdef inline double times_power(double v, double log_hi, double log_lo, double e, double e_lo) noexcept nogil:
+    """v x^(e + e_lo), by multiplying twice by the root: leads to the result without leaving the range between."""
+    cdef double lo
+    cdef double hi = two_prod(0.5 * e, log_hi, &lo)
+    cdef double root = exp_sum(hi, lo + 0.5 * (e * log_lo + e_lo * log_hi))
+    return v * root * root
+
+
 cdef inline double tweedie_identity(double y, double x, double power, double b, double c, double d, double* grad,
                                     double* hess) noexcept nogil:
-    """m x^(1-p) ((x/m) / (2-p) - (y/m) / (1-p)) with m = max(x, |y|): only a result can over- or underflow.
-
-    m is multiplied by x^((1-p)/2) twice, which leads from m to the result without leaving the range between.
-    """
-    cdef double first_lo, second_lo, log_lo, lo
+    """x^(1-p) (x / (2-p) - y / (1-p)), the bracket in units of the larger of x and |y|."""
+    cdef double first_lo, second_lo, third_lo, log_lo
     cdef double first = two_sum(2.0, -power, &first_lo)
     cdef double second = two_sum(1.0, -power, &second_lo)
+    cdef double third = two_sum(-1.0, -power, &third_lo)
     cdef double log_x = log_dd(x, 0.0, &log_lo)
-    cdef double hi = two_prod(0.5 * second, log_x, &lo)
-    cdef double root = exp_sum(hi, lo + 0.5 * (second * log_lo + second_lo * log_x))
     cdef double size = y if y > 0 else -y
     cdef double m = x if size < x else size
     cdef double share = x / m, target = y / m
-    grad[0] = m * root * root * ((x - y) / m) / x
-    hess[0] = m * root * root * (second * share + power * target) / x / x
-    return m * root * root * (share / first - target / second)
+    grad[0] = times_power(x - y, log_x, log_lo, -power, 0.0)
+    hess[0] = times_power(m * (second * share + power * target), log_x, log_lo, third, third_lo)
+    return times_power(m * (share / first - target / second), log_x, log_lo, second, second_lo)
 
 
 cdef void likelihood(int kernel, const floating* y, const floating* x, const double* p, floating* value,

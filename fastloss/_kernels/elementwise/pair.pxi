@@ -39,7 +39,7 @@ cdef inline double laplace_nll(double y, double x, double z, double a, double b,
     cdef double factor, unit
     cdef double r = difference(x, y, &unit)
     cdef double e = exp_split(-z, 0.0, &factor)
-    cdef double score = (r if r > 0 else -r) * e * (factor * unit)
+    cdef double score = (r if r > 0 else 0.0 - r) * e * (factor * unit)
     cdef double rate = e * factor
     grad[0] = rate if r > 0 else (-rate if r < 0 else r * e)        # 0 at 0, NaN at NaN
     grad_z[0] = 1.0 - score
@@ -75,7 +75,7 @@ cdef inline double multi_quantile(double y, double x, double quantile, double a,
     grad_z[0] = 0.0
     hess[0] = 0.0 if r == r else r
     hess_z[0] = 0.0
-    return slope * r * unit
+    return slope * r * unit + 0.0                                # never -0
 
 
 cdef void pair(int kernel, const floating* y, const floating* x, const double* z, const double* p, Scratch* s,

@@ -25,7 +25,7 @@ cdef inline floating absolute_percentage_error(floating y, floating x, floating 
     cdef double slope = scale / floor
     grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))     # 0 at 0, NaN at NaN
     hess[0] = <floating> (0 if r == r else r)
-    return <floating> ((r if r > 0 else -r) / floor * (unit * scale))
+    return <floating> ((r if r > 0 else 0.0 - r) / floor * (unit * scale))
 
 
 cdef inline floating squared_percentage_error(floating y, floating x, floating epsilon, floating b, floating c,
@@ -54,7 +54,7 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
     cdef double curve = 2.0 * slope / divisor * scale
     grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))
     hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r * slope))
-    return <floating> ((r if r > 0 else -r) / divisor * 2.0)
+    return <floating> ((r if r > 0 else 0.0 - r) / divisor * 2.0)
 
 
 cdef inline double squared_log_error(double y, double x, double a, double b, double c, double d, double* grad,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fastloss._call import GRAD, HESS, VALUE, Array, Call, Floats, NanPolicy, Plan, Reduction
 from fastloss._groups import states
-from fastloss._parameters import ANY, Domain, checked, choice, number
+from fastloss._parameters import ANY, Domain, checked, choice, number, numbers
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
@@ -22,7 +22,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, number, choice))
+@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice))
 def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L]]:
     """Declare a loss: make its class a frozen dataclass and enter it in the registry under its names.
 

@@ -20,7 +20,7 @@ ctypedef double (*PairFormula)(
 # The high byte of a kernel's number is its family, each a file beside this one with its own dispatch. Kernels
 # from 0x80 of a family exist in float64 only: their mathematics needs it to hold the accuracy in float32.
 cdef enum:
-    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR
+    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR, AGGREGATE
 
 cpdef enum:
     VALUE = 1
@@ -129,6 +129,10 @@ cdef inline void specialise_pair(PairFormula formula, const double* y, const dou
 
 
 include "residual.pxi"
+include "relative.pxi"
+include "likelihood.pxi"
+include "pair.pxi"
+include "aggregate.pxi"
 
 
 cdef void evaluate(Job* job, const floating* y, const floating* x, const double* z, Scratch* s,
@@ -140,6 +144,14 @@ cdef void evaluate(Job* job, const floating* y, const floating* x, const double*
     cdef floating* hess = <floating*> s.hess
     if family == RESIDUAL:
         residual(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == RELATIVE:
+        relative(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == LIKELIHOOD:
+        likelihood(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == PAIR:
+        pair(job.kernel, y, x, z, job.parameters, s, n, job.operation)
+    elif family == AGGREGATE:
+        aggregate(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
 
 
 # Passes over a block ------------------------------------------------------------------------------

@@ -129,6 +129,8 @@ cdef inline void specialise_pair(PairFormula formula, const double* y, const dou
 
 
 include "residual.pxi"
+include "binary.pxi"
+include "margin.pxi"
 
 
 cdef void evaluate(Job* job, const floating* y, const floating* x, const double* z, Scratch* s,
@@ -140,6 +142,10 @@ cdef void evaluate(Job* job, const floating* y, const floating* x, const double*
     cdef floating* hess = <floating*> s.hess
     if family == RESIDUAL:
         residual(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == BINARY:
+        binary(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == MARGIN:
+        margin(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
 
 
 # Passes over a block ------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ cpdef enum:
     BINARY_CROSS_ENTROPY = 0x300
     WEIGHTED_BINARY_CROSS_ENTROPY
     ZERO_ONE
-    BINARY_CROSS_ENTROPY_PROBABILITY = 0x380
     SIGMOID_FOCAL
-    REDUCED_FOCAL
     ASYMMETRIC_FOCAL
+    BINARY_CROSS_ENTROPY_PROBABILITY = 0x380
+    REDUCED_FOCAL
     CLIPPED_ASYMMETRIC_FOCAL
     BRIER
     CROSS_ENTROPY_LAMBDA
@@ -63,14 +63,11 @@ cdef inline double binary_cross_entropy_probability(double y, double p, double l
     cdef double yes = log(p), no = log1p(-p)
     cdef double ratio = y / p if y != 0 else 0
     cdef double other_ratio = other / q if other != 0 else 0
-    cdef bint yes_slopes = not (p < floor) and not (q < eps)
-    cdef bint no_slopes = not (q < floor) and not (p < eps)
-    cdef double slope = 1 / q if y == 0 else (-1 / p if y == 1 else (p - y) / (p * q))      # one rounding of p - y
-    slope = slope if no_slopes else -ratio
-    slope = slope if yes_slopes else (other_ratio if no_slopes else 0)
-    grad[0] = slope
-    hess[0] = ((ratio / p if ratio != 0 else 0) if yes_slopes else 0)
-    hess[0] += ((other_ratio / q if other_ratio != 0 else 0) if no_slopes else 0)
+    cdef bint steep = (p >= floor) & (q >= floor) & (p >= eps) & (q >= eps) & (y > 0) & (y < 1)
+    ratio = 0 if (p < floor) | (q < eps) else ratio
+    other_ratio = 0 if (q < floor) | (p < eps) else other_ratio
+    grad[0] = (p - y) / (p * q) if steep else other_ratio - ratio                           # p - y cancels but once
+    hess[0] = (ratio / p if ratio != 0 else 0) + (other_ratio / q if other_ratio != 0 else 0)
     yes = low if yes < low else (high if yes > high else yes)
     no = low if no < low else (high if no > high else no)
     return (-y * yes if y != 0 else 0) + (-other * no if other != 0 else 0)
@@ -86,22 +83,13 @@ cdef inline double exp_dd(double x, double* lo) noexcept nogil:
     return e
 
 
-cdef inline double focal(double y, double z, double weight, double gamma, double cut, double unit, double unit_lo,
-                         double* grad, double* hess) noexcept nogil:
-    """weight (m / e^unit)^gamma times the cross-entropy, m = y sigmoid(-z) + (1 - y) sigmoid(z); gamma = 0 for m > cut.
+cdef inline double log_share(double size, double wrong, double wrong_lo, double right, double right_lo,
+                             double* share, double* lo) noexcept nogil:
+    """The logarithm of m = (wrong + right e) / (1 + e), e = exp(-size), to twice the precision.
 
-    The power multiplies the relative error of m by gamma, so m = (wrong + right e) / (1 + e), e = exp(-|z|), is a
-    double-double; where no target is on the wrong side m may underflow long before m^gamma, but there its
-    logarithm is -|z| - log(1 + e).
+    Where no target is on the wrong side m may underflow, but there its logarithm is -size - log(1 + e).
     """
-    cdef double tail, far, tiny, product_lo, top_lo, m_lo, log_lo, sum_lo
-    cdef double size = -z if z < 0 else z
-    cdef double near = 1000 if size > 1000 else size        # beyond, only the value has a term left that grows
-    cdef double other = 1 - y
-    cdef double other_lo = (1 - other) - y
-    cdef double wrong = other if z > 0 else y, wrong_lo = other_lo if z > 0 else 0
-    cdef double right = y if z > 0 else other, right_lo = 0 if z > 0 else other_lo
-    logistic(z, &tail, &far)
+    cdef double tiny, product_lo, top_lo, m_lo
     cdef double e = exp_dd(-size, &tiny)
     cdef double product = two_prod(right, e, &product_lo)
     cdef double top = two_sum(wrong, product, &top_lo)
@@ -111,45 +99,85 @@ cdef inline double focal(double y, double z, double weight, double gamma, double
     cdef double m = top / bottom
     product = two_prod(m, bottom, &product_lo)
     m_lo = (((top - product) - product_lo) + (top_lo - m * bottom_lo)) / bottom
-    cdef bint pure = wrong == 0
-    cdef double log_m = log_dd(bottom if pure else m, bottom_lo if pure else m_lo, &log_lo)
-    log_m = two_sum(-near - unit if pure else -unit, -log_m if pure else log_m, &sum_lo)
-    log_lo = (-log_lo if pure else log_lo) + sum_lo - unit_lo
+    share[0] = m
+    m = bottom if wrong == 0 else m
+    m_lo = bottom_lo if wrong == 0 else m_lo
+    cdef double log_lo
+    cdef double log_hi = log_dd(m, m_lo, &log_lo)
+    m = two_sum(-size, -log_hi, &m_lo)
+    lo[0] = m_lo - log_lo if wrong == 0 else log_lo
+    return m if wrong == 0 else log_hi
+
+
+cdef inline double focal(double y, double z, double weight, double gamma, double cut, double unit, double unit_lo,
+                         bint single, double* grad, double* hess) noexcept nogil:
+    """weight (m / e^unit)^gamma times the cross-entropy, m = y sigmoid(-z) + (1 - y) sigmoid(z); gamma = 0 for m > cut.
+
+    The power magnifies the relative error of m by gamma: double precision has it from a double-double.
+    """
+    cdef double tail, far, m, log_m, log_lo, power_hi, power_lo, factor
+    cdef double size = -z if z < 0 else z
+    cdef double near = 1000 if size > 1000 else size        # beyond, only the value has a term left that grows
+    cdef double other = 1 - y
+    cdef double other_lo = (1 - other) - y
+    cdef double wrong = other if z > 0 else y, wrong_lo = other_lo if z > 0 else 0
+    cdef double right = y if z > 0 else other, right_lo = 0 if z > 0 else other_lo
+    logistic(z, &tail, &far)
+    if single:
+        m = wrong * (1 - far) + right * far
+        log_m = log(m)
+        factor = exp(gamma * (-near - tail if wrong == 0 else log_m))
+    else:
+        log_m = log_share(near, wrong, wrong_lo, right, right_lo, &m, &log_lo)
+        log_m = two_sum(log_m, -unit, &power_lo)
+        log_lo += power_lo - unit_lo
+        power_hi = two_prod(gamma, log_m, &power_lo)
+        factor = exp_sum(power_hi, power_lo + gamma * log_lo)
+    factor = weight * (1 if m > cut else factor)
     gamma = 0 if m > cut else gamma
-    cdef double power_lo
-    cdef double power_hi = two_prod(gamma, log_m, &power_lo)
-    cdef double factor = weight * exp_sum(power_hi, power_lo + gamma * log_lo)
     cdef double entropy = tail + near * wrong
     cdef double steep = far * (1 - far)
-    cdef double lean = (wrong - right) * (1 - far if pure else steep / m)       # s m' / m
+    cdef double lean = steep / m
+    lean = (wrong - right) * (1 - far if wrong == 0 else lean)                  # s m' / m, s the sign of z
     cdef double slope = factor * (gamma * lean * entropy + (wrong - far))
     grad[0] = slope if z > 0 else -slope
     hess[0] = factor * (gamma * lean * (entropy * ((gamma - 1) * lean - (1 - 2 * far)) + 2 * (wrong - far)) + steep)
-    return 0 if factor == 0 else factor * (tail + (0 if pure else size * wrong))
+    return 0 if factor == 0 else factor * (tail + (0 if wrong == 0 else size * wrong))
 
 
-cdef inline double sigmoid_focal(double y, double z, double positive, double negative, double gamma, double d,
-                                 double* grad, double* hess) noexcept nogil:
-    return focal(y, z, positive * y + negative * (1 - y), gamma, 2, 0, 0, grad, hess)
+cdef inline floating sigmoid_focal(floating y, floating z, floating positive, floating negative, floating gamma,
+                                   floating gamma_lo, floating* grad, floating* hess) noexcept nogil:
+    """`gamma` comes in two parts, which together are exact in single precision too."""
+    cdef double g, h
+    cdef double weight = <double> positive * y + <double> negative * (1 - <double> y)
+    cdef double value = focal(y, z, weight, <double> gamma + gamma_lo, 2, 0, 0, floating is float, &g, &h)
+    grad[0] = <floating> g
+    hess[0] = <floating> h
+    return <floating> value
+
+
+cdef inline floating asymmetric_focal(floating y, floating z, floating positive, floating positive_lo, floating negative,
+                                      floating negative_lo, floating* grad, floating* hess) noexcept nogil:
+    cdef double g, h
+    cdef double gamma = <double> positive + positive_lo if y > 0 else <double> negative + negative_lo
+    cdef double value = focal(y, z, 1, gamma, 2, 0, 0, floating is float, &g, &h)
+    grad[0] = <floating> g
+    hess[0] = <floating> h
+    return <floating> value
 
 
 cdef inline double reduced_focal(double y, double z, double positive, double negative, double gamma, double threshold,
                                  double* grad, double* hess) noexcept nogil:
     cdef double unit_lo
     cdef double unit = log_dd(threshold, 0, &unit_lo)
-    return focal(y, z, positive * y + negative * (1 - y), gamma, 1 - threshold, unit, unit_lo, grad, hess)
-
-
-cdef inline double asymmetric_focal(double y, double z, double gamma_positive, double gamma_negative, double c, double d,
-                                    double* grad, double* hess) noexcept nogil:
-    return focal(y, z, 1, gamma_positive if y > 0 else gamma_negative, 2, 0, 0, grad, hess)
+    return focal(y, z, positive * y + negative * (1 - y), gamma, 1 - threshold, unit, unit_lo, False, grad, hess)
 
 
 cdef inline double clipped_asymmetric_focal(double y, double z, double gamma_positive, double gamma, double clip,
                                             double d, double* grad, double* hess) noexcept nogil:
     """For y = 0 p^gamma (-log(1 - p)), p = sigmoid(z) - clip: a double-double, as it cancels."""
     cdef double g, h, tiny, product_lo, share_lo, p_lo, log_lo, power_lo
-    cdef double value = focal(y, z, 1, gamma_positive, 2, 0, 0, &g, &h)
+    cdef double value = focal(y, z, 1, gamma_positive, 2, 0, 0, False, &g, &h)
     cdef double e = exp_dd(z if z < 0 else -z, &tiny)
     cdef double bottom = 1 + e
     cdef double bottom_lo = (e - (bottom - 1)) + tiny
@@ -236,15 +264,15 @@ cdef void binary(int kernel, const floating* y, const floating* x, const double*
         specialise(weighted_binary_cross_entropy[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == ZERO_ONE:
         specialise(zero_one[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == SIGMOID_FOCAL:
+        specialise(sigmoid_focal[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == ASYMMETRIC_FOCAL:
+        specialise(asymmetric_focal[floating], y, x, p, value, grad, hess, n, operation)
     elif floating is double:
         if kernel == BINARY_CROSS_ENTROPY_PROBABILITY:
             specialise(binary_cross_entropy_probability, y, x, p, value, grad, hess, n, operation)
-        elif kernel == SIGMOID_FOCAL:
-            specialise(sigmoid_focal, y, x, p, value, grad, hess, n, operation)
         elif kernel == REDUCED_FOCAL:
             specialise(reduced_focal, y, x, p, value, grad, hess, n, operation)
-        elif kernel == ASYMMETRIC_FOCAL:
-            specialise(asymmetric_focal, y, x, p, value, grad, hess, n, operation)
         elif kernel == CLIPPED_ASYMMETRIC_FOCAL:
             specialise(clipped_asymmetric_focal, y, x, p, value, grad, hess, n, operation)
         elif kernel == BRIER:

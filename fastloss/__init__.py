@@ -1,1 +1,12 @@
-from fastloss.elementwise.residual import *
+"""Loss functions for CPUs: value, gradient and curvature at the speed of memory."""
+
+from fastloss import elementwise as _elementwise
+from fastloss._base import Loss, registry
+from fastloss._functions import functions as _functions
+from fastloss.state import LossState
+
+__version__ = "0.1.0"
+
+# Classes and functions come from the registry; `__init__.pyi` describes them to type checkers.
+globals().update({cls.__name__: cls for cls in registry.values()})
+globals().update(_functions())

@@ -56,6 +56,8 @@ class Loss:
     prediction: ClassVar[Domain] = ANY
     second_prediction: ClassVar[Domain] = ANY
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    aggregate: ClassVar[bool] = False  # not a mean over elements
+    pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
     _plan: Plan
 
     def __post_init__(self) -> None:
@@ -63,11 +65,30 @@ class Loss:
         for parameter in fields(self):  # type: ignore[arg-type]
             given = getattr(self, parameter.name)
             object.__setattr__(self, parameter.name, checked(owner, parameter.name, given, parameter.metadata))
-        domains = (self._target_domain(), self._prediction_domain(), self.second_prediction)
-        object.__setattr__(self, "_plan", Plan.of(owner, *self._kernel(), domains))
+        object.__setattr__(self, "_plan", Plan.of(owner, *self._kernel(), self.domains()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), {f.name: getattr(self, f.name) for f in fields(self)})  # type: ignore[arg-type]
+        return _rebuild, (type(self), self.parameters())
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name.
+
+        Returns
+        -------
+        dict
+            With which the class makes an equal loss.
+        """
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+    def domains(self) -> tuple[Domain, Domain, Domain]:
+        """The domains of `y_true`, `y_pred`, and of the second prediction where there are two.
+
+        Returns
+        -------
+        tuple of Domain
+            What the elements must lie in, given the parameters.
+        """
+        return self._target_domain(), self._prediction_domain(), self.second_prediction
 
     # What a loss may say of itself beyond its declaration
 

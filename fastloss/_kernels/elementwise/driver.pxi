@@ -198,7 +198,7 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
     if job.nan_policy == OMIT:
         for i in range(n):
             keep[i] = keep[i] if y[i] == y[i] else 0
-    partial.count += sum_f64(keep, n)
+    partial.count += total(keep, n)
     if job.operands[WEIGHT].data != NULL:
         given = load(&job.operands[WEIGHT], &job.shape, start, n, s.weight, s)
         for i in range(n):
@@ -213,7 +213,7 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
                     break
     else:
         memcpy(weight, keep, n * sizeof(double))
-    partial.weight += sum_f64(weight, n)
+    partial.weight += total(weight, n)
     return weight
 
 
@@ -227,13 +227,13 @@ cdef void moments(Job* job, const double* weight, const floating* value, Py_ssiz
     for i in range(n):
         u[i] = weight[i] * weight[i] if job.weighted else 1
         t[i] = u[i] * value[i] if u[i] != 0 else 0
-    square = sum_f64(u, n)
+    square = total(u, n)
     if square == 0:
         return
-    mean = sum_f64(t, n) / square
+    mean = total(t, n) / square
     for i in range(n):
         t[i] = u[i] * (value[i] - mean) * (value[i] - mean) if u[i] != 0 else 0
-    spread = sum_f64(t, n)
+    spread = total(t, n)
     fold_moments(partial, square, mean, spread)
 
 
@@ -297,11 +297,9 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
         if job.weighted:
             for i in range(n):
                 s.total[i] = weight[i] * value[i] if weight[i] != 0 else 0
-            partial.loss += sum_f64(s.total, n)
-        elif floating is float:
-            partial.loss += sum_f32(value, n)
+            partial.loss += total(s.total, n)
         else:
-            partial.loss += sum_f64(value, n)
+            partial.loss += total(value, n)
         if operands[VALUE_OUT].data != NULL:
             finish(job, value, weight, 1, n)
             store(&operands[VALUE_OUT], shape, start, n, value, s)
@@ -355,7 +353,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     cdef Job job
     cdef Py_buffer views[OPERANDS]
     cdef Operand* present[OPERANDS]
-    cdef Partial total
+    cdef Partial whole
     cdef Partial small[8]
     cdef int k, held = 0
     cdef Py_ssize_t i, blocks, chunks
@@ -401,20 +399,20 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
             raise MemoryError
         with nogil:
             parallel_for(chunk_of_float if single else chunk_of_double, &job, chunks, num_threads)
-        memset(&total, 0, sizeof(Partial))
-        total.bad = -1
+        memset(&whole, 0, sizeof(Partial))
+        whole.bad = -1
         for i in range(chunks):
             if job.partials[i].bad >= 0:
-                total.bad = job.partials[i].bad
-                total.culprit = job.partials[i].culprit
+                whole.bad = job.partials[i].bad
+                whole.culprit = job.partials[i].culprit
                 break
-            total.loss += job.partials[i].loss
-            total.weight += job.partials[i].weight
-            total.count += job.partials[i].count
-            fold_moments(&total, job.partials[i].square, job.partials[i].mean, job.partials[i].spread)
+            whole.loss += job.partials[i].loss
+            whole.weight += job.partials[i].weight
+            whole.count += job.partials[i].count
+            fold_moments(&whole, job.partials[i].square, job.partials[i].mean, job.partials[i].spread)
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])
         if job.partials != NULL and job.partials != &small[0]:
             PyMem_Free(job.partials)
-    return (total.bad, total.culprit, total.loss, total.weight, total.count, total.square, total.mean, total.spread)
+    return (whole.bad, whole.culprit, whole.loss, whole.weight, whole.count, whole.square, whole.mean, whole.spread)

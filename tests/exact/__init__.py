@@ -1,0 +1,54 @@
+"""Every loss as its textbook formula in mpmath, and its derivatives by differences of very high precision."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from mpmath import mp, mpf
+
+from fastloss import Loss
+
+mp.dps = 1000
+
+
+class Exact:
+    """The oracle of one loss: value, derivatives in each prediction, and how much of them cancels."""
+
+    def __init__(self, loss: Loss) -> None:
+        self._module = import_module(f"tests.exact.{type(loss).__module__.rpartition('.')[2]}")
+        self._name = loss.function_name
+        self._parameters = {
+            name: mpf(value) if type(value) is float else value for name, value in loss.parameters().items()
+        }
+        self._value = self._find("")
+        assert self._value is not None, f"tests/exact has no {self._name}"
+
+    def _find(self, suffix: str) -> Callable[..., Any] | None:
+        function = getattr(self._module, self._name + suffix, None)
+        return function and (lambda *arguments: function(*arguments, **self._parameters))
+
+    def kinks(self, y: float) -> list[Any]:
+        """Abscissae where a derivative jumps."""
+        kinks = self._find("_kinks")
+        return kinks(mpf(y)) if kinks else []
+
+    def terms(self, order: int, *point: float) -> Any:
+        """The sum of the absolute terms that the value or a derivative is a difference of; 0 if it is none."""
+        terms = self._find(("_terms", "_grad_terms", "_hess_terms")[order])
+        return terms(*map(mpf, point)) if terms else mpf(0)
+
+    def value(self, *point: float) -> Any:
+        return self._value(*map(mpf, point))
+
+    def derivatives(self, y: float, *predictions: float, which: int = 0) -> tuple[Any, Any]:
+        """First and second derivative in one prediction, by central differences 10^-100 of its scale apart."""
+        exact = [mpf(p) for p in predictions]
+        x, target = exact[which], mpf(y)
+        scales = [abs(v) for v in (x, x - target) if v != 0]
+        step = min([mpf(1), *scales]) * mpf(10) ** -100
+
+        def at(value: Any) -> Any:
+            return self._value(target, *exact[:which], value, *exact[which + 1 :])
+
+        below, here, above = at(x - step), at(x), at(x + step)
+        return (above - below) / (2 * step), (above - 2 * here + below) / step**2

@@ -1,0 +1,123 @@
+"""Every loss, gradient and curvature against mpmath over the whole finite range, in units in the last place."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from mpmath import mpf
+
+from fastloss import Loss
+from tests.exact import Exact
+
+# Units in the last place. Where a result is a difference that cancels, as many units (of the roundoff that
+# float arithmetic starts from) of the sum of its absolute terms.
+ALLOWED = {np.float64: 4.0, np.float32: 2.0}
+CANCELLING = 4.0
+
+# Where a loss needs more, with what was measured: (function name, dtype, "value" | "grad" | "hess") -> units.
+EXCEPTIONS: dict[tuple[str, type, str], float] = {}
+
+
+def magnitudes(dtype, rng, count):
+    """Numbers of both signs over all exponents of a type, denser near 1, with the special ones."""
+    info = np.finfo(dtype)
+    wide = np.exp2(rng.uniform(info.minexp - info.nmant + 2, info.maxexp - 1, count // 4))
+    middle = np.exp2(rng.uniform(-12, 7, count - count // 4))
+    with np.errstate(all="ignore"):
+        found = np.concatenate([wide, middle]).astype(dtype) * rng.choice([-1, 1], count).astype(dtype)
+    return np.concatenate([found, np.array([0, 1, -1, 0.5, 2], dtype)])
+
+
+def within(domain, dtype, rng, count):
+    """Numbers of a domain: its labels, its ends, and the magnitudes that it holds."""
+    low, high, ternary = domain.closed(dtype)
+    if ternary:
+        return rng.choice([v for v in (-1, 0, 1) if low <= v <= high], count).astype(dtype)
+    found = magnitudes(dtype, rng, 4 * count)
+    if domain.bounded:
+        tiny = np.exp2(rng.uniform(-60, -1, 2 * count))
+        unit = np.concatenate([rng.random(2 * count), tiny, 1 - tiny])
+        found = np.concatenate([[low, high], low + (high - low) * unit]).astype(dtype)
+    elif low > -math.inf:
+        found = np.concatenate([[low], low + np.abs(found)]).astype(dtype)
+    found = found[(found >= low) & (found <= high) & np.isfinite(found)]
+    return rng.permutation(found)[:count]
+
+
+def points(loss: Loss, dtype, rng, count):
+    """Targets and predictions: apart, near each other, and in the loss's own terms."""
+    domains = loss.domains()
+    y = within(domains[0], dtype, rng, count)
+    x = within(domains[1], dtype, rng, count)
+    count = min(len(y), len(x))
+    y, x = y[:count].copy(), x[:count].copy()
+    if not domains[0].bounded and not domains[1].bounded:
+        near = rng.random(count) < 0.5
+        scale = np.where(rng.random(count) < 0.5, 1, y).astype(dtype)
+        with np.errstate(all="ignore"):
+            x[near] = (y + magnitudes(dtype, rng, count)[:count] * scale)[near]
+        low, high, _ = domains[1].closed(dtype)
+        good = np.isfinite(x) & (x >= low) & (x <= high)
+        y, x = y[good], x[good]
+    return y, x
+
+
+def ulps(got, exact, dtype) -> float:
+    """The distance of a result from the exact one in units in the last place of the exact one."""
+    info = np.finfo(dtype)
+    if math.isnan(got):
+        return math.inf
+    if abs(exact) >= mpf(float(info.max)):
+        return 0.0 if abs(got) >= info.max and (got > 0) == (exact > 0) else math.inf
+    if math.isinf(got):
+        return 0.0 if abs(exact) > mpf(float(info.max)) * (1 - 4 * mpf(float(info.eps))) else math.inf
+    exponent = max(math.frexp(float(exact))[1] - 1, info.minexp) if exact else info.minexp
+    return float(abs(mpf(float(got)) - exact) / mpf(2) ** (exponent - info.nmant))
+
+
+def worst(loss: Loss, dtype, y, x, seconds=None):
+    """The largest error of value, gradient and curvature, each with its point."""
+    exact = Exact(loss)
+    roundoff = float(np.finfo(dtype).eps)
+    pred = x if seconds is None else np.stack([x, seconds], axis=-1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value = loss(y, pred, reduction="none")
+        grad, hess = loss.grad_and_hess(y, pred, reduction="none")
+    found = {"value": (0.0, ()), "grad": (0.0, ()), "hess": (0.0, ())}
+
+    def note(name, got, true, terms, point):
+        error = ulps(float(got), true, dtype)
+        if error > ALLOWED[dtype] and terms:
+            spread = float(abs(mpf(float(got)) - true) / (terms * mpf(roundoff))) if math.isfinite(got) else math.inf
+            error = error if spread > CANCELLING else 0.0
+        if error > found[name][0]:
+            found[name] = (error, (*point, float(got), float(true) if abs(true) < mpf(10) ** 308 else true))
+
+    for i in range(len(y)):
+        point = (float(y[i]), float(x[i])) + (() if seconds is None else (float(seconds[i]),))
+        note("value", value[i], exact.value(*point), exact.terms(0, *point), point)
+        for which in range(len(point) - 1):
+            if any(abs(mpf(point[1 + which]) - kink) <= abs(kink) * mpf(10) ** -100 for kink in exact.kinks(point[0])):
+                continue
+            first, second = exact.derivatives(*point, which=which)
+            g, h = (grad[i], hess[i]) if seconds is None else (grad[i, which], hess[i, which])
+            note("grad", g, first, exact.terms(1, *point), point)
+            note("hess", h, second, exact.terms(2, *point), point)
+    return found
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_within_units_in_the_last_place(loss, dtype):
+    if loss.aggregate or loss.function_name == "multi_quantile":
+        pytest.skip("made of losses that are tested themselves")
+    rng = np.random.default_rng(7)
+    y, x = points(loss, dtype, rng, 120)
+    seconds = None
+    if loss.pair:
+        seconds = within(loss.domains()[2], dtype, rng, 4 * len(y))[: len(y)]
+        y, x = y[: len(seconds)], x[: len(seconds)]
+    for name, (error, point) in worst(loss, dtype, y, x, seconds).items():
+        allowed = EXCEPTIONS.get((loss.function_name, dtype, name), ALLOWED[dtype])
+        assert error <= allowed, f"{loss!r} {name} in {dtype.__name__} is {error:.3g} ULP off at {point}"

@@ -133,6 +133,8 @@ include "relative.pxi"
 include "likelihood.pxi"
 include "pair.pxi"
 include "aggregate.pxi"
+include "binary.pxi"
+include "margin.pxi"
 
 
 cdef void evaluate(Job* job, const floating* y, const floating* x, const double* z, Scratch* s,
@@ -152,6 +154,10 @@ cdef void evaluate(Job* job, const floating* y, const floating* x, const double*
         pair(job.kernel, y, x, z, job.parameters, s, n, job.operation)
     elif family == AGGREGATE:
         aggregate(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == BINARY:
+        binary(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == MARGIN:
+        margin(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
 
 
 # Passes over a block ------------------------------------------------------------------------------

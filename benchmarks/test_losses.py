@@ -10,6 +10,8 @@ from benchmarks.contenders import Binder, contenders, prepared
 from benchmarks.workload import SIZES, WORKS, LeftOut, Work, workload
 from fastloss import registry
 
+pytestmark = pytest.mark.filterwarnings("default")  # the warnings of peers are not ours
+
 SECONDS = {"small": 0.05, "cache": 0.1, "large": 1.0}  # to spend on each benchmark
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeAlias
@@ -26,13 +27,14 @@ class LeftOut(Exception):
 
 
 class Workload:
-    """One loss on drawn float32 arrays: the mean, or the mean and its gradient, with as many threads as fastloss takes."""
+    """One loss with its defaults, the float32 arrays it is computed on, and the threads that fastloss takes."""
 
     def __init__(self, name: str, n: int) -> None:
         self.name = name
         self.loss = registry[name]()
         self.y, self.x = draw(self.loss, n, np.float32, np.random.default_rng(0))
         self.threads = available()[0]
+        self.processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
     @cached_property
     def expected(self) -> tuple[float, float, Array]:

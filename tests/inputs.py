@@ -68,5 +68,6 @@ def _within(domain: Domain, shape: tuple[int, ...], rng: np.random.Generator) ->
 
 def _representable(values: Array, domain: Domain, dtype: DTypeLike) -> Array:
     """The values in a type, where rounding must not take them out of the domain."""
-    low, high, _ = domain.closed(np.dtype(dtype).type)
-    return np.clip(values.astype(dtype), low, high)
+    rounded: Array = values.astype(dtype)
+    low, high, _ = domain.closed(rounded.dtype.type)
+    return rounded.clip(low, high)

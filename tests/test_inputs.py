@@ -14,8 +14,8 @@ def test_drawn_inputs_are_in_the_domain_and_varied(loss, dtype):
     assert y.shape == (1000,)
     assert y.dtype == x.dtype == dtype
     target, prediction, second = loss.domains()
-    columns = [(target, y), *zip((prediction, second), np.moveaxis(x, -1, 0))] if loss.pair else [(target, y), (prediction, x)]
-    for domain, values in columns:
+    predictions = [(prediction, x[:, 0]), (second, x[:, 1])] if loss.pair else [(prediction, x)]
+    for domain, values in [(target, y), *predictions]:
         assert all(float(v) in domain for v in values.ravel())
         if domain.ternary:
             assert set(values.tolist()) == {domain.low, domain.high}

@@ -1,18 +1,22 @@
 """The benchmarks cover the registry, and their results become a report."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import peers, report, targets
+from benchmarks import bandwidth, peers, report, targets
 from benchmarks.contenders import fastloss, fastloss_reused, numpy, prepared
 from benchmarks.workload import SIZES, WORKS, LeftOut, workload
+from tests.reference import twin
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,6 +50,24 @@ def test_no_benchmark_without_being_asked_for():
 def test_fastloss_and_numpy_agree(name, work):
     for bind in (fastloss, numpy) if work == "value" else (fastloss, fastloss_reused, numpy):
         prepared(bind, workload(name, 1000), work)
+
+
+@pytest.mark.parametrize("name", registry)
+def test_the_numpy_baseline_computes_in_float32(name):
+    load = workload(name, 1000)
+    for suffix in ("", "_grad"):
+        assert twin(load.loss, suffix)(load.y, load.x).dtype == load.x.dtype
+
+
+@pytest.mark.skipif(shutil.which(os.environ.get("CC", "cc")) is None, reason="there is no C compiler")
+def test_the_memory_is_read_and_written():
+    a, b = np.ones(10_001, np.float32), np.full(20_002, 2, np.float32)
+    assert bandwidth.read(a, b, 2) == a.sum() + b.sum()
+    to = bandwidth.aligned_like(b)
+    to.fill(0)
+    assert to.ctypes.data % 64 == 0
+    assert bandwidth.read_and_write(a, b, to, 2) == a.sum()
+    assert to.min() > 2
 
 
 def test_a_wrong_answer_is_left_out():

@@ -42,7 +42,7 @@ LOSSES: dict[str, Callable[[Array, Array, Any], Array]] = {
     "gamma": lambda y, x, p: x + y * jnp.exp(-x),
     "tweedie": tweedie,
     "binary_cross_entropy": lambda y, x, p: cross_entropy(y, x),
-    "focal": focal,
+    "sigmoid_focal": focal,
     "soft_margin": lambda y, x, p: jax.nn.softplus(-y * x),
     "exponential": lambda y, x, p: jnp.exp(-y * x),
     "hinge": lambda y, x, p: jnp.maximum(0, 1 - y * x),

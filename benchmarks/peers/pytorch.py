@@ -35,7 +35,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
     "gamma": lambda y, x, p: (x + y * torch.exp(-x)).mean(),
     "tweedie": tweedie,
     "binary_cross_entropy": lambda y, x, p: F.binary_cross_entropy_with_logits(x, y),
-    "focal": focal,
+    "sigmoid_focal": focal,
     "soft_margin": lambda y, x, p: F.soft_margin_loss(x, y),
     "exponential": lambda y, x, p: torch.exp(-y * x).mean(),
     "hinge": lambda y, x, p: torch.relu(1 - y * x).mean(),

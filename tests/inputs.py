@@ -58,7 +58,7 @@ def _within(domain: Domain, shape: tuple[int, ...], rng: np.random.Generator) ->
         return rng.choice(np.array([domain.low, domain.high], np.float32), shape)
     normal = 2 * rng.standard_normal(shape, np.float32)
     if domain.bounded:
-        return domain.low + (domain.high - domain.low) / (1 + np.exp(-normal))
+        return domain.low + (domain.high - domain.low) / (1 + np.exp(-normal / 2))
     if domain.low > -np.inf:
         return domain.low + np.exp(normal / 2)
     if domain.high < np.inf:

@@ -22,5 +22,4 @@ def test_drawn_inputs_are_in_the_domain_and_varied(loss, dtype):
         else:
             assert len(np.unique(values)) > values.size / 4
     assert math.isfinite(loss(y, x))
-    assert np.any(loss.grad(y, x, reduction="sum"))
-    assert not np.array_equal(y, draw(loss, 1000, dtype, np.random.default_rng(1))[0])
+    assert loss(y, x) != loss(*draw(loss, 1000, dtype, np.random.default_rng(1)))

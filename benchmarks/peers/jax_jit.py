@@ -45,8 +45,8 @@ LOSSES: dict[str, Callable[[Array, Array, Any], Array]] = {
     "sigmoid_focal": focal,
     "soft_margin": lambda y, x, p: jax.nn.softplus(-y * x),
     "exponential": lambda y, x, p: jnp.exp(-y * x),
-    "hinge": lambda y, x, p: jnp.maximum(0, 1 - y * x),
-    "squared_hinge": lambda y, x, p: jnp.maximum(0, 1 - y * x) ** 2,
+    "hinge": lambda y, x, p: jnp.maximum(0, p.margin - y * x),
+    "squared_hinge": lambda y, x, p: jnp.maximum(0, p.margin - y * x) ** 2,
     "perceptron": lambda y, x, p: jnp.maximum(0, -y * x),
 }
 

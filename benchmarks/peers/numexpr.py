@@ -26,8 +26,11 @@ LOSSES: dict[str, tuple[str, str]] = {
     "binary_cross_entropy": ("where(x > 0, x, zero) - x * y + log1p(exp(-abs(x)))", "1 / (1 + exp(-x)) - y"),
     "soft_margin": ("where(y * x < 0, -y * x, zero) + log1p(exp(-abs(x)))", "-y / (1 + exp(y * x))"),
     "exponential": ("exp(-y * x)", "-y * exp(-y * x)"),
-    "hinge": ("where(y * x < 1, 1 - y * x, zero)", "where(y * x < 1, -y, zero)"),
-    "squared_hinge": ("where(y * x < 1, (1 - y * x)**2, zero)", "where(y * x < 1, -2 * y * (1 - y * x), zero)"),
+    "hinge": ("where(y * x < margin, margin - y * x, zero)", "where(y * x < margin, -y, zero)"),
+    "squared_hinge": (
+        "where(y * x < margin, (margin - y * x)**2, zero)",
+        "where(y * x < margin, -2 * y * (margin - y * x), zero)",
+    ),
     "perceptron": ("where(y * x < 0, -y * x, zero)", "where(y * x < 0, -y, zero)"),
 }
 CONSTANTS = {"zero": 0, "half": 0.5, "one": 1}

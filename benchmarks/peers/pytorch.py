@@ -38,8 +38,8 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
     "sigmoid_focal": focal,
     "soft_margin": lambda y, x, p: F.soft_margin_loss(x, y),
     "exponential": lambda y, x, p: torch.exp(-y * x).mean(),
-    "hinge": lambda y, x, p: torch.relu(1 - y * x).mean(),
-    "squared_hinge": lambda y, x, p: torch.relu(1 - y * x).square().mean(),
+    "hinge": lambda y, x, p: torch.relu(p.margin - y * x).mean(),
+    "squared_hinge": lambda y, x, p: torch.relu(p.margin - y * x).square().mean(),
     "perceptron": lambda y, x, p: torch.relu(-y * x).mean(),
 }
 

@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *of_small_arrays(options.rounds),
     ]
     cells = [
-        (name, f"{ratio:g}", f"{measured:.3g}", "yes" if measured >= ratio else "no", how)
+        (name, f"{ratio:g}", f"{measured:.3g}", "yes" if measured >= ratio else "no" if measured < ratio else "?", how)
         for name, ratio, measured, how in rows
     ]
     threads = workload("squared_error", 1).threads

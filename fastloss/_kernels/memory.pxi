@@ -113,6 +113,8 @@ cdef void coalesce(Shape* shape, Operand** operands, int count) noexcept:
         for k in range(count):
             operands[k].strides[0] = operands[k].itemsize
     for d in range(1, shape.ndim):
+        if shape.lengths[d] == 1:
+            continue
         joined = True
         for k in range(count):
             operand = operands[k]

@@ -159,7 +159,7 @@ cdef void check(Job* job, int operand, const floating* v, const double* weight, 
         return
     if domain.ternary:
         for i in range(n):
-            wrong += not (v[i] * v[i] * v[i] == v[i])
+            wrong += not ((v[i] >= low) & (v[i] <= high) & (v[i] * v[i] * v[i] == v[i]))
     else:
         for i in range(n):
             wrong += not ((v[i] >= low) & (v[i] <= high))

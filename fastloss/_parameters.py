@@ -74,12 +74,14 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
         if not isinstance(given, (bool, np.bool_)):
             raise TypeError(f"{owner}: {name} is {given!r}, must be True or False")
         return bool(given)
-    if isinstance(given, (bool, np.bool_, str)):
+    if isinstance(given, (bool, np.bool_, str, bytes, bytearray)):
         raise TypeError(f"{owner}: {name} is {given!r}, must be a number")
     try:
         value = float(given)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{owner}: {name} is {given!r}, must be a number") from error
+    except OverflowError as error:
+        raise ValueError(f"{owner}: {name} is too large, must be finite") from error
     if not math.isfinite(value):
         raise ValueError(f"{owner}: {name} is {value}, must be finite")
     if value not in metadata["domain"]:

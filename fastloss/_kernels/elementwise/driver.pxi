@@ -272,7 +272,7 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     else:
         partial.count += n
         partial.weight += n
-    if job.operation or job.domains[X].checked:
+    if job.operation or job.domains[X].checked or job.domains[Z].checked:
         x = load(&operands[X], shape, start, n, <floating*> s.x, s)
         if operands[Z].data != NULL:
             z = load(&operands[Z], shape, start, n, s.z, s)

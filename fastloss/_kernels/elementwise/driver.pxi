@@ -372,7 +372,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     try:
         for k in range(len(arrays)):
             if arrays[k] is not None:
-                PyObject_GetBuffer(arrays[k], &views[held], PyBUF_STRIDES if k >= VALUE_OUT else PyBUF_STRIDED_RO)
+                PyObject_GetBuffer(arrays[k], &views[held], PyBUF_STRIDED if k >= VALUE_OUT else PyBUF_STRIDED_RO)
                 describe(&job.operands[k], &views[held], kinds[k])
                 present[held] = &job.operands[k]
                 held += 1

@@ -142,7 +142,7 @@ def assert_same_bits(actual, wanted, what=""):
     if not same.all():
         at = tuple(int(i) for i in np.argwhere(~same)[0])
         raise AssertionError(
-            f"{what}: {(~same).sum()} of {same.size} differ, first {actual[at]} at {at} for {wanted[at]}"
+            f"{what}: {(~same).sum()} of {same.size} differ: {actual[at]} at {at}, must be {wanted[at]}"
         )
 
 

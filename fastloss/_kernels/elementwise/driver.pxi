@@ -350,6 +350,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     cdef Partial whole
     cdef Partial small[8]
     cdef int k, held = 0
+    cdef unsigned mode
     cdef Py_ssize_t i, blocks, chunks
     memset(&job, 0, sizeof(Job))
     job.kernel = kernel
@@ -395,6 +396,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
             parallel_for(chunk_of_float if single else chunk_of_double, &job, chunks, num_threads)
         memset(&whole, 0, sizeof(Partial))
         whole.bad = -1
+        mode = enter_ieee_mode()
         for i in range(chunks):
             if job.partials[i].bad >= 0:
                 whole.bad = job.partials[i].bad
@@ -404,6 +406,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
             whole.weight += job.partials[i].weight
             whole.count += job.partials[i].count
             fold_moments(&whole, job.partials[i].square, job.partials[i].mean, job.partials[i].spread)
+        leave_ieee_mode(mode)
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])

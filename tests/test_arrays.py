@@ -192,7 +192,8 @@ def test_integer_predictions_are_computed_in_float64(kind):
     y, x = np.array([0.0, 1.0, 1.0]), np.array([1, 1, 0]).astype(kind)
     values, gradient = fl.Huber().value_and_grad(y, x, reduction="none")
     assert values.dtype == gradient.dtype == np.float64
-    assert values.tolist() == [0.5, 0.0, 0.5] and gradient.tolist() == [1.0, 0.0, -1.0]
+    assert values.tolist() == [0.5, 0.0, 0.5]
+    assert gradient.tolist() == [1.0, 0.0, -1.0]
 
 
 def test_integers_beyond_the_exact_range_are_rounded_to_nearest():
@@ -243,7 +244,8 @@ def test_outputs_of_any_type_and_layout_get_the_results(default_loss, wide, kind
     curvature = default_loss.grad_and_hess(y, x, reduction="none")[1]
     out, grad_out, hess_out = (move(np.full(a.shape, 7, kind)) for a in (values, gradient, curvature))
     returned = default_loss.value_and_grad(y, x, reduction="none", out=out, grad_out=grad_out)
-    assert returned[0] is out and returned[1] is grad_out
+    assert returned[0] is out
+    assert returned[1] is grad_out
     with np.errstate(over="ignore"):
         narrow = np.float32 if kind.itemsize == 2 else kind
         wanted = [a.astype(narrow).astype(out.dtype) for a in (values, gradient, curvature)]
@@ -251,7 +253,8 @@ def test_outputs_of_any_type_and_layout_get_the_results(default_loss, wide, kind
     assert_same_bits(grad_out, wanted[1])
     grad_out[...] = 7
     returned = default_loss.grad_and_hess(y, x, reduction="none", grad_out=grad_out, hess_out=hess_out)
-    assert returned[0] is grad_out and returned[1] is hess_out
+    assert returned[0] is grad_out
+    assert returned[1] is hess_out
     assert_same_bits(grad_out, wanted[1])
     assert_same_bits(hess_out, wanted[2])
 
@@ -407,7 +410,7 @@ def test_jax_arrays_are_arrays():
     assert_all_as_numpy(jax.numpy.asarray(y), jax.numpy.asarray(x), y, x)
     short = jax.numpy.asarray(x, jax.numpy.bfloat16)
     assert_all_as_numpy(jax.numpy.asarray(y), short, y, x.astype(BFLOAT16))
-    with pytest.raises(TypeError, match="Huber: y_pred is a .*Tracer that NumPy cannot view"):
+    with pytest.raises(TypeError, match=r"Huber: y_pred is a .*Tracer that NumPy cannot view"):
         jax.jit(lambda a: fl.Huber()(y, a))(x)
 
 

@@ -53,11 +53,6 @@ def assert_refused_untouched(loss, y, x, error, text, **options):
     assert (hess_out == SENTINEL).all()
 
 
-@pytest.fixture(params=DEFAULTS, ids=repr)
-def any_default(request):
-    return request.param
-
-
 @pytest.fixture
 def name(any_default):
     return type(any_default).__name__
@@ -137,12 +132,14 @@ def test_a_mask_is_bool(kind):
     [[[1.0], [1.0, 2.0]], None, "abc", {"a": 1}, {1.0}, object(), datetime.date(2000, 1, 1), [10**400], lambda: 0],
 )
 def test_what_is_no_array_of_numbers_is_refused(given):
-    with pytest.raises(TypeError, match="^Huber: y_pred "):
+    with pytest.raises(TypeError, match=r"^Huber: y_pred "):
         fl.Huber()([1.0], given)
 
 
 def test_an_array_that_cannot_be_viewed_says_why():
-    with pytest.raises(TypeError, match="^Huber: y_pred is a list that NumPy cannot view as an array: .*inhomogeneous"):
+    with pytest.raises(
+        TypeError, match=r"^Huber: y_pred is a list that NumPy cannot view as an array: .*inhomogeneous"
+    ):
         fl.Huber()([1.0], [[1.0], [1.0, 2.0]])
 
 

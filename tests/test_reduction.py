@@ -89,7 +89,7 @@ def test_reductions_are_numpys_of_the_values(loss, wide, weighted, masked):
 
 def test_one_weight_for_each_row_is_that_weight_for_every_element(default_loss):
     y, x, _, _ = case(default_loss, n=60)
-    y, x = (a.reshape((12, 5) + a.shape[1:]) for a in (y, x))
+    y, x = (a.reshape((12, 5, *a.shape[1:])) for a in (y, x))
     try:
         shape = elements(default_loss, y, x)
         default_loss._check_shapes(y.shape, x.shape)
@@ -155,7 +155,8 @@ def test_what_is_left_out_contributes_nothing_even_where_it_is_not_finite(loss, 
     values = loss(y, x, reduction="none", **options)
     assert not values[gone].any()
     gradient, curvature = loss.grad_and_hess(y, x, **options)
-    assert not gradient[gone].any() and not curvature[gone].any()
+    assert not gradient[gone].any()
+    assert not curvature[gone].any()
     assert math.isfinite(loss.state(y, x, **options).standard_error)
 
 
@@ -210,7 +211,9 @@ def test_nothing_to_average_is_nan_with_one_warning_and_a_zero_gradient(any_loss
         with pytest.warns(RuntimeWarning) as record:
             value, gradient = any_loss.value_and_grad(y, x, reduction=reduction, **options)
         assert len(record) == 1
-        assert math.isnan(value) and gradient.shape == x.shape and not gradient.any()
+        assert math.isnan(value)
+        assert gradient.shape == x.shape
+        assert not gradient.any()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert not any_loss.grad(y, x, reduction=reduction, **options).any()
@@ -222,7 +225,8 @@ def test_the_sum_of_nothing_is_zero(loss, nothing):
     assert loss(y, x, reduction="sum", **options) == 0.0
     assert not loss.grad(y, x, reduction="sum", **options).any()
     state = loss.state(y, x, **options)
-    assert math.isnan(state.mean) and math.isnan(state.standard_error)
+    assert math.isnan(state.mean)
+    assert math.isnan(state.standard_error)
     assert state.total == 0.0
 
 
@@ -374,4 +378,5 @@ def test_the_test_inputs_vary():
         y, x, weight, mask = case(loss)
         assert len(np.unique(x)) > N / 2
         assert len(np.unique(y)) > 1
-        assert 0 < mask.sum() < mask.size and weight.any()
+        assert 0 < mask.sum() < mask.size
+        assert weight.any()

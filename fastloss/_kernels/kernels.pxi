@@ -1,7 +1,7 @@
 # All kernels, compiled once for each instruction set by the one-line modules beside this file.
 
 from cpython.buffer cimport (
-    PyBUF_SIMPLE, PyBUF_STRIDED_RO, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+    PyBUF_SIMPLE, PyBUF_STRIDED, PyBUF_STRIDED_RO, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 )
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cython cimport floating

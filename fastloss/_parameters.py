@@ -102,5 +102,5 @@ def _number(owner: str, name: str, given: Any, domain: Domain) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{owner}: {name} is {value}, must be finite")
     if value not in domain:
-        raise ValueError(f"{owner}: {name} is {value:g}, must be {metadata['domain']}")
+        raise ValueError(f"{owner}: {name} is {value:g}, must be {domain}")
     return value

@@ -56,7 +56,8 @@ def test_gradient_is_that_of_the_value(loss, data):
 def test_dtypes_layouts_and_outputs(loss, data, dtype):
     y, x, w = (v.astype(dtype) for v in data)
     value, grad = loss.value_and_grad(y, x, sample_weight=w)
-    assert type(value) is float and grad.dtype == x.dtype
+    assert type(value) is float
+    assert grad.dtype == x.dtype
     wide = loss.value_and_grad(*(v.astype(float) for v in (y, x)), sample_weight=w.astype(float))
     tolerance = 4 * float(np.finfo(dtype).eps) + 1e-6
     assert value == pytest.approx(wide[0], rel=1e-5)
@@ -110,18 +111,20 @@ def test_nothing_left_is_nan_with_one_warning_and_gradient_zero(loss):
         warnings.simplefilter("always")
         value, grad = loss.value_and_grad(y, x, sample_weight=np.zeros(3))
         assert np.isnan(loss([], []))
-    assert np.isnan(value) and np.all(grad == 0)
+    assert np.isnan(value)
+    assert np.all(grad == 0)
     assert [w.filename for w in caught] == [__file__] * 2
 
 
 def test_perfect_predictions(loss):
     y = np.array([1.0, 2.0, 4.0])
     value, grad = loss.value_and_grad(y, y)
-    assert value == 0 and np.all(grad == 0)
+    assert value == 0
+    assert np.all(grad == 0)
 
 
 def test_pickles_and_states(loss, data):
-    y, x, w = data
+    y, x, _w = data
     assert pickle.loads(pickle.dumps(loss)) == loss
     assert loss.state(y, x).count == y.size
 

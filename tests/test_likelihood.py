@@ -22,7 +22,9 @@ def test_poisson_overflow_is_infinite_and_zero_counts_take_no_part(dtype, full):
 
 def test_poisson_rate_of_zero():
     value, grad, hess = each(fl.Poisson(log_input=False, eps=0.0), [0.0, 2.0], [0.0, 0.0])
-    assert value.tolist() == [0, np.inf] and grad.tolist() == [1, -np.inf] and hess.tolist() == [0, np.inf]
+    assert value.tolist() == [0, np.inf]
+    assert grad.tolist() == [1, -np.inf]
+    assert hess.tolist() == [0, np.inf]
 
 
 def test_domains():
@@ -45,16 +47,19 @@ def test_domains():
 def test_gamma_product_overflows_only_where_it_does():
     value, grad, hess = each(fl.Gamma(), [1e-300, 1e300, 1.0], [-1000.0, 1000.0, -np.inf])
     np.testing.assert_allclose(hess[:2], [np.exp(1000 - 300 * np.log(10)), np.exp(300 * np.log(10) - 1000)], rtol=1e-12)
-    assert value[2] == np.inf and grad[2] == -np.inf
+    assert value[2] == np.inf
+    assert grad[2] == -np.inf
 
 
 @pytest.mark.parametrize("power", [-0.7, 0.0, 1.5, 3.0])
 def test_tweedie_of_two_overflowing_terms(power):
     y, x = np.full(4, 2.0), np.array([-1e300, -2000.0, 2000.0, 1e300])
     value, grad, _ = each(fl.Tweedie(power=power), y, x)
-    assert not np.isnan(value).any() and not np.isnan(grad).any()
+    assert not np.isnan(value).any()
+    assert not np.isnan(grad).any()
     assert (value[:2] >= 0).all() or power <= 0
-    assert (grad[:2] <= 0).all() and (grad[2:] >= 0).all()
+    assert (grad[:2] <= 0).all()
+    assert (grad[2:] >= 0).all()
 
 
 def test_special_powers():

@@ -29,8 +29,11 @@ def test_shapes_weights_and_layouts(loss, shape, dtype):
     kept = w > 0.3
     values = loss(y, x, sample_weight=w, mask=kept, reduction="none")
     grad, hess = loss.grad_and_hess(y, x, sample_weight=w, mask=kept, reduction="none")
-    assert values.shape == shape and grad.shape == hess.shape == x.shape and grad.dtype == x.dtype
-    assert np.all(grad[~kept] == 0) and np.all(hess[~kept] == 0)
+    assert values.shape == shape
+    assert grad.shape == hess.shape == x.shape
+    assert grad.dtype == x.dtype
+    assert np.all(grad[~kept] == 0)
+    assert np.all(hess[~kept] == 0)
     swapped = np.asfortranarray(x)
     np.testing.assert_array_equal(loss.grad(y, swapped, sample_weight=w, mask=kept, reduction="none"), grad)
     into = x.copy()
@@ -57,7 +60,8 @@ def test_nan_comes_out_as_nan(loss, which):
 def test_variance_below_eps_counts_as_eps_and_has_no_derivative():
     loss = fl.GaussianNLL(eps=0.25)
     grad, hess = loss.grad_and_hess([0.0, 0.0], [[1.0, 0.0], [1.0, 0.25]])
-    assert grad[0].tolist() == [2, 0] and hess[0].tolist() == [2, 0]
+    assert grad[0].tolist() == [2, 0]
+    assert hess[0].tolist() == [2, 0]
     assert grad[1, 1] != 0
     assert loss([0.0], [[1.0, 0.0]]) == loss([0.0], [[1.0, 0.25]])
     with pytest.raises(ValueError, match=r"y_pred\[0, 1\] is -1.0, must be at least 0"):
@@ -68,7 +72,8 @@ def test_standard_scores_at_the_ends_of_the_range():
     loss = fl.GaussianNLLLogSigma()
     values = loss([0.0] * 4, [[1e-300, -700.0], [0.0, -1e300], [1e300, 800.0], [1e-300, -1e5]], reduction="none")
     assert values[0] == pytest.approx(-700 + 0.5 * math.exp(2 * (700 - 300 * math.log(10))), rel=1e-12)
-    assert values[1] == -1e300 and values[3] == np.inf
+    assert values[1] == -1e300
+    assert values[3] == np.inf
     assert values[2] == pytest.approx(800 + 0.5 * math.exp(2 * (300 * math.log(10) - 800)), rel=1e-12)
     assert fl.LaplaceNLL()([0.0], [[0.0, -1e300]]) == -1e300
 
@@ -112,7 +117,9 @@ def test_several_quantiles_are_pinball_losses_side_by_side(dtype):
     levels = np.array(loss.quantiles)
     expected = np.maximum(-levels * r, (1 - levels) * r)
     np.testing.assert_allclose(loss(y, x, reduction="none"), expected, rtol=1e-6)
-    assert loss(y, x, sample_weight=w) == pytest.approx(np.average(expected, weights=np.repeat(w[:, None], 3, 1)), rel=1e-6)
+    assert loss(y, x, sample_weight=w) == pytest.approx(
+        np.average(expected, weights=np.repeat(w[:, None], 3, 1)), rel=1e-6
+    )
     np.testing.assert_allclose(
         loss.grad(y, x, reduction="none").astype(float), np.where(r > 0, 1 - levels, -levels), rtol=1e-3
     )
@@ -122,7 +129,8 @@ def test_several_quantiles_are_pinball_losses_side_by_side(dtype):
 
 def test_quantiles_are_checked_hashable_and_picklable():
     loss = fl.MultiQuantile(quantiles=[0.5, 0.25])
-    assert loss.quantiles == (0.5, 0.25) and hash(loss) == hash(fl.MultiQuantile(quantiles=(0.5, 0.25)))
+    assert loss.quantiles == (0.5, 0.25)
+    assert hash(loss) == hash(fl.MultiQuantile(quantiles=(0.5, 0.25)))
     assert pickle.loads(pickle.dumps(loss)) == loss
     for given, error, what in [
         ((), ValueError, "quantiles is empty"),

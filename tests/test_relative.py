@@ -15,19 +15,26 @@ def each(loss, y, x):
 
 def test_absolute_percentage_error_at_a_target_of_zero_and_at_the_kink():
     value, grad, hess = each(fl.AbsolutePercentageError(epsilon=0.5, scale=100), [0.0, 2.0], [1.0, 2.0])
-    assert value.tolist() == [200, 0] and grad.tolist() == [200, 0] and hess.tolist() == [0, 0]
+    assert value.tolist() == [200, 0]
+    assert grad.tolist() == [200, 0]
+    assert hess.tolist() == [0, 0]
     assert not np.signbit(value[1])
 
 
-@pytest.mark.parametrize("cls", [fl.AbsolutePercentageError, fl.SquaredPercentageError, fl.SymmetricAbsolutePercentageError])
+@pytest.mark.parametrize(
+    "cls", [fl.AbsolutePercentageError, fl.SquaredPercentageError, fl.SymmetricAbsolutePercentageError]
+)
 def test_opposite_ends_of_the_range(cls):
     value, grad, hess = each(cls(), HUGE, -HUGE)
     assert value[0] == {"squared_percentage_error": 4}.get(cls.function_name, 2)
-    assert np.isfinite(grad).all() and np.isfinite(hess).all()
+    assert np.isfinite(grad).all()
+    assert np.isfinite(hess).all()
 
 
 def test_symmetric_where_signs_differ_and_at_zero():
-    value, grad, hess = each(fl.SymmetricAbsolutePercentageError(), [1.0, -1.0, 0.0, 2.0, 0.0], [-3.0, 4.0, 0.0, 0.0, 7.0])
+    value, grad, hess = each(
+        fl.SymmetricAbsolutePercentageError(), [1.0, -1.0, 0.0, 2.0, 0.0], [-3.0, 4.0, 0.0, 0.0, 7.0]
+    )
     assert value.tolist() == [2, 2, 0, 2, 2]
     assert grad.tolist() == [0, 0, 0, -1, 0]
     assert hess.tolist() == [0, 0, 0, 1, 0]
@@ -45,7 +52,8 @@ def test_squared_log_error_over_the_whole_domain():
     least = np.nextafter(-1.0, 0)
     value, grad, hess = each(fl.SquaredLogError(), [least, HUGE], [HUGE, least])
     np.testing.assert_allclose(value, (np.log(HUGE) + 53 * np.log(2)) ** 2, rtol=1e-14)
-    assert np.isfinite(grad).all() and np.isfinite(hess).all()
+    assert np.isfinite(grad).all()
+    assert np.isfinite(hess).all()
     for y, x in ((-1.0, 0.0), (0.0, -1.0)):
         with pytest.raises(ValueError, match="greater than -1"):
             fl.SquaredLogError()([y], [x])
@@ -65,6 +73,8 @@ def test_parity_with_scikit_learn():
     metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)
     y, x, w = rng.gamma(2, size=(3, 1000))
-    assert fl.msle(y, x, sample_weight=w) == pytest.approx(metrics.mean_squared_log_error(y, x, sample_weight=w), rel=1e-13)
+    assert fl.msle(y, x, sample_weight=w) == pytest.approx(
+        metrics.mean_squared_log_error(y, x, sample_weight=w), rel=1e-13
+    )
     ours = fl.mape(y, x, sample_weight=w, epsilon=float(np.finfo(float).eps))
     assert ours == pytest.approx(metrics.mean_absolute_percentage_error(y, x, sample_weight=w), rel=1e-13)

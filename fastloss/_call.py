@@ -116,7 +116,7 @@ class Call:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the elements."""
+        """The shape of the elements, each of which has one loss."""
         return self._shape
 
     def _per_element(self, name: str, given: ArrayLike) -> tuple[Array, int]:

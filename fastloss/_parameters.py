@@ -81,7 +81,7 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
         return bool(given)
     if "several" not in metadata:
         return _number(owner, name, given, metadata["domain"])
-    if isinstance(given, str):
+    if isinstance(given, (str, bytes)):
         raise TypeError(f"{owner}: {name} is {given!r}, must be a sequence of numbers")
     try:
         several = tuple(given)
@@ -93,12 +93,14 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
 
 
 def _number(owner: str, name: str, given: Any, domain: Domain) -> float:
-    if isinstance(given, (bool, np.bool_, str)):
+    if isinstance(given, (bool, np.bool_, str, bytes, bytearray)):
         raise TypeError(f"{owner}: {name} is {given!r}, must be a number")
     try:
         value = float(given)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{owner}: {name} is {given!r}, must be a number") from error
+    except OverflowError as error:
+        raise ValueError(f"{owner}: {name} is too large, must be finite") from error
     if not math.isfinite(value):
         raise ValueError(f"{owner}: {name} is {value}, must be finite")
     if value not in domain:

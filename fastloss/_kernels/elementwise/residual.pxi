@@ -73,6 +73,12 @@ cdef inline double square(double high, double low, double* out_low) noexcept nog
     return product
 
 
+cdef inline double divided(double n, double n_low, double d, double d_low) noexcept nogil:
+    """(n + n_low) / (d + d_low), rounded about once."""
+    cdef double q = n / d
+    return q + (n_low - q * d_low) / d
+
+
 cdef inline double ratio(double size, double low, double c, double* out_low) noexcept nogil:
     """The smaller of size + low and c over the larger, as a double-double."""
     cdef bint near = size <= c
@@ -300,10 +306,11 @@ cdef inline double fair(double y, double x, double c, double b, double a, double
     cdef double one = two_sum(1, s, &one_low)
     cdef double l = log_dd(one, one_low + s_low, &log_low)
     cdef double tail = (s - l) + (s_low - log_low)
-    cdef bint near = size <= c
     cdef double m = c if size > c else size
     cdef double q = m / (size if size > c else c)
-    cdef double h = (1 if near else q) / (1 + q)
+    cdef double sum_low
+    cdef double total = two_sum(size, c, &sum_low)
+    cdef double h = divided(c, 0, total, finite_or_zero(sum_low) + low)
     cdef double series = size * log_tail(s) * size
     cdef double line = c * size
     cdef double curve = c * tail * c
@@ -372,12 +379,23 @@ cdef inline double geman_mcclure(double y, double x, double c, double b, double 
     cdef double one = two_sum(1, v, &rest)
     cdef bint near = size <= c
     cdef double m = c if size > c else size
-    cdef double inner = ((1 - 2 * v) - v) - 3 * v_low
-    cdef double outer = (v - 3) * v * v
-    cdef double bend = (inner if near else outer) / (one * one * one)
-    q = q * v
-    grad[0] = directed(m * (1 if near else q) / (one * one), y, x)
-    hess[0] = bend - bend * (3 * (rest + v_low) / one)
+    cdef double near_bend = ((1 - 2 * v) - v) - 3 * v_low               # 3 v would round
+    cdef double far_bend = v - 3
+    cdef double cube_q_low, fourth_low, two_low, three_low
+    cdef double cube_q = two_prod(q, v, &cube_q_low)
+    cdef double fourth = square(v, v_low, &fourth_low)
+    cdef double two = two_prod(one, one, &two_low)
+    cdef double three = two_prod(two, one, &three_low)
+    cube_q_low = cube_q_low + q * v_low + q_low * v
+    rest = rest + v_low
+    two_low = two_low + 2 * rest * one
+    three_low = three_low + two_low * one + rest * two
+    cube_q = m * cube_q
+    cube_q_low = m * cube_q_low
+    fourth = far_bend * fourth
+    fourth_low = far_bend * fourth_low
+    grad[0] = directed(divided(m if near else cube_q, low if near else cube_q_low, two, two_low), y, x)
+    hess[0] = divided(near_bend if near else fourth, 0 if near else fourth_low, three, three_low)
     return 0.5 * m * (m / one)
 
 
@@ -393,12 +411,18 @@ cdef inline double barron(double y, double x, double alpha, double c, double k, 
     cdef double shrunk = two_sum(l, 0 if near else 970.4060527839234, &sum_low)
     cdef double rest = l_low + sum_low + (0 if near else 4.933124383144313e-15)
     cdef double p = two_prod(0.5 * alpha, shrunk, &p_low)
-    cdef double h = two_prod(0.25 * alpha - 0.5, shrunk, &h_low)        # of the root of B^(alpha/2 - 1)
-    cdef double f = exp_sum(h, h_low + (0.25 * alpha - 0.5) * rest)
+    cdef double power_low
+    cdef double half_power = two_sum(0.25 * alpha, -0.5, &power_low)    # of the root of B^(alpha/2 - 1)
+    cdef double h = two_prod(half_power, shrunk, &h_low)
+    cdef double f = exp_sum(h, h_low + half_power * rest + power_low * shrunk)
+    cdef double share = 0.5 if p >= 700 else 1                          # k / alpha may bring it back into range
+    cdef double e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
     cdef double bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
-    grad[0] = directed(size / c * f * f / c, y, x)
-    hess[0] = (bend if near else alpha - 1) * f / c * (f / c)
-    return k / alpha * expm1_sum(p, p_low + 0.5 * alpha * rest)
+    size = 1.7976931348623157e308 if size > 1.7976931348623157e308 else size
+    f = f / c
+    grad[0] = directed(size * f * f, y, x)
+    hess[0] = (bend if near else alpha - 1) * f * f
+    return k / alpha * e * (e if p >= 700 else 1) + 0                   # + 0: no -0 at a tie
 
 
 cdef inline double barron_quadratic(double y, double x, double c, double b, double a, double d,

@@ -134,7 +134,7 @@ class Call:
         self, operation: int, reduction: str, out: Floats | None, grad_out: Floats | None, hess_out: Floats | None,
         factor: float = 1.0,
     ) -> tuple[Any, Any, Any]:  # fmt: skip
-        """The value, gradient and curvature that were asked for, None for the others; `factor` multiplies the last two."""
+        """What was asked for of value, gradient and curvature, else None; `factor` multiplies the last two."""
         owner = self._plan.owner
         if reduction not in REDUCTIONS:
             raise ValueError(f"{owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
@@ -154,7 +154,7 @@ class Call:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
         given = [(r.name, r.array) for r in (value, grad, hess) if r.given]
         if given:
-            inputs = [(n, a) for n, a in zip(CULPRITS, self._arrays[:1] + (self._x, None) + self._arrays[3:4]) if a is not None]
+            inputs = [(n, a) for n, a in zip(CULPRITS, (*self._arrays[:1], self._x, None, *self._arrays[3:4]), strict=False) if a is not None]
             refuse_overlap(owner, given, inputs + ([("mask", self._arrays[4])] if self._arrays[4] is not None else []))
 
         # Outputs that the caller holds stay untouched by an error, and a gradient of a mean needs the sum of

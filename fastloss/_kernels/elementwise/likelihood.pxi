@@ -2,10 +2,10 @@
 
 cpdef enum:
     POISSON_LOG = 0x200
+    GAMMA_LOG
     POISSON_LOG_FULL = 0x280
     POISSON_IDENTITY
     POISSON_IDENTITY_FULL
-    GAMMA_LOG
     GAMMA_IDENTITY
     NORMAL_IDENTITY
     TWEEDIE_LOG
@@ -64,24 +64,29 @@ cdef inline double poisson_identity_full(double y, double x, double epsilon, dou
 
 
 cdef inline double exp_split(double hi, double lo, double* factor) noexcept nogil:
-    """exp(hi + lo) / factor with a power of two that keeps it in range from e^-1437 to e^1402, where it ends.
+    """exp(hi + lo) / factor with a power of two that keeps it in range from e^-1437 to e^1402.
 
-    A product (v * exp_split(...)) * factor then over- or underflows only if its result does.
+    A product (v * exp_split(...)) * factor of v > 0 then over- or underflows only if its result does.
     """
-    cdef double c = 1402.0 if hi > 1402 else hi
-    cdef double k = 1.0 if c > 700 else (-1.0 if c < -700 else 0.0)
+    cdef double k = 1.0 if hi > 700 else (-1.0 if hi < -700 else 0.0)
     factor[0] = 1.0715086071862673e301 if k > 0 else (9.332636185032189e-302 if k < 0 else 1.0)      # 2^1000
-    return exp_sum(c - k * 693.1471805599454, (lo if c == hi else 0.0) + k * 4.5199270178446646e-14)
+    return exp_sum(hi - k * 693.1471805599454, lo + k * 4.5199270178446646e-14)
 
 
-cdef inline double gamma_log(double y, double x, double a, double b, double c, double d, double* grad,
-                             double* hess) noexcept nogil:
+cdef inline floating gamma_log(floating y, floating x, floating a, floating b, floating c, floating d, floating* grad,
+                               floating* hess) noexcept nogil:
+    """x + y e^-x, the exponential in two halves in float32."""
+    cdef floating ratio, e
     cdef double factor
-    cdef double e = exp_split(-x, 0.0, &factor)
-    cdef double ratio = y * e * factor
-    grad[0] = 1.0 - ratio
+    if floating is float:
+        e = fl_exp_f32(-x / 2)
+        ratio = y * e * e
+    else:
+        e = exp_split(-x, 0.0, &factor)
+        ratio = y * e * factor
+    grad[0] = 1 - ratio
     hess[0] = ratio
-    return (-1.7976931348623157e308 if x < -1.7976931348623157e308 else x) + ratio
+    return ratio + (x if x > -INFINITY else 0)
 
 
 cdef inline double gamma_identity(double y, double x, double a, double b, double c, double d, double* grad,
@@ -133,12 +138,14 @@ cdef inline double tweedie_log_outer(double y, double x, double power, double b,
     return (INFINITY if (lead > even) == (first < 0) else -INFINITY) if both else u / first - v / second
 
 
-cdef inline double times_power(double v, double log_hi, double log_lo, double e, double e_lo) noexcept nogil:
-    """v x^(e + e_lo), by multiplying twice by the root: leads to the result without leaving the range between."""
+cdef inline double times_power(double v, double w, double log_hi, double log_lo, double e,
+                               double e_lo) noexcept nogil:
+    """v w x^(e + e_lo): v is multiplied twice by the root, which leads to v x^e without leaving the range between."""
     cdef double lo
     cdef double hi = two_prod(0.5 * e, log_hi, &lo)
     cdef double root = exp_sum(hi, lo + 0.5 * (e * log_lo + e_lo * log_hi))
-    return v * root * root
+    cdef double product = v * root * w * root
+    return 0.0 if v == 0 else product
 
 
 cdef inline double tweedie_identity(double y, double x, double power, double b, double c, double d, double* grad,
@@ -152,15 +159,17 @@ cdef inline double tweedie_identity(double y, double x, double power, double b, 
     cdef double size = y if y > 0 else -y
     cdef double m = x if size < x else size
     cdef double share = x / m, target = y / m
-    grad[0] = times_power(x - y, log_x, log_lo, -power, 0.0)
-    hess[0] = times_power(m * (second * share + power * target), log_x, log_lo, third, third_lo)
-    return times_power(m * (share / first - target / second), log_x, log_lo, second, second_lo)
+    grad[0] = times_power(x - y, 1.0, log_x, log_lo, -power, 0.0)
+    hess[0] = times_power(m, second * share + power * target, log_x, log_lo, third, third_lo)
+    return times_power(m, share / first - target / second, log_x, log_lo, second, second_lo)
 
 
 cdef void likelihood(int kernel, const floating* y, const floating* x, const double* p, floating* value,
                      floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
     if kernel == POISSON_LOG:
         specialise(poisson_log[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == GAMMA_LOG:
+        specialise(gamma_log[floating], y, x, p, value, grad, hess, n, operation)
     elif floating is double:
         if kernel == POISSON_LOG_FULL:
             specialise(poisson_log_full, y, x, p, value, grad, hess, n, operation)
@@ -168,8 +177,6 @@ cdef void likelihood(int kernel, const floating* y, const floating* x, const dou
             specialise(poisson_identity, y, x, p, value, grad, hess, n, operation)
         elif kernel == POISSON_IDENTITY_FULL:
             specialise(poisson_identity_full, y, x, p, value, grad, hess, n, operation)
-        elif kernel == GAMMA_LOG:
-            specialise(gamma_log, y, x, p, value, grad, hess, n, operation)
         elif kernel == GAMMA_IDENTITY:
             specialise(gamma_identity, y, x, p, value, grad, hess, n, operation)
         elif kernel == NORMAL_IDENTITY:

@@ -27,7 +27,9 @@ cdef inline double gaussian_nll_log_sigma(double y, double x, double z, double a
     cdef double r = difference(x, y, &unit)
     cdef double e = exp_split(-z, 0.0, &factor)
     cdef double score = r * e * (factor * unit)
-    grad[0] = score * e * factor
+    cdef double slope = score * e * factor
+    score = 0.0 if (r == 0) & (z == z) else score               # even where e overflows
+    grad[0] = 0.0 if (r == 0) & (z == z) else slope
     grad_z[0] = 1.0 - score * score
     hess[0] = (e * factor) * (e * factor)
     hess_z[0] = 2.0 * (score * score)
@@ -41,7 +43,9 @@ cdef inline double laplace_nll(double y, double x, double z, double a, double b,
     cdef double e = exp_split(-z, 0.0, &factor)
     cdef double score = (r if r > 0 else 0.0 - r) * e * (factor * unit)
     cdef double rate = e * factor
-    grad[0] = rate if r > 0 else (-rate if r < 0 else r * e)        # 0 at 0, NaN at NaN
+    cdef double kink = r if z == z else z                       # 0 at 0, NaN at NaN
+    score = 0.0 if (r == 0) & (z == z) else score
+    grad[0] = rate if r > 0 else (-rate if r < 0 else kink)
     grad_z[0] = 1.0 - score
     hess[0] = 0.0 if score == score else score
     hess_z[0] = score

@@ -6,7 +6,7 @@ cpdef enum:
     ABSOLUTE_PERCENTAGE_ERROR = 0x100
     SQUARED_PERCENTAGE_ERROR
     SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR
-    SQUARED_LOG_ERROR = 0x180
+    SQUARED_LOG_ERROR
 
 cdef inline double difference(double x, double y, double* unit) noexcept nogil:
     """x - y in units of 1, or of 2 where it overflows."""
@@ -57,32 +57,39 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
     return <floating> ((r if r > 0 else 0.0 - r) / divisor * 2.0)
 
 
-cdef inline double squared_log_error(double y, double x, double a, double b, double c, double d, double* grad,
-                                     double* hess) noexcept nogil:
-    """L = log1p(x) - log1p(y) = +-log1p(|x - y| / (1 + min(x, y))), the quotient corrected for its rounding.
+cdef inline double log_ratio(double r, double r_lo, double low) noexcept nogil:
+    """log1p(r / (1 + low)) for r + r_lo >= 0, the quotient corrected for its rounding.
 
-    A difference above 2^900 goes down by 2^128, so that the quotient does not overflow; a divisor above 1 goes
+    A numerator above 2^900 goes down by 2^128, so that the quotient does not overflow; a divisor above 1 goes
     down with it, otherwise the logarithm makes up for it.
     """
-    cdef double r_lo, base_lo, product_lo
-    cdef double r = two_sum(x, -y, &r_lo)
-    cdef double base = two_sum(1.0, x if x < y else y, &base_lo)
-    cdef double size = r if r > 0 else -r
-    cdef double size_lo = r_lo if r > 0 else -r_lo
-    cdef double down = 2.938735877055719e-39 if size > 8.452712498170644e+270 else 1.0
+    cdef double base_lo, product_lo
+    cdef double base = two_sum(1.0, low, &base_lo)
+    cdef double down = 2.938735877055719e-39 if r > 8.452712498170644e270 else 1.0
     cdef double base_down = down if base > 1 else 1.0
-    size = size * down
-    base = base * base_down
-    cdef double q = size / base
-    cdef double product = two_prod(q, base, &product_lo)
-    cdef double error = (((size - product) - product_lo) + (size_lo * down - q * (base_lo * base_down))) / base
-    cdef double log_ratio = log1p(q) + (0.0 if q > 1e18 else error / (1.0 + q))
-    log_ratio = log_ratio + (88.722839111673 if base_down > down else 0.0)      # 128 log 2
-    log_ratio = log_ratio if r > 0 else -log_ratio
+    cdef double size = r * down, divisor = base * base_down
+    cdef double q = size / divisor
+    cdef double product = two_prod(q, divisor, &product_lo)
+    cdef double error = (((size - product) - product_lo) + (r_lo * down - q * (base_lo * base_down))) / divisor
+    cdef double correction = 0.0 if q > 1e18 else error / (1.0 + q)
+    return log1p(q) + correction + (88.722839111673 if base_down > down else 0.0)       # 128 log 2
+
+
+cdef inline floating squared_log_error(floating y, floating x, floating a, floating b, floating c, floating d,
+                                       floating* grad, floating* hess) noexcept nogil:
+    """L = log1p(x) - log1p(y) = +-log1p(|x - y| / (1 + min(x, y))); float64 is exact enough for float32 as it is."""
+    cdef double low = x if x < y else y
+    cdef double lo, size
+    cdef double r = two_sum(x, -y, &lo)
+    if floating is float:
+        size = log1p((r if r > 0 else -r) / (1.0 + low))
+    else:
+        size = log_ratio(r if r > 0 else -r, lo if r > 0 else -lo, low)
+    cdef double log_quotient = size if r > 0 else -size
     cdef double slope = 1.0 / (1.0 + x)
-    grad[0] = 2.0 * (log_ratio * slope)
-    hess[0] = 2.0 * ((1.0 - log_ratio) * slope) * slope
-    return log_ratio * log_ratio
+    grad[0] = <floating> (2.0 * (log_quotient * slope))
+    hess[0] = <floating> (2.0 * ((1.0 - log_quotient) * slope) * slope)
+    return <floating> (size * size)
 
 
 cdef void relative(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
@@ -93,6 +100,5 @@ cdef void relative(int kernel, const floating* y, const floating* x, const doubl
         specialise(squared_percentage_error[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR:
         specialise(symmetric_absolute_percentage_error[floating], y, x, p, value, grad, hess, n, operation)
-    elif floating is double:
-        if kernel == SQUARED_LOG_ERROR:
-            specialise(squared_log_error, y, x, p, value, grad, hess, n, operation)
+    elif kernel == SQUARED_LOG_ERROR:
+        specialise(squared_log_error[floating], y, x, p, value, grad, hess, n, operation)

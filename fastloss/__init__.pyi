@@ -6,6 +6,8 @@ from numpy.typing import ArrayLike
 from fastloss._base import Loss as Loss
 from fastloss._base import registry as registry
 from fastloss._call import Floats, NanPolicy, Reduction
+from fastloss._config import config as config
+from fastloss._config import show_config as show_config
 from fastloss.elementwise.residual import SquaredError as SquaredError
 from fastloss.elementwise.residual import AbsoluteError as AbsoluteError
 from fastloss.elementwise.residual import Huber as Huber

@@ -28,6 +28,8 @@ from numpy.typing import ArrayLike
 from fastloss._base import Loss as Loss
 from fastloss._base import registry as registry
 from fastloss._call import Floats, NanPolicy, Reduction
+from fastloss._config import config as config
+from fastloss._config import show_config as show_config
 {imports}
 from fastloss.state import LossState as LossState
 

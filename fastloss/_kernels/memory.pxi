@@ -113,6 +113,8 @@ cdef void coalesce(Shape* shape, Operand** operands, int count) noexcept:
         for k in range(count):
             operands[k].strides[0] = operands[k].itemsize
     for d in range(1, shape.ndim):
+        if shape.lengths[d] == 1:
+            continue
         joined = True
         for k in range(count):
             operand = operands[k]
@@ -224,7 +226,10 @@ cdef void convert(int kind, const void* packed, floating* block, Py_ssize_t n) n
         widen(<const int32_t*> packed, block, n)
     elif kind == INT64:
         widen(<const int64_t*> packed, block, n)
-    elif kind == BOOL or kind == UINT8:
+    elif kind == BOOL:                  # any byte but 0 is true
+        for i in range(n):
+            block[i] = (<const uint8_t*> packed)[i] != 0
+    elif kind == UINT8:
         widen(<const uint8_t*> packed, block, n)
     elif kind == UINT16:
         widen(<const uint16_t*> packed, block, n)

@@ -20,7 +20,7 @@ ctypedef double (*PairFormula)(
 # The high byte of a kernel's number is its family, each a file beside this one with its own dispatch. Kernels
 # from 0x80 of a family exist in float64 only: their mathematics needs it to hold the accuracy in float32.
 cdef enum:
-    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR
+    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR, AGGREGATE
 
 cpdef enum:
     VALUE = 1
@@ -129,6 +129,10 @@ cdef inline void specialise_pair(PairFormula formula, const double* y, const dou
 
 
 include "residual.pxi"
+include "relative.pxi"
+include "likelihood.pxi"
+include "pair.pxi"
+include "aggregate.pxi"
 include "binary.pxi"
 include "margin.pxi"
 
@@ -142,6 +146,14 @@ cdef void evaluate(Job* job, const floating* y, const floating* x, const double*
     cdef floating* hess = <floating*> s.hess
     if family == RESIDUAL:
         residual(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == RELATIVE:
+        relative(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == LIKELIHOOD:
+        likelihood(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == PAIR:
+        pair(job.kernel, y, x, z, job.parameters, s, n, job.operation)
+    elif family == AGGREGATE:
+        aggregate(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
     elif family == BINARY:
         binary(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
     elif family == MARGIN:
@@ -165,7 +177,7 @@ cdef void check(Job* job, int operand, const floating* v, const double* weight, 
         return
     if domain.ternary:
         for i in range(n):
-            wrong += not (v[i] * v[i] * v[i] == v[i])
+            wrong += not ((v[i] >= low) & (v[i] <= high) & (v[i] * v[i] * v[i] == v[i]))
     else:
         for i in range(n):
             wrong += not ((v[i] >= low) & (v[i] <= high))
@@ -278,7 +290,7 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     else:
         partial.count += n
         partial.weight += n
-    if job.operation or job.domains[X].checked:
+    if job.operation or job.domains[X].checked or job.domains[Z].checked:
         x = load(&operands[X], shape, start, n, <floating*> s.x, s)
         if operands[Z].data != NULL:
             z = load(&operands[Z], shape, start, n, s.z, s)
@@ -356,6 +368,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     cdef Partial whole
     cdef Partial small[8]
     cdef int k, held = 0
+    cdef unsigned mode
     cdef Py_ssize_t i, blocks, chunks
     memset(&job, 0, sizeof(Job))
     job.kernel = kernel
@@ -378,7 +391,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     try:
         for k in range(len(arrays)):
             if arrays[k] is not None:
-                PyObject_GetBuffer(arrays[k], &views[held], PyBUF_STRIDES if k >= VALUE_OUT else PyBUF_STRIDED_RO)
+                PyObject_GetBuffer(arrays[k], &views[held], PyBUF_STRIDED if k >= VALUE_OUT else PyBUF_STRIDED_RO)
                 describe(&job.operands[k], &views[held], kinds[k])
                 present[held] = &job.operands[k]
                 held += 1
@@ -401,6 +414,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
             parallel_for(chunk_of_float if single else chunk_of_double, &job, chunks, num_threads)
         memset(&whole, 0, sizeof(Partial))
         whole.bad = -1
+        mode = enter_ieee_mode()
         for i in range(chunks):
             if job.partials[i].bad >= 0:
                 whole.bad = job.partials[i].bad
@@ -410,6 +424,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
             whole.weight += job.partials[i].weight
             whole.count += job.partials[i].count
             fold_moments(&whole, job.partials[i].square, job.partials[i].mean, job.partials[i].spread)
+        leave_ieee_mode(mode)
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])

@@ -1,0 +1,1 @@
+"""How fast the losses are, against NumPy, other libraries, and the memory: ``pytest --benchmark-only``."""

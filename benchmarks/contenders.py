@@ -1,0 +1,57 @@
+"""Who computes a loss: fastloss with a fresh and a reused gradient, NumPy, the peers; and what memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from benchmarks import bandwidth, peers
+from benchmarks.workload import Call, LeftOut, Work, Workload, reference
+
+Binder: TypeAlias = Callable[[Workload, Work], Call]
+
+
+def fastloss(load: Workload, work: Work) -> Call:
+    """As most would call it: the gradient is a new array each time."""
+    return partial(load.loss if work == "value" else load.loss.value_and_grad, load.y, load.x)
+
+
+def fastloss_reused(load: Workload, work: Work) -> Call:
+    """As a training loop would call it: the gradient goes into the same array each time."""
+    return partial(load.loss.value_and_grad, load.y, load.x, grad_out=np.empty_like(load.x))
+
+
+def numpy(load: Workload, work: Work) -> Call:
+    return reference(load, np.float32, work)
+
+
+def memory(load: Workload, work: Work) -> Call:
+    """Nothing but reading the arrays, and writing the gradient past the caches."""
+    if work == "value":
+        return partial(bandwidth.read, load.y, load.x, load.threads)
+    return partial(bandwidth.read_and_write, load.y, load.x, bandwidth.aligned_like(load.x), load.threads)
+
+
+def contenders(name: str, work: Work, *, limit: bool) -> dict[str, Binder]:
+    """Who takes part in one work on a loss, fastloss first; with the limit of memory where that makes sense."""
+    found: dict[str, Binder] = {"fastloss": fastloss}
+    if work == "value_and_grad":
+        found["fastloss_reused"] = fastloss_reused
+    if limit:
+        found["memory"] = memory
+    found["numpy"] = numpy
+    return found | {peer: module.bind for peer, module in peers.installed().items() if name in module.LOSSES}
+
+
+def prepared(bind: Binder, load: Workload, work: Work) -> Call:
+    """A contender's call, warm and checked; raises LeftOut with the reason if it cannot take part."""
+    call = bind(load, work)
+    result = call()
+    if bind is not memory:
+        load.check(work, result)
+    elif not np.isfinite(result):
+        raise LeftOut("the arrays hold numbers that are not finite")
+    return call

@@ -1,0 +1,73 @@
+"""Targets and predictions for any loss, drawn from the domains that it declares; tests and benchmarks share them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastloss import Loss
+from fastloss._parameters import ANY, NON_NEGATIVE, UNIT, Domain
+
+Array = NDArray[Any]
+
+
+def draw(loss: Loss, n: int, dtype: DTypeLike, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw targets and predictions as a user of the loss has them.
+
+    Labels are of both classes, soft labels partly hard, counts partly zero; predictions of real targets miss
+    them by little and by much; other real predictions are logits of a few units.
+
+    Parameters
+    ----------
+    loss : Loss
+        Whose domains and shapes to keep to.
+    n : int
+        The number of targets.
+    dtype : dtype
+        The floating-point type of both arrays.
+    rng : Generator
+        The source of randomness.
+
+    Returns
+    -------
+    y_true, y_pred : ndarray
+        Of shape (n,); `y_pred` has a second axis where the loss takes several predictions for a target.
+    """
+    target, prediction, second = loss.domains()
+    y = _within(target, (n,), rng)
+    if target == UNIT:
+        y = np.where(rng.random(n, np.float32) < 0.5, np.rint(y), y)
+    elif target == NON_NEGATIVE:
+        y[rng.random(n, np.float32) < 0.1] = 0
+
+    quantiles = loss.parameters().get("quantiles")
+    shape = (n,) if quantiles is None else (n, len(quantiles))
+    x = _within(prediction, shape, rng)
+    if target == prediction == ANY:
+        x = y.reshape(n, *(1 for _ in shape[1:])) + x * np.exp(rng.uniform(-5, 1, shape).astype(y.dtype))
+    y, x = _representable(y, target, dtype), _representable(x, prediction, dtype)
+    if loss.pair:
+        x = np.stack([x, _representable(_within(second, shape, rng), second, dtype)], axis=-1)
+    return y, x
+
+
+def _within(domain: Domain, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    if domain.ternary:
+        return rng.choice(np.array([domain.low, domain.high], np.float32), shape)
+    normal = 2 * rng.standard_normal(shape, np.float32)
+    if domain.bounded:
+        return domain.low + (domain.high - domain.low) / (1 + np.exp(-normal / 2))
+    if domain.low > -np.inf:
+        return domain.low + np.exp(normal / 2)
+    if domain.high < np.inf:
+        return domain.high - np.exp(normal / 2)
+    return normal
+
+
+def _representable(values: Array, domain: Domain, dtype: DTypeLike) -> Array:
+    """The values in a type, where rounding must not take them out of the domain."""
+    rounded: Array = values.astype(dtype)
+    low, high, _ = domain.closed(rounded.dtype.type)
+    return rounded.clip(low, high)

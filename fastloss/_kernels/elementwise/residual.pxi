@@ -61,7 +61,8 @@ cdef inline double quotient(double high, double low, double divisor, double* out
     cdef double product_low
     cdef double q = high / divisor
     cdef double product = two_prod(q, divisor, &product_low)
-    out_low[0] = finite_or_zero((((high - product) - product_low) + low) / divisor)
+    # The low part bears the rounding of a reciprocal, which leaves the loop where the divisor is a constant.
+    out_low[0] = finite_or_zero((((high - product) - product_low) + low) * (1 / divisor))
     return q
 
 

@@ -15,7 +15,7 @@ cpdef enum:
 cdef inline floating poisson_log(floating y, floating x, floating a, floating b, floating c, floating d,
                                  floating* grad, floating* hess) noexcept nogil:
     """e^x - y x; where e^x overflows it has won, and 0 x is 0 even for an infinite x."""
-    cdef floating e = fl_exp_f32(x) if floating is float else fl_exp_f64(x)
+    cdef floating e = fl_exp_f32(x) if floating is float else exp(x)
     cdef floating product = 0 if (y == 0) | (e == INFINITY) & (y == y) else y * x
     grad[0] = e - y
     hess[0] = e

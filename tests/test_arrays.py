@@ -2,6 +2,7 @@
 
 import math
 import sys
+from itertools import product
 
 import ml_dtypes
 import numpy as np
@@ -19,6 +20,7 @@ from tests.support import (
     generator,
     permuted,
     reductions,
+    roundoff,
     shaped,
     spaced,
     swapped,
@@ -94,8 +96,12 @@ def test_any_byte_offset_leaves_every_bit(default_loss, wide, offset):
 def test_zero_strides_are_the_repeated_element(default_loss):
     y, x = draw(default_loss, 1, np.float64, generator(default_loss))
     many = [np.broadcast_to(a, (2500, *a.shape[1:])) for a in (y, x)]
+    copies = everything(default_loss, *(a.copy() for a in many))
     for name, result in everything(default_loss, *many).items():
-        assert_same_bits(result, everything(default_loss, *(a.copy() for a in many))[name], name)
+        if isinstance(result, float):  # rows that are one row are summed column by column
+            assert result == pytest.approx(copies[name], rel=1e-14), name
+        else:
+            assert_same_bits(result, copies[name], name)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -137,17 +143,17 @@ def test_results_lie_in_memory_as_the_predictions_do(default_loss):
         assert default_loss.grad(y, move(x)).strides == move(x).strides
 
 
-@pytest.mark.parametrize("n", LENGTHS)
-def test_a_value_does_not_depend_on_its_position_or_on_the_length(default_loss, dtype, n):
+def test_a_value_does_not_depend_on_its_position_or_on_the_length(default_loss, dtype):
     y, x = draw(default_loss, 5000, dtype, generator(default_loss, dtype))
     values, gradient = default_loss.value_and_grad(y, x, reduction="none")
-    for start in (0, 1, 13, 900):
+    slack = roundoff(default_loss, values.dtype)
+    for start, n in product((0, 1, 13, 900), LENGTHS):
         part = slice(start, start + n)
         results = default_loss.value_and_grad(y[part], x[part], reduction="none")
         assert_same_bits(results[0], values[part])
         assert_same_bits(results[1], gradient[part])
         total = math.fsum(results[0].astype(np.float64).ravel())
-        bound = 1e-13 * math.fsum(np.abs(results[0]).astype(np.float64).ravel())
+        bound = slack * math.fsum(np.abs(results[0]).astype(np.float64).ravel())
         assert default_loss(y[part], x[part], reduction="sum") == pytest.approx(total, rel=0, abs=bound + 1e-300)
 
 
@@ -182,7 +188,8 @@ def test_targets_of_any_type_are_their_numbers(default_loss, dtype, kind):
     for move in (lambda a: a, lambda a: spaced(a, 2)):
         values, gradient = default_loss.value_and_grad(move(y.astype(kind)), x, reduction="none")
         assert_same_bits(values, wanted[0].astype(stored))
-        assert_same_bits(gradient, wanted[1].astype(np.float32 if stored == np.float32 else stored).astype(x.dtype))
+        with np.errstate(over="ignore"):
+            assert_same_bits(gradient, wanted[1].astype(stored).astype(x.dtype))
     if kind.itemsize > 1 and kind != BFLOAT16:
         assert_same_bits(default_loss(swapped(y.astype(kind)), x, reduction="none"), wanted[0].astype(stored))
 
@@ -249,14 +256,20 @@ def test_outputs_of_any_type_and_layout_get_the_results(default_loss, wide, kind
     with np.errstate(over="ignore"):
         narrow = np.float32 if kind.itemsize == 2 else kind
         wanted = [a.astype(narrow).astype(out.dtype) for a in (values, gradient, curvature)]
-    assert_same_bits(out, wanted[0])
-    assert_same_bits(grad_out, wanted[1])
+
+    def assert_got(actual, wanted):
+        """A float64 output of a float32 input also gets the digits that float32 does not hold."""
+        finer = wide == np.float32 and kind == np.float64 and not default_loss._plan.single
+        assert_same_bits(actual.astype(wide) if finer else actual, wanted.astype(wide) if finer else wanted)
+
+    assert_got(out, wanted[0])
+    assert_got(grad_out, wanted[1])
     grad_out[...] = 7
     returned = default_loss.grad_and_hess(y, x, reduction="none", grad_out=grad_out, hess_out=hess_out)
     assert returned[0] is grad_out
     assert returned[1] is hess_out
-    assert_same_bits(grad_out, wanted[1])
-    assert_same_bits(hess_out, wanted[2])
+    assert_got(grad_out, wanted[1])
+    assert_got(hess_out, wanted[2])
 
 
 def test_outputs_write_nothing_beside_their_elements():

@@ -126,7 +126,8 @@ class BinaryCrossEntropyProbability(Loss):
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         low = max(math.log(self.eps) if self.eps else -math.inf, self.log_clamp or -math.inf)
-        return self.kernel, (low, math.log1p(-self.eps), self.eps, math.exp(low))
+        floor = max(self.eps, math.exp(self.log_clamp) if self.log_clamp else 0)
+        return self.kernel, (low, math.log1p(-self.eps), self.eps, floor)
 
 
 @loss("focal", "focal_loss", "sigmoid_focal_loss", "binary_focal_crossentropy")
@@ -175,7 +176,7 @@ class SigmoidFocal(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.SigmoidFocal(alpha=0.25, gamma=2.0)([1, 1], [0.0, 5.0], reduction="none")
-    array([4.33216988e-02, 7.52025239e-08])
+    array([4.33216988e-02, 7.52022556e-08])
     """
 
     kernel = "SIGMOID_FOCAL"
@@ -213,8 +214,8 @@ class ReducedFocal(Loss):
 
     Notes
     -----
-    Domain: `y_true` is in [0, 1], a label or a probability; `y_pred` is any real number. At the threshold the loss
-    jumps unless :math:`\theta = 1/2`, and its gradient always; the derivatives there are those of the reduced side.
+    Domain: `y_true` is 0 or 1; `y_pred` is any real number. At the threshold the loss jumps unless
+    :math:`\theta = 1/2`, and its gradient always; there all are those of the reduced side.
 
     Numerics: as for the focal loss.
 
@@ -227,18 +228,19 @@ class ReducedFocal(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.ReducedFocal(threshold=0.5)([1, 1], [-1.0, 1.0], reduction="none")
-    array([1.31326169, 0.0906343 ])
+    array([1.31326169, 0.09063223])
     """
 
     kernel = "REDUCED_FOCAL"
-    target = UNIT
+    target = BINARY
     variants = ({"threshold": 0.3, "gamma": 1.5, "alpha": 0.25},)
     threshold: float = number(0.5, OPEN_UNIT)
     gamma: float = number(2.0, NON_NEGATIVE)
     alpha: float = number(-1.0, BALANCE)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (*_balance(self.alpha), self.gamma, self.threshold)
+        unit = math.log(self.threshold)
+        return self.kernel, (self.alpha, self.gamma, unit, unit - math.log1p(-self.threshold))
 
 
 @loss("asl")
@@ -288,7 +290,7 @@ class AsymmetricLoss(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.AsymmetricLoss()([1, 0, 0], [0.0, 0.0, -3.0], reduction="none")
-    array([0.34657359, 0.02451483, 0.        ])
+    array([0.34657359, 0.02451505, 0.        ])
     """
 
     kernel = "ASYMMETRIC_FOCAL"
@@ -431,8 +433,9 @@ class Slide(Loss):
 
     .. math::
 
-        \ell = f(y) H, \qquad \ell' = f(y) (\sigma(z) - y), \qquad \ell'' = f(y) \sigma(z) (1 - \sigma(z)), \qquad
-        f(y) = \begin{cases} 1 & y \le \mu - 0.1 \\ e^{1 - \mu} & \mu - 0.1 < y < \mu \\ e^{1 - y} & y \ge \mu \end{cases}
+        \ell = f(y) H \qquad \ell' = f(y) (\sigma(z) - y) \qquad \ell'' = f(y) \sigma(z) (1 - \sigma(z)) \qquad
+        f(y) = \begin{cases} 1 & y \le \mu - 0.1 \\ e^{1 - \mu} & \mu - 0.1 < y < \mu \\
+        e^{1 - y} & y \ge \mu \end{cases}
 
     where :math:`H` is the binary cross-entropy.
 
@@ -459,7 +462,7 @@ class Slide(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.Slide(mu=0.5)([0.0, 0.45, 1.0], [0.0, 0.0, 0.0], reduction="none")
-    array([0.69314718, 1.14280649, 0.69314718])
+    array([0.69314718, 1.1428065 , 0.69314718])
     """
 
     kernel = "SLIDE"

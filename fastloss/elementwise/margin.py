@@ -117,8 +117,8 @@ class SmoothedHinge(Loss):
     Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number. The
     curvature at :math:`t = 1` is 0, at :math:`t = 1 - \gamma` it is :math:`1 / \gamma`.
 
-    Numerics: this is Huber's loss of :math:`h = \max(0, 1 - t)`, both branches as :math:`(h - m / 2) \, m / \gamma` with
-    :math:`m = \min(h, \gamma)`.
+    Numerics: this is Huber's loss of :math:`h = \max(0, 1 - t)`, both branches as :math:`(h - m / 2) \, m / \gamma`
+    with :math:`m = \min(h, \gamma)`.
 
     References
     ----------
@@ -136,6 +136,9 @@ class SmoothedHinge(Loss):
     target = SIGN
     variants = ({"gamma": 0.25},)
     gamma: float = number(1.0, POSITIVE)
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return self.kernel, (self.gamma, 1 - self.gamma)
 
 
 @loss("modified_huber_loss")
@@ -301,8 +304,8 @@ class Savage(Loss):
 
     References
     ----------
-    .. [1] H. Masnadi-Shirazi, N. Vasconcelos, "On the design of loss functions for classification: theory, robustness to
-       outliers, and SavageBoost", NIPS 2008.
+    .. [1] H. Masnadi-Shirazi, N. Vasconcelos, "On the design of loss functions for classification: theory, robustness
+       to outliers, and SavageBoost", NIPS 2008.
 
     Examples
     --------
@@ -508,7 +511,8 @@ class DPO(Loss):
     r"""Direct preference optimization.
 
     With :math:`\Delta` how much more the policy favors the first answer over the second than the reference model does,
-    a difference of logarithms of ratios of probabilities, and the target :math:`t = (1 - \epsilon) y + \epsilon (1 - y)`,
+    a difference of logarithms of ratios of probabilities, and the smoothed target
+    :math:`t = (1 - \epsilon) y + \epsilon (1 - y)`,
 
     .. math::
 

@@ -1,6 +1,6 @@
 """Losses of a binary target in mpmath: the textbook formulas."""
 
-from mpmath import exp, inf, log, log1p, mpf
+from mpmath import exp, expm1, inf, log, log1p, mpf
 
 
 def softplus(z):
@@ -59,16 +59,16 @@ def slide_grad_terms(y, z, mu):
 
 def cross_entropy_lambda(y, z, weight):
     u = weight * softplus(z)
-    return (-y * log1p(-exp(-u)) if y > 0 else 0) + (1 - y) * u
+    return (-y * log(-expm1(-u)) if y > 0 else 0) + (1 - y) * u
 
 
 def cross_entropy_lambda_grad_terms(y, z, weight):
-    p = 1 - exp(-weight * softplus(z))
+    p = -expm1(-weight * softplus(z))
     return (p + y if p < 0.5 else (1 - y) + (1 - p)) * weight * sigmoid(z) / p
 
 
 def cross_entropy_lambda_hess_terms(y, z, weight):
-    p = 1 - exp(-weight * softplus(z))
+    p = -expm1(-weight * softplus(z))
     ratio = weight * sigmoid(z) / p
     return cross_entropy_lambda_grad_terms(y, z, weight) * sigmoid(-z) + y * (1 - p) * ratio**2
 
@@ -116,8 +116,7 @@ def reduced_focal(y, z, threshold, gamma, alpha):
 
 
 def reduced_focal_kinks(y, threshold, gamma, alpha):
-    share = (threshold - 1 + y) / (2 * y - 1) if y != 0.5 else mpf(0)
-    return [log(share / (1 - share))] if 0 < share < 1 else []
+    return [(1 if y > 0 else -1) * log(threshold / (1 - threshold))]
 
 
 def reduced_focal_grad_terms(y, z, threshold, gamma, alpha):
@@ -152,7 +151,7 @@ def asymmetric_loss_hess_terms(y, z, gamma_neg, gamma_pos, clip):
     if p <= 0:
         return mpf(0)
     s = sigmoid(z) * sigmoid(-z)
-    lean, rise, bend = s / p, s / (1 - p), abs(1 - 2 * sigmoid(z))
+    lean, rise, bend = s / p, s / (sigmoid(-z) + clip), abs(1 - 2 * sigmoid(z))
     entropy = -log(sigmoid(-z) + clip) if clip else softplus(z)
     return p**gamma_neg * (
         gamma_neg * lean * ((abs(gamma_neg - 1) * lean + bend) * entropy + 2 * rise) + rise * (bend + rise)

@@ -29,20 +29,23 @@ cdef inline floating binary_cross_entropy(floating y, floating z, floating a, fl
     return tail + (0 if wrong == 0 else size * wrong)
 
 
-cdef inline floating weighted_binary_cross_entropy(floating y, floating z, floating positive_at_0, floating positive_at_1,
-                                                   floating negative_at_0, floating negative_at_1,
+cdef inline floating weighted_binary_cross_entropy(floating y, floating z, floating a, floating b, floating c, floating d,
                                                    floating* grad, floating* hess) noexcept nogil:
-    """positive softplus(-z) + negative softplus(z), weights linear in y: exact ends keep hard labels exact."""
-    cdef floating tail, far, other = 1 - y
-    cdef floating positive = positive_at_0 * other + positive_at_1 * y
-    cdef floating negative = negative_at_0 * other + negative_at_1 * y
-    cdef floating both = positive + negative
+    """positive softplus(-z) + negative softplus(z), weights linear in y: exact ends keep hard labels exact.
+
+    The weights' roundings would add up to more than those of the logarithm: they are in double precision.
+    """
+    cdef floating tail, far
+    cdef double other = 1 - <double> y
+    cdef double positive = a * other + <double> b * y
+    cdef double negative = c * other + <double> d * y
+    cdef double both = positive + negative
+    cdef double wrong = negative if z > 0 else positive
     cdef floating size = -z if z < 0 else z
-    cdef floating wrong = negative if z > 0 else positive
     logistic(z, &tail, &far)
-    grad[0] = wrong - both * far if z > 0 else both * far - wrong
-    hess[0] = both * (far * (1 - far))
-    return both * tail + (0 if wrong == 0 else size * wrong)
+    grad[0] = <floating> (wrong - both * far if z > 0 else both * far - wrong)
+    hess[0] = <floating> (both * far * (1 - far))
+    return <floating> (both * tail + (0 if wrong == 0 else size * wrong))
 
 
 cdef inline floating zero_one(floating y, floating x, floating threshold, floating b, floating c, floating d,
@@ -109,9 +112,9 @@ cdef inline double log_share(double size, double wrong, double wrong_lo, double 
     return m if wrong == 0 else log_hi
 
 
-cdef inline double focal(double y, double z, double weight, double gamma, double cut, double unit, double unit_lo,
-                         bint single, double* grad, double* hess) noexcept nogil:
-    """weight (m / e^unit)^gamma times the cross-entropy, m = y sigmoid(-z) + (1 - y) sigmoid(z); gamma = 0 for m > cut.
+cdef inline double focal(double y, double z, double weight, double gamma, double unit, bint flat, bint single,
+                         double* grad, double* hess) noexcept nogil:
+    """weight (m / e^unit)^gamma times the cross-entropy, m = y sigmoid(-z) + (1 - y) sigmoid(z); gamma = 0 where flat.
 
     The power magnifies the relative error of m by gamma: double precision has it from a double-double.
     """
@@ -130,11 +133,11 @@ cdef inline double focal(double y, double z, double weight, double gamma, double
     else:
         log_m = log_share(near, wrong, wrong_lo, right, right_lo, &m, &log_lo)
         log_m = two_sum(log_m, -unit, &power_lo)
-        log_lo += power_lo - unit_lo
+        log_lo += power_lo
         power_hi = two_prod(gamma, log_m, &power_lo)
         factor = exp_sum(power_hi, power_lo + gamma * log_lo)
-    factor = weight * (1 if m > cut else factor)
-    gamma = 0 if m > cut else gamma
+    factor = weight * (1 if flat else factor)
+    gamma = 0 if flat else gamma
     cdef double entropy = tail + near * wrong
     cdef double steep = far * (1 - far)
     cdef double lean = steep / m
@@ -150,34 +153,34 @@ cdef inline floating sigmoid_focal(floating y, floating z, floating positive, fl
     """`gamma` comes in two parts, which together are exact in single precision too."""
     cdef double g, h
     cdef double weight = <double> positive * y + <double> negative * (1 - <double> y)
-    cdef double value = focal(y, z, weight, <double> gamma + gamma_lo, 2, 0, 0, floating is float, &g, &h)
+    cdef double value = focal(y, z, weight, <double> gamma + gamma_lo, 0, False, floating is float, &g, &h)
     grad[0] = <floating> g
     hess[0] = <floating> h
     return <floating> value
 
 
-cdef inline floating asymmetric_focal(floating y, floating z, floating positive, floating positive_lo, floating negative,
-                                      floating negative_lo, floating* grad, floating* hess) noexcept nogil:
+cdef inline floating asymmetric_focal(floating y, floating z, floating positive, floating positive_lo,
+                                      floating negative, floating negative_lo, floating* grad, floating* hess) noexcept nogil:
     cdef double g, h
     cdef double gamma = <double> positive + positive_lo if y > 0 else <double> negative + negative_lo
-    cdef double value = focal(y, z, 1, gamma, 2, 0, 0, floating is float, &g, &h)
+    cdef double value = focal(y, z, 1, gamma, 0, False, floating is float, &g, &h)
     grad[0] = <floating> g
     hess[0] = <floating> h
     return <floating> value
 
 
-cdef inline double reduced_focal(double y, double z, double positive, double negative, double gamma, double threshold,
+cdef inline double reduced_focal(double y, double z, double alpha, double gamma, double unit, double cut,
                                  double* grad, double* hess) noexcept nogil:
-    cdef double unit_lo
-    cdef double unit = log_dd(threshold, 0, &unit_lo)
-    return focal(y, z, positive * y + negative * (1 - y), gamma, 1 - threshold, unit, unit_lo, False, grad, hess)
+    """The label is hard, so the threshold is one of the margin, where the test for it is exact."""
+    cdef double weight = 1 if alpha < 0 else (alpha if y > 0 else 1 - alpha)
+    return focal(y, z, weight, gamma, unit, (z if y > 0 else -z) < cut, False, grad, hess)
 
 
 cdef inline double clipped_asymmetric_focal(double y, double z, double gamma_positive, double gamma, double clip,
                                             double d, double* grad, double* hess) noexcept nogil:
     """For y = 0 p^gamma (-log(1 - p)), p = sigmoid(z) - clip: a double-double, as it cancels."""
     cdef double g, h, tiny, product_lo, share_lo, p_lo, log_lo, power_lo
-    cdef double value = focal(y, z, 1, gamma_positive, 2, 0, 0, False, &g, &h)
+    cdef double value = focal(y, z, 1, gamma_positive, 0, False, False, &g, &h)
     cdef double e = exp_dd(z if z < 0 else -z, &tiny)
     cdef double bottom = 1 + e
     cdef double bottom_lo = (e - (bottom - 1)) + tiny
@@ -201,10 +204,10 @@ cdef inline double clipped_asymmetric_focal(double y, double z, double gamma_pos
     cdef double bend = 2 * far - 1 if z > 0 else 1 - 2 * far    # p'' / p'
     cdef double lean = steep / (p + p_lo), rise = steep / complement
     cdef double slope = factor * (gamma * lean * entropy + rise)
-    cdef double curve = factor * (gamma * lean * (entropy * ((gamma - 1) * lean + bend) + 2 * rise) + rise * (bend + rise))
+    cdef double curve = gamma * lean * (entropy * ((gamma - 1) * lean + bend) + 2 * rise) + rise * (bend + rise)
     value = value if y > 0 else (y if y != y else factor * entropy)
     g = g if y > 0 else (y if y != y else slope)
-    h = h if y > 0 else (y if y != y else curve)
+    h = h if y > 0 else (y if y != y else factor * curve)
     clipped = clipped and y <= 0
     grad[0] = 0 if clipped else g
     hess[0] = 0 if clipped else h

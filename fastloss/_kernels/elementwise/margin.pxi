@@ -42,16 +42,16 @@ cdef inline floating squared_hinge(floating y, floating x, floating margin, floa
     return slack * slack
 
 
-cdef inline floating smoothed_hinge(floating y, floating x, floating gamma, floating b, floating c, floating d,
+cdef inline floating smoothed_hinge(floating y, floating x, floating gamma, floating corner, floating c, floating d,
                                     floating* grad, floating* hess) noexcept nogil:
     """Huber's loss of the slack over gamma: with m = min(slack, gamma) both branches are m / gamma (slack - m / 2)."""
     cdef floating s = sign(y)
-    cdef floating slack = 1 - s * x
-    slack = 0 if slack <= 0 else slack
+    cdef floating t = s * x
+    cdef floating slack = 0 if t >= 1 else 1 - t
     cdef floating m = gamma if slack > gamma else slack
     cdef floating part = m / gamma
     grad[0] = -s * part if slack != 0 else 0
-    hess[0] = 0 if (slack <= 0) | (slack > gamma) else (1 / gamma if slack > 0 else slack)
+    hess[0] = 1 / gamma if (t >= corner) & (t < 1) else (0 if t == t else t)
     return part * (slack - m / 2)
 
 
@@ -62,7 +62,7 @@ cdef inline floating modified_huber(floating y, floating x, floating a, floating
     cdef floating slack = 0 if t >= 1 else 1 - t
     cdef floating m = 2 if slack > 2 else slack
     grad[0] = -2 * s * m if slack != 0 else 0
-    hess[0] = 0 if (slack <= 0) | (slack > 2) else (2 if slack > 0 else slack)
+    hess[0] = 2 if (t >= -1) & (t < 1) else (0 if t == t else t)
     return -4 * t if slack > 2 else slack * slack
 
 

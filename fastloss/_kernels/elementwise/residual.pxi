@@ -61,7 +61,8 @@ cdef inline double quotient(double high, double low, double divisor, double* out
     cdef double product_low
     cdef double q = high / divisor
     cdef double product = two_prod(q, divisor, &product_low)
-    out_low[0] = finite_or_zero((((high - product) - product_low) + low) / divisor)
+    # The low part bears the rounding of a reciprocal, which leaves the loop where the divisor is a constant.
+    out_low[0] = finite_or_zero((((high - product) - product_low) + low) * (1 / divisor))
     return q
 
 
@@ -109,9 +110,9 @@ cdef inline double log1p_scaled(double w, bint near) noexcept nogil:
     """log(1 + scaled_square); the constant is 1400 log(2)."""
     cdef double rest
     cdef double v = two_sum(1, w, &rest)
-    cdef double l = log(v if near else w)
+    cdef double logarithm = log(v if near else w)
     rest = rest / v
-    return l + (rest if near else 970.4060527839234)
+    return logarithm + (rest if near else 970.4060527839234)
 
 
 cdef inline double exp_tail(double z) noexcept nogil:
@@ -255,24 +256,25 @@ cdef inline double log_cosh(double y, double x, double a, double b, double c, do
     cdef double f = expm1_sum(-size, -low)
     cdef double w = 0.5 * f * f / (1 + f)
     cdef bint near = size < 1
-    cdef double l = log1p(w if near else e)
-    cdef double line = size + ((l - 0.6931471805599453) + low)
+    cdef double logarithm = log1p(w if near else e)
+    cdef double line = size + ((logarithm - 0.6931471805599453) + low)
     grad[0] = tanh(x - y)
     hess[0] = 4 * e / ((1 + e) * (1 + e))
-    return l if near else line
+    return logarithm if near else line
 
 
 cdef inline double pseudo_huber(double y, double x, double delta, double b, double c, double d,
                                 double* grad, double* hess) noexcept nogil:
     """With root = sqrt(1 + q^2): r^2 / (1 + root) up to delta, delta |r| / (q + root) beyond."""
-    cdef double low, q_low, v_low
+    cdef double low, q_low, v_low, rest
     cdef double size = exact_magnitude(y, x, &low)
     cdef double q = ratio(size, low, delta, &q_low)
     cdef double v = square(q, q_low, &v_low)
-    cdef double root = sqrt(1 + v)
+    cdef double one = two_sum(1, v, &rest)
+    cdef double root = sqrt(one)
     cdef bint near = size <= delta
     cdef double m = delta if size > delta else size
-    cdef double h = (1 if near else v) / (1 + v)
+    cdef double h = divided(1 if near else v, 0 if near else v_low, one, rest + v_low)
     grad[0] = directed(m / root, y, x)
     hess[0] = h * sqrt(h)
     return size / ((1 if near else q) + root) * m
@@ -304,8 +306,8 @@ cdef inline double fair(double y, double x, double c, double b, double a, double
     cdef double size = exact_magnitude(y, x, &low)
     cdef double s = quotient(size, low, c, &s_low)
     cdef double one = two_sum(1, s, &one_low)
-    cdef double l = log_dd(one, one_low + s_low, &log_low)
-    cdef double tail = (s - l) + (s_low - log_low)
+    cdef double logarithm = log_dd(one, one_low + s_low, &log_low)
+    cdef double tail = (s - logarithm) + (s_low - log_low)
     cdef double m = c if size > c else size
     cdef double q = m / (size if size > c else c)
     cdef double sum_low
@@ -407,8 +409,8 @@ cdef inline double barron(double y, double x, double alpha, double c, double k, 
     cdef bint near = is_near(size, c)
     cdef double w = scaled_square(size, low, c, k, &w_low)
     cdef double base = two_sum(1, w, &base_low)
-    cdef double l = log_dd(base if near else w, w_low + (base_low if near else 0), &l_low)
-    cdef double shrunk = two_sum(l, 0 if near else 970.4060527839234, &sum_low)
+    cdef double logarithm = log_dd(base if near else w, w_low + (base_low if near else 0), &l_low)
+    cdef double shrunk = two_sum(logarithm, 0 if near else 970.4060527839234, &sum_low)
     cdef double rest = l_low + sum_low + (0 if near else 4.933124383144313e-15)
     cdef double p = two_prod(0.5 * alpha, shrunk, &p_low)
     cdef double power_low

@@ -154,7 +154,7 @@ class Call:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
         given = [(r.name, r.array) for r in (value, grad, hess) if r.given]
         if given:
-            inputs = [(n, a) for n, a in zip(CULPRITS, (*self._arrays[:1], self._x, None, *self._arrays[3:4]), strict=False) if a is not None]
+            inputs = [(n, a) for n, a in zip(CULPRITS, self._arrays[:1] + (self._x, None) + self._arrays[3:4]) if a is not None]
             refuse_overlap(owner, given, inputs + ([("mask", self._arrays[4])] if self._arrays[4] is not None else []))
 
         # Outputs that the caller holds stay untouched by an error, and a gradient of a mean needs the sum of

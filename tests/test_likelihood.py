@@ -40,7 +40,7 @@ def test_domains():
             loss([y], [x])
     fl.Tweedie(power=0)([-1.0], [0.0])
     fl.Tweedie(power=0, link="identity")([-1.0], [-1.0])
-    with pytest.raises(ValueError, match="power is 0.5"):
+    with pytest.raises(ValueError, match=r"power is 0\.5"):
         fl.Tweedie(power=0.5)
 
 

@@ -18,18 +18,17 @@ LEVELS = {
 # compiled from one formula rounds alike. Never -ffast-math: it would flush subnormals process-wide.
 OPTIMISED = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-g0"]
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
-BUILDS = {
-    "": {"cflags": OPTIMISED, "ldflags": ["-s"], "macros": [], "directives": {}},
+# FASTLOSS_BUILD chooses one: what ships, one that checks bounds and invariants, one under the sanitizers.
+BUILDS: dict[str, dict] = {
+    "": {"cflags": OPTIMISED, "ldflags": ["-s"], "directives": {}},
     "debug": {
-        "cflags": ["-O1", "-g", "-ffp-contract=off"],
+        "cflags": ["-O1", "-g", "-ffp-contract=off", "-UNDEBUG"],
         "ldflags": [],
-        "macros": [],
         "directives": {"boundscheck": True, "initializedcheck": True, "nonecheck": True},
     },
     "sanitize": {
-        "cflags": ["-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", SANITIZERS],
+        "cflags": ["-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", "-fno-sanitize-recover", SANITIZERS],
         "ldflags": [SANITIZERS],
-        "macros": [],
         "directives": {},
     },
 }
@@ -52,7 +51,6 @@ def extension(name: str, level_flags: list[str], depends: list[str]) -> Extensio
         [name.replace(".", "/") + ".pyx"],
         include_dirs=["fastloss/_kernels"],
         depends=depends,
-        define_macros=build["macros"],
         extra_compile_args=[*build["cflags"], *level_flags, "-fopenmp"],
         extra_link_args=[*build["ldflags"], "-fopenmp"],
     )

@@ -41,7 +41,7 @@ INTEGERS = frozenset(
 
 def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     """A view of what was given, never a copy of an array, with the code of its element type."""
-    array = given if type(given) is np.ndarray else _as_array(owner, name, given)
+    array = given if type(given) is np.ndarray else as_array(owner, name, given)
     kind = KINDS.get(array.dtype)
     if kind is not None:
         return array, kind
@@ -50,11 +50,14 @@ def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     raise TypeError(f"{owner}: {name} has dtype {array.dtype}, must be a real number type of at most 64 bits")
 
 
-def _as_array(owner: str, name: str, given: Any) -> NDArray[Any]:
-    torch = sys.modules.get("torch")
+def as_array(owner: str, name: str, given: Any) -> NDArray[Any]:
+    """What was given as an array, viewed where it can be."""
+    torch, masked = sys.modules.get("torch"), sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(given, masked.MaskedArray):
+        raise TypeError(f"{owner}: {name} is a masked array, must be plain; pass its data, and mask=~{name}.mask")
     try:
         if torch is not None and isinstance(given, torch.Tensor):
-            if given.dtype == torch.bfloat16:
+            if given.dtype == torch.bfloat16 and not given.requires_grad:
                 import ml_dtypes
 
                 return np.asarray(given.view(torch.uint16)).view(ml_dtypes.bfloat16)
@@ -75,6 +78,8 @@ def output(owner: str, name: str, given: Any, shape: tuple[int, ...]) -> tuple[N
         raise ValueError(f"{owner}: {name} has shape {given.shape}, must be {shape}")
     if not given.flags.writeable:
         raise ValueError(f"{owner}: {name} is read-only, must be writeable")
+    if any(stride == 0 and length > 1 for stride, length in zip(given.strides, shape, strict=True)) and given.size:
+        raise ValueError(f"{owner}: {name} overlaps itself, must have a place for each element")
     array, kind = operand(owner, name, given)
     if kind & ~kernels.SWAPPED < kernels.FLOAT16:
         raise TypeError(f"{owner}: {name} has dtype {given.dtype}, must be a floating-point type")

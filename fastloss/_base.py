@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 from numpy.typing import ArrayLike
 
 from fastloss._call import GRAD, HESS, VALUE, Array, Call, Floats, NanPolicy, Plan, Reduction
-from fastloss._parameters import ANY, Domain, checked, choice, number
+from fastloss._groups import states
+from fastloss._parameters import ANY, Domain, checked, choice, number, numbers
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
@@ -21,7 +22,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, number, choice))
+@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice))
 def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L]]:
     """Declare a loss: make its class a frozen dataclass and enter it in the registry under its names.
 
@@ -285,6 +286,44 @@ class Loss:
             Its `mean` is what calling the loss returns, to the bit.
         """
         return Call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
+
+    def states(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        groups: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        nan_policy: NanPolicy = "propagate",
+        num_threads: int | None = None,
+    ) -> dict[Any, LossState]:
+        """Compute the mergeable state of each group of elements.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, nan_policy
+            As for calling the loss.
+        num_threads : int, optional
+            Threads that compute the losses, by default one: their sums by group, which cost more, run on one.
+        groups : array_like
+            The group of each index of `y_pred`'s first axis: numbers, strings, dates or other hashable labels.
+            Missing labels (NaN, NaT) are one group, NaN.
+
+        Returns
+        -------
+        dict
+            From each label, in sorted order, to the LossState of its elements, which is what `state` returns for
+            them alone up to rounding. A group whose elements are all masked or omitted is there, with a count of 0.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> by_site = fl.AbsoluteError().states([0.0, 0.0, 0.0], [1.0, 2.0, 4.0], groups=["b", "a", "b"])
+        >>> {site: state.mean for site, state in by_site.items()}
+        {'a': 2.0, 'b': 2.5}
+        """
+        return states(self, y_true, y_pred, groups, sample_weight, mask, nan_policy, num_threads)
 
     def _evaluate(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -58,6 +58,11 @@ class Plan:
         rules = (*(str(domain) for domain in domains), "finite and not negative")
         return cls(owner, code, constants, not code & FLOAT64_ONLY, domains[0].bounded, (closed[0], closed[1]), rules)
 
+    def using(self, kernel: str, *constants: float) -> Plan:
+        """The same owner and domains with another formula."""
+        code = getattr(kernels, kernel)
+        return replace(self, kernel=code, constants=constants, single=not code & FLOAT64_ONLY)
+
 
 class Call:
     """The arrays of one call, checked, and what to do with them."""
@@ -76,8 +81,9 @@ class Call:
         mask: ArrayLike | None,
         nan_policy: str,
         num_threads: int | None,
+        plan: Plan | None = None,
     ) -> None:
-        plan = loss._plan
+        plan = plan or loss._plan
         owner = plan.owner
         if nan_policy not in NAN_POLICIES:
             raise ValueError(f"{owner}: nan_policy is {nan_policy!r}, must be {_one_of(NAN_POLICIES)}")
@@ -108,6 +114,11 @@ class Call:
         )
         self._domains = plan.closed[self._single]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the elements, each of which has one loss."""
+        return self._shape
+
     def _per_element(self, name: str, given: ArrayLike) -> tuple[Array, int]:
         """A view of weights or a mask in the shape of the elements; (n,) stands for the first axis."""
         array, kind = operand(self._plan.owner, name, given)
@@ -120,9 +131,10 @@ class Call:
         raise ValueError(f"{self._plan.owner}: {name} has shape {array.shape}, must have y_pred's {shape}{also}")
 
     def reduced(
-        self, operation: int, reduction: str, out: Floats | None, grad_out: Floats | None, hess_out: Floats | None
-    ) -> tuple[Any, Any, Any]:
-        """The value, gradient and curvature that were asked for, None for the others."""
+        self, operation: int, reduction: str, out: Floats | None, grad_out: Floats | None, hess_out: Floats | None,
+        factor: float = 1.0,
+    ) -> tuple[Any, Any, Any]:  # fmt: skip
+        """What was asked for of value, gradient and curvature, else None; `factor` multiplies the last two."""
         owner = self._plan.owner
         if reduction not in REDUCTIONS:
             raise ValueError(f"{owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
@@ -142,7 +154,7 @@ class Call:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
         given = [(r.name, r.array) for r in (value, grad, hess) if r.given]
         if given:
-            inputs = [(n, a) for n, a in zip(CULPRITS, self._arrays[:1] + (self._x, None) + self._arrays[3:4]) if a is not None]
+            inputs = [(n, a) for n, a in zip(CULPRITS, (*self._arrays[:1], self._x, None, *self._arrays[3:4]), strict=False) if a is not None]
             refuse_overlap(owner, given, inputs + ([("mask", self._arrays[4])] if self._arrays[4] is not None else []))
 
         # Outputs that the caller holds stay untouched by an error, and a gradient of a mean needs the sum of
@@ -150,14 +162,14 @@ class Call:
         averaged = operation & GRAD and reduction in ("mean", "batch_mean")
         doubtful = self._domains is not None or self._nan_policy == kernels.RAISE or self._arrays[3] is not None
         inspected = bool((averaged and self._weighted) or (given and doubtful))
-        scale = 1.0
+        scale = factor
         if inspected:
             sums = self._run(0, 1.0)
             if averaged:
                 divisor = sums[1] if reduction == "mean" else sums[2]
-                scale = 1.0 / divisor if divisor else 0.0
+                scale = factor / divisor if divisor else 0.0
         elif averaged:
-            scale = 1.0 / prediction_size if (prediction_size := self._arrays[1].size) else 1.0
+            scale = factor / self._arrays[1].size if self._arrays[1].size else 1.0
         results = (value.array, *self._loss._parts(grad.array), *self._loss._parts(hess.array))
         kinds = (value.kind, grad.kind, grad.kind, hess.kind, hess.kind)
         sums = self._run(operation, scale, results, kinds, check=not inspected)
@@ -166,18 +178,25 @@ class Call:
             reduced = value.public if reduction == "none" else self._average(sums, reduction)
         return reduced, grad.public, hess.public
 
+    def mean(self, warn: bool = False) -> float:
+        """The mean, NaN where nothing counts, with or without a warning; for losses that are made of means."""
+        sums = self._run(VALUE, 1.0)
+        if warn:
+            return self._average(sums, "mean", stacklevel=6)
+        return sums[0] / sums[1] if sums[1] else math.nan
+
     def state(self) -> LossState:
         loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
         return LossState(count, weight, loss, square, center, spread)
 
-    def _average(self, sums: tuple[float, ...], reduction: str) -> float:
+    def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 5) -> float:
         if reduction == "sum":
             return sums[0]
         divisor = sums[1] if reduction == "mean" else sums[2]
         if divisor:
             return sums[0] / divisor
         what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
-        warnings.warn(f"{self._plan.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=5)
+        warnings.warn(f"{self._plan.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
         return math.nan
 
     def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], kind: int) -> _Result:

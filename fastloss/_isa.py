@@ -28,5 +28,5 @@ def installed() -> tuple[str, ...]:
     return tuple(isa for isa in _runtime.instruction_sets() if find_spec(f"fastloss._kernels.{isa}"))
 
 
-isa, reason = choose(os.environ.get("FASTLOSS_ISA"), installed())
+isa, reason = choose(os.environ.get("FASTLOSS_ISA") or None, installed())
 kernels: ModuleType = import_module(f"fastloss._kernels.{isa}")

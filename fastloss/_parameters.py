@@ -60,6 +60,11 @@ def number(default: float, domain: Domain = ANY) -> Any:
     return field(default=default, metadata={"domain": domain})
 
 
+def numbers(default: tuple[float, ...], domain: Domain = ANY) -> Any:
+    """A parameter of a loss: one or more finite real numbers in a domain, kept as a tuple."""
+    return field(default=default, metadata={"domain": domain, "several": True})
+
+
 def choice(default: str, *options: str) -> Any:
     """A parameter of a loss: one of some words."""
     return field(default=default, metadata={"options": options})
@@ -74,14 +79,30 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
         if not isinstance(given, (bool, np.bool_)):
             raise TypeError(f"{owner}: {name} is {given!r}, must be True or False")
         return bool(given)
-    if isinstance(given, (bool, np.bool_, str)):
+    if "several" not in metadata:
+        return _number(owner, name, given, metadata["domain"])
+    if isinstance(given, (str, bytes)):
+        raise TypeError(f"{owner}: {name} is {given!r}, must be a sequence of numbers")
+    try:
+        several = tuple(given)
+    except TypeError as error:
+        raise TypeError(f"{owner}: {name} is {given!r}, must be a sequence of numbers") from error
+    if not several:
+        raise ValueError(f"{owner}: {name} is empty, must hold at least one number")
+    return tuple(_number(owner, f"{name}[{i}]", one, metadata["domain"]) for i, one in enumerate(several))
+
+
+def _number(owner: str, name: str, given: Any, domain: Domain) -> float:
+    if isinstance(given, (bool, np.bool_, str, bytes, bytearray)):
         raise TypeError(f"{owner}: {name} is {given!r}, must be a number")
     try:
         value = float(given)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{owner}: {name} is {given!r}, must be a number") from error
+    except OverflowError as error:
+        raise ValueError(f"{owner}: {name} is too large, must be finite") from error
     if not math.isfinite(value):
         raise ValueError(f"{owner}: {name} is {value}, must be finite")
-    if value not in metadata["domain"]:
-        raise ValueError(f"{owner}: {name} is {value:g}, must be {metadata['domain']}")
+    if value not in domain:
+        raise ValueError(f"{owner}: {name} is {value:g}, must be {domain}")
     return value

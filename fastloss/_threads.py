@@ -12,6 +12,11 @@ from fastloss import _runtime
 # thread does 16,384 elements of the cheapest loss in about as long.
 GRAIN = 16_384
 
+# What a call is given at most, even if it asks for more: a thread without a block of elements does nothing,
+# and libgomp ends the process where it cannot start a thread.
+BLOCK = 512
+MOST = 1024
+
 _forked = False
 _threads_at_fork = 1
 
@@ -38,7 +43,7 @@ if hasattr(os, "register_at_fork"):
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
     """CPUs that the control groups of this process and of all their ancestors allow, or None where unlimited."""
     try:
-        lines = membership.read_text().splitlines()
+        lines = os.fsdecode(membership.read_bytes()).splitlines()
     except OSError:
         return None
     quotas = []
@@ -65,7 +70,7 @@ def _read_v2(group: Path) -> float | None:
     try:
         quota, period = (group / "cpu.max").read_text().split()
         return None if quota == "max" else _ratio(quota, period)
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return None
 
 
@@ -73,7 +78,7 @@ def _read_v1(group: Path) -> float | None:
     try:
         quota = (group / "cpu.cfs_quota_us").read_text()
         return _ratio(quota, (group / "cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return None
 
 
@@ -112,4 +117,4 @@ def choose(num_threads: int | None, work: int) -> int:
     if num_threads is None:
         useful = work // GRAIN
         return 1 if useful < 2 else min(available()[0], useful)
-    return 1 if _forked else num_threads
+    return 1 if _forked else max(1, min(num_threads, -(-work // BLOCK), MOST))

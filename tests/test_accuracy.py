@@ -36,7 +36,8 @@ def within(domain, dtype, rng, count):
         return rng.choice([v for v in (-1, 0, 1) if low <= v <= high], count).astype(dtype)
     found = magnitudes(dtype, rng, 4 * count)
     if domain.bounded:
-        unit = np.concatenate([rng.random(2 * count), np.exp2(rng.uniform(-60, -1, count)), 1 - np.exp2(rng.uniform(-20, -1, count))])
+        tiny = np.exp2(rng.uniform(-60, -1, 2 * count))
+        unit = np.concatenate([rng.random(2 * count), tiny, 1 - tiny])
         found = np.concatenate([[low, high], low + (high - low) * unit]).astype(dtype)
     elif low > -math.inf:
         found = np.concatenate([[low], low + np.abs(found)]).astype(dtype)
@@ -53,8 +54,9 @@ def points(loss: Loss, dtype, rng, count):
     y, x = y[:count].copy(), x[:count].copy()
     if not domains[0].bounded and not domains[1].bounded:
         near = rng.random(count) < 0.5
+        scale = np.where(rng.random(count) < 0.5, 1, y).astype(dtype)
         with np.errstate(all="ignore"):
-            x[near] = y[near] + magnitudes(dtype, rng, count)[:count][near] * np.where(rng.random(count) < 0.5, 1, y)[near].astype(dtype)
+            x[near] = (y + magnitudes(dtype, rng, count)[:count] * scale)[near]
         low, high, _ = domains[1].closed(dtype)
         good = np.isfinite(x) & (x >= low) & (x <= high)
         y, x = y[good], x[good]

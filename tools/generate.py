@@ -1,12 +1,13 @@
 """Write what follows from the registry: the type stub of the package and the README's table of losses.
 
-``python -m tools.generate`` rewrites both; a test fails where they are not what this writes.
+``python -m tools.generate`` rewrites both; with ``--check`` it only says whether they are current.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from numpy.typing import ArrayLike
 from fastloss._base import Loss as Loss
 from fastloss._base import registry as registry
 from fastloss._call import Floats, NanPolicy, Reduction
+from fastloss._config import config as config
+from fastloss._config import show_config as show_config
 {imports}
 from fastloss.state import LossState as LossState
 
@@ -81,11 +84,17 @@ def replaced(text: str, section: str, content: str) -> str:
     return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)
 
 
-def main() -> None:
-    STUB.write_text(stub())
-    README.write_text(replaced(README.read_text(), "losses", loss_table()))
+def main(arguments: list[str]) -> int:
+    wanted = {STUB: stub(), README: replaced(README.read_text(), "losses", loss_table())}
+    stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    if "--check" in arguments:
+        print(f"stale: {', '.join(stale)}; run python -m tools.generate" if stale else "current")
+        return bool(stale)
+    for path, text in wanted.items():
+        path.write_text(text)
     print(f"{len(registry)} losses of fastloss {fastloss.__version__}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

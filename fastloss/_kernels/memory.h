@@ -1,5 +1,5 @@
-// What the block drivers need and Cython cannot spell: aligned scratch space, fixed-lane sums,
-// non-temporal stores, byte swaps, and the floating-point mode of a worker thread.
+// What the block drivers need and Cython cannot spell: aligned scratch space, non-temporal stores, byte
+// swaps, and the floating-point mode of a worker thread.
 
 #ifndef FASTLOSS_MEMORY_H
 #define FASTLOSS_MEMORY_H
@@ -12,57 +12,20 @@
 #include <immintrin.h>
 #endif
 
-// Elements of one block. Four float64 streams of a block (32 KB) stay in a first-level cache.
-#define FL_BLOCK 1024
+// Elements of one block: four float64 streams of it stay in a first-level cache, and the bursts of
+// non-temporal stores are short enough for the reads of the next block to overlap them.
+#define FL_BLOCK 512
+
+// Streams are not a multiple of 4 KB apart, where a load would wait for an unrelated store.
+#define FL_ROOM (FL_BLOCK + 24)
 
 // A block of every stream a formula reads or writes, in the type it is computed in. `raw` holds the
 // bytes of an operand that is strided, unaligned or byte-swapped before they are converted.
 typedef struct {
-    double y[FL_BLOCK], x[FL_BLOCK], z[FL_BLOCK], weight[FL_BLOCK];
-    double value[FL_BLOCK], grad[FL_BLOCK], grad_z[FL_BLOCK], hess[FL_BLOCK], hess_z[FL_BLOCK];
-    double raw[FL_BLOCK], total[FL_BLOCK];
+    double y[FL_ROOM], x[FL_ROOM], z[FL_ROOM], weight[FL_ROOM];
+    double value[FL_ROOM], grad[FL_ROOM], grad_z[FL_ROOM], hess[FL_ROOM], hess_z[FL_ROOM];
+    double raw[FL_ROOM], total[FL_ROOM];
 } __attribute__((aligned(64))) fl_scratch;
-
-// Sums run in sixteen lanes whatever the instruction set, so that the number of threads, the alignment
-// and the width of the registers leave no trace in them.
-typedef double fl_lanes __attribute__((vector_size(64)));
-typedef float fl_half_lanes __attribute__((vector_size(32)));
-
-static inline double fl_fold(const fl_lanes *a, const fl_lanes *b) {
-    fl_lanes s = *a + *b;
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
-}
-
-static inline double fl_sum_f64(const double *v, ptrdiff_t n) {
-    fl_lanes a = {0}, b = {0}, t;
-    ptrdiff_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        memcpy(&t, v + i, sizeof t);
-        a += t;
-        memcpy(&t, v + i + 8, sizeof t);
-        b += t;
-    }
-    double rest = 0;
-    for (; i < n; i++)
-        rest += v[i];
-    return fl_fold(&a, &b) + rest;
-}
-
-static inline double fl_sum_f32(const float *v, ptrdiff_t n) {
-    fl_lanes a = {0}, b = {0};
-    fl_half_lanes t;
-    ptrdiff_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        memcpy(&t, v + i, sizeof t);
-        a += __builtin_convertvector(t, fl_lanes);
-        memcpy(&t, v + i + 8, sizeof t);
-        b += __builtin_convertvector(t, fl_lanes);
-    }
-    double rest = 0;
-    for (; i < n; i++)
-        rest += v[i];
-    return fl_fold(&a, &b) + rest;
-}
 
 // memcpy past the caches: a gradient that nobody reads soon does not evict what is in use, and its
 // lines are not read from memory before they are written.

@@ -2,11 +2,13 @@
 
 cdef extern from "vecmath.h" nogil:
     float fl_exp_f32(float x)
-    double fl_exp_f64(double x)
     float fl_log_f32(float x)
-    double fl_log_f64(double x)
     float fl_log1p_f32(float x)
-    double fl_log1p_f64(double x)
+    float fl_expm1_f32(float x)
+    float fl_tanh_f32(float x)
+    float fl_sigmoid_f32(float x)
+    float fl_softplus_f32(float x)
+    float fl_atan_f32(float x)
     void fl_logistic_f32(float z, float* softplus_neg, float* sigmoid_neg)
     void fl_logistic_f64(double z, double* softplus_neg, double* sigmoid_neg)
     float from_float16 "fl_from_f16"(uint16_t bits)
@@ -20,6 +22,7 @@ cdef extern from "vecmath.h" nogil:
     double tanh "fl_tanh_f64"(double x)
     double softplus "fl_softplus_f64"(double x)
     double sigmoid "fl_sigmoid_f64"(double x)
+    double atan "fl_atan_f64"(double x)
     double two_sum "fl_two_sum_f64"(double a, double b, double* lo)
     double two_prod "fl_two_prod_f64"(double a, double b, double* lo)
     double exp_sum "fl_exp_sum_f64"(double hi, double lo)
@@ -35,3 +38,58 @@ cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_
         fl_logistic_f32(z, softplus_neg, sigmoid_neg)
     else:
         fl_logistic_f64(z, softplus_neg, sigmoid_neg)
+
+
+# For the accuracy tests ---------------------------------------------------------------------------
+
+ctypedef floating (*Function)(floating x) noexcept nogil
+
+cdef inline void each(Function function, const floating* x, floating* out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = function(x[i])
+
+
+def vecmath(str name, x, out):
+    """Write a function of the contiguous float32 or float64 array `x` to `out`, by the code that the kernels use."""
+    cdef Py_buffer given, wanted
+    cdef Py_ssize_t n
+    PyObject_GetBuffer(x, &given, PyBUF_SIMPLE)
+    PyObject_GetBuffer(out, &wanted, PyBUF_WRITABLE)
+    n = min(given.len, wanted.len) // x.itemsize
+    if x.itemsize == 4:
+        if name == "exp":
+            each(fl_exp_f32, <const float*> given.buf, <float*> wanted.buf, n)
+        elif name == "log":
+            each(fl_log_f32, <const float*> given.buf, <float*> wanted.buf, n)
+        elif name == "log1p":
+            each(fl_log1p_f32, <const float*> given.buf, <float*> wanted.buf, n)
+        elif name == "expm1":
+            each(fl_expm1_f32, <const float*> given.buf, <float*> wanted.buf, n)
+        elif name == "tanh":
+            each(fl_tanh_f32, <const float*> given.buf, <float*> wanted.buf, n)
+        elif name == "sigmoid":
+            each(fl_sigmoid_f32, <const float*> given.buf, <float*> wanted.buf, n)
+        elif name == "softplus":
+            each(fl_softplus_f32, <const float*> given.buf, <float*> wanted.buf, n)
+        elif name == "atan":
+            each(fl_atan_f32, <const float*> given.buf, <float*> wanted.buf, n)
+    else:
+        if name == "exp":
+            each(exp, <const double*> given.buf, <double*> wanted.buf, n)
+        elif name == "log":
+            each(log, <const double*> given.buf, <double*> wanted.buf, n)
+        elif name == "log1p":
+            each(log1p, <const double*> given.buf, <double*> wanted.buf, n)
+        elif name == "expm1":
+            each(expm1, <const double*> given.buf, <double*> wanted.buf, n)
+        elif name == "tanh":
+            each(tanh, <const double*> given.buf, <double*> wanted.buf, n)
+        elif name == "sigmoid":
+            each(sigmoid, <const double*> given.buf, <double*> wanted.buf, n)
+        elif name == "softplus":
+            each(softplus, <const double*> given.buf, <double*> wanted.buf, n)
+        elif name == "atan":
+            each(atan, <const double*> given.buf, <double*> wanted.buf, n)
+    PyBuffer_Release(&given)
+    PyBuffer_Release(&wanted)

@@ -1,5 +1,5 @@
 """The elementwise losses: one value for each target and prediction."""
 
-from fastloss.elementwise import residual
+from fastloss.elementwise import aggregate, binary, likelihood, margin, pair, relative, residual
 
-__all__ = ["residual"]
+__all__ = ["aggregate", "binary", "likelihood", "margin", "pair", "relative", "residual"]

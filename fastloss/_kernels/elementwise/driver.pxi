@@ -20,7 +20,7 @@ ctypedef double (*PairFormula)(
 # The high byte of a kernel's number is its family, each a file beside this one with its own dispatch. Kernels
 # from 0x80 of a family exist in float64 only: their mathematics needs it to hold the accuracy in float32.
 cdef enum:
-    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR
+    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR, AGGREGATE
 
 cpdef enum:
     VALUE = 1
@@ -129,6 +129,12 @@ cdef inline void specialise_pair(PairFormula formula, const double* y, const dou
 
 
 include "residual.pxi"
+include "relative.pxi"
+include "likelihood.pxi"
+include "pair.pxi"
+include "aggregate.pxi"
+include "binary.pxi"
+include "margin.pxi"
 
 
 cdef void evaluate(Job* job, const floating* y, const floating* x, const double* z, Scratch* s,
@@ -140,6 +146,18 @@ cdef void evaluate(Job* job, const floating* y, const floating* x, const double*
     cdef floating* hess = <floating*> s.hess
     if family == RESIDUAL:
         residual(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == RELATIVE:
+        relative(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == LIKELIHOOD:
+        likelihood(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == PAIR:
+        pair(job.kernel, y, x, z, job.parameters, s, n, job.operation)
+    elif family == AGGREGATE:
+        aggregate(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == BINARY:
+        binary(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == MARGIN:
+        margin(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
 
 
 # Passes over a block ------------------------------------------------------------------------------
@@ -159,7 +177,7 @@ cdef void check(Job* job, int operand, const floating* v, const double* weight, 
         return
     if domain.ternary:
         for i in range(n):
-            wrong += not (v[i] * v[i] * v[i] == v[i])
+            wrong += not ((v[i] >= low) & (v[i] <= high) & (v[i] * v[i] * v[i] == v[i]))
     else:
         for i in range(n):
             wrong += not ((v[i] >= low) & (v[i] <= high))
@@ -192,7 +210,7 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
     if job.nan_policy == OMIT:
         for i in range(n):
             keep[i] = keep[i] if y[i] == y[i] else 0
-    partial.count += sum_f64(keep, n)
+    partial.count += total(keep, n)
     if job.operands[WEIGHT].data != NULL:
         given = load(&job.operands[WEIGHT], &job.shape, start, n, s.weight, s)
         for i in range(n):
@@ -207,7 +225,7 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
                     break
     else:
         memcpy(weight, keep, n * sizeof(double))
-    partial.weight += sum_f64(weight, n)
+    partial.weight += total(weight, n)
     return weight
 
 
@@ -221,13 +239,13 @@ cdef void moments(Job* job, const double* weight, const floating* value, Py_ssiz
     for i in range(n):
         u[i] = weight[i] * weight[i] if job.weighted else 1
         t[i] = u[i] * value[i] if u[i] != 0 else 0
-    square = sum_f64(u, n)
+    square = total(u, n)
     if square == 0:
         return
-    mean = sum_f64(t, n) / square
+    mean = total(t, n) / square
     for i in range(n):
         t[i] = u[i] * (value[i] - mean) * (value[i] - mean) if u[i] != 0 else 0
-    spread = sum_f64(t, n)
+    spread = total(t, n)
     fold_moments(partial, square, mean, spread)
 
 
@@ -272,7 +290,7 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     else:
         partial.count += n
         partial.weight += n
-    if job.operation or job.domains[X].checked:
+    if job.operation or job.domains[X].checked or job.domains[Z].checked:
         x = load(&operands[X], shape, start, n, <floating*> s.x, s)
         if operands[Z].data != NULL:
             z = load(&operands[Z], shape, start, n, s.z, s)
@@ -291,11 +309,9 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
         if job.weighted:
             for i in range(n):
                 s.total[i] = weight[i] * value[i] if weight[i] != 0 else 0
-            partial.loss += sum_f64(s.total, n)
-        elif floating is float:
-            partial.loss += sum_f32(value, n)
+            partial.loss += total(s.total, n)
         else:
-            partial.loss += sum_f64(value, n)
+            partial.loss += total(value, n)
         if operands[VALUE_OUT].data != NULL:
             finish(job, value, weight, 1, n)
             store(&operands[VALUE_OUT], shape, start, n, value, s)
@@ -349,9 +365,10 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     cdef Job job
     cdef Py_buffer views[OPERANDS]
     cdef Operand* present[OPERANDS]
-    cdef Partial total
+    cdef Partial whole
     cdef Partial small[8]
     cdef int k, held = 0
+    cdef unsigned mode
     cdef Py_ssize_t i, blocks, chunks
     memset(&job, 0, sizeof(Job))
     job.kernel = kernel
@@ -374,7 +391,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     try:
         for k in range(len(arrays)):
             if arrays[k] is not None:
-                PyObject_GetBuffer(arrays[k], &views[held], PyBUF_STRIDES if k >= VALUE_OUT else PyBUF_STRIDED_RO)
+                PyObject_GetBuffer(arrays[k], &views[held], PyBUF_STRIDED if k >= VALUE_OUT else PyBUF_STRIDED_RO)
                 describe(&job.operands[k], &views[held], kinds[k])
                 present[held] = &job.operands[k]
                 held += 1
@@ -395,20 +412,22 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
             raise MemoryError
         with nogil:
             parallel_for(chunk_of_float if single else chunk_of_double, &job, chunks, num_threads)
-        memset(&total, 0, sizeof(Partial))
-        total.bad = -1
+        memset(&whole, 0, sizeof(Partial))
+        whole.bad = -1
+        mode = enter_ieee_mode()
         for i in range(chunks):
             if job.partials[i].bad >= 0:
-                total.bad = job.partials[i].bad
-                total.culprit = job.partials[i].culprit
+                whole.bad = job.partials[i].bad
+                whole.culprit = job.partials[i].culprit
                 break
-            total.loss += job.partials[i].loss
-            total.weight += job.partials[i].weight
-            total.count += job.partials[i].count
-            fold_moments(&total, job.partials[i].square, job.partials[i].mean, job.partials[i].spread)
+            whole.loss += job.partials[i].loss
+            whole.weight += job.partials[i].weight
+            whole.count += job.partials[i].count
+            fold_moments(&whole, job.partials[i].square, job.partials[i].mean, job.partials[i].spread)
+        leave_ieee_mode(mode)
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])
         if job.partials != NULL and job.partials != &small[0]:
             PyMem_Free(job.partials)
-    return (total.bad, total.culprit, total.loss, total.weight, total.count, total.square, total.mean, total.spread)
+    return (whole.bad, whole.culprit, whole.loss, whole.weight, whole.count, whole.square, whole.mean, whole.spread)

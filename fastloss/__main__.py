@@ -1,0 +1,5 @@
+"""``python -m fastloss``: the command line."""
+
+from fastloss.cli import main
+
+main()

@@ -1,0 +1,104 @@
+# Regression losses of the prediction relative to the target: of their ratio, or in units of the target.
+#
+# The arithmetic is in float64 for both types, so that several divisions round once.
+
+cpdef enum:
+    ABSOLUTE_PERCENTAGE_ERROR = 0x100
+    SQUARED_PERCENTAGE_ERROR
+    SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR
+    SQUARED_LOG_ERROR
+
+cdef inline double difference(double x, double y, double* unit) noexcept nogil:
+    """x - y in units of 1, or of 2 where it overflows."""
+    cdef double r = x - y
+    cdef bint over = (r == INFINITY) | (r == -INFINITY)
+    unit[0] = 2.0 if over else 1.0
+    return 0.5 * x - 0.5 * y if over else r
+
+
+cdef inline floating absolute_percentage_error(floating y, floating x, floating epsilon, floating scale, floating c,
+                                               floating d, floating* grad, floating* hess) noexcept nogil:
+    cdef double unit
+    cdef double r = difference(x, y, &unit)
+    cdef double size = y if y > 0 else -y
+    cdef double floor = epsilon if size < epsilon else size
+    cdef double slope = scale / floor
+    grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))     # 0 at 0, NaN at NaN
+    hess[0] = <floating> (0 if r == r else r)
+    return <floating> ((r if r > 0 else 0.0 - r) / floor * (unit * scale))
+
+
+cdef inline floating squared_percentage_error(floating y, floating x, floating epsilon, floating b, floating c,
+                                              floating d, floating* grad, floating* hess) noexcept nogil:
+    cdef double unit
+    cdef double r = difference(x, y, &unit)
+    cdef double size = y if y > 0 else -y
+    cdef double floor = epsilon if size < epsilon else size
+    cdef double q = r / floor * unit
+    grad[0] = <floating> (2.0 * q / floor)
+    hess[0] = <floating> (2.0 / floor / floor + 0.0 * x)
+    return <floating> (q * q)
+
+
+cdef inline floating symmetric_absolute_percentage_error(floating y, floating x, floating a, floating b, floating c,
+                                                         floating d, floating* grad, floating* hess) noexcept nogil:
+    """2 |r| / D with D = |x| + |y|; the derivative is 4 sign(r) |y| / D^2 on y's side of 0, and 0 beyond."""
+    cdef double size_y = y if y > 0 else -y
+    cdef double size_x = x if x > 0 else -x
+    cdef double scale = 0.25 if size_x + size_y == INFINITY else 1.0
+    cdef double r = scale * x - scale * y
+    cdef double total = scale * size_x + scale * size_y
+    cdef double divisor = 1.0 if total == 0 else total
+    cdef double side = 1.0 if (x > 0) & (y > 0) | (x < 0) & (y < 0) else (0.5 if x == 0 else 0.0)
+    cdef double slope = 4.0 * side * (scale * size_y / divisor) / divisor * scale
+    cdef double curve = 2.0 * slope / divisor * scale
+    grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))
+    hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r * slope))
+    return <floating> ((r if r > 0 else 0.0 - r) / divisor * 2.0)
+
+
+cdef inline double log_ratio(double r, double r_lo, double low) noexcept nogil:
+    """log1p(r / (1 + low)) for r + r_lo >= 0, the quotient corrected for its rounding.
+
+    A numerator above 2^900 goes down by 2^128, so that the quotient does not overflow; a divisor above 1 goes
+    down with it, otherwise the logarithm makes up for it.
+    """
+    cdef double base_lo, product_lo
+    cdef double base = two_sum(1.0, low, &base_lo)
+    cdef double down = 2.938735877055719e-39 if r > 8.452712498170644e270 else 1.0
+    cdef double base_down = down if base > 1 else 1.0
+    cdef double size = r * down, divisor = base * base_down
+    cdef double q = size / divisor
+    cdef double product = two_prod(q, divisor, &product_lo)
+    cdef double error = (((size - product) - product_lo) + (r_lo * down - q * (base_lo * base_down))) / divisor
+    cdef double correction = 0.0 if q > 1e18 else error / (1.0 + q)
+    return log1p(q) + correction + (88.722839111673 if base_down > down else 0.0)       # 128 log 2
+
+
+cdef inline floating squared_log_error(floating y, floating x, floating a, floating b, floating c, floating d,
+                                       floating* grad, floating* hess) noexcept nogil:
+    """L = log1p(x) - log1p(y) = +-log1p(|x - y| / (1 + min(x, y))); float64 is exact enough for float32 as it is."""
+    cdef double low = x if x < y else y
+    cdef double lo, size
+    cdef double r = two_sum(x, -y, &lo)
+    if floating is float:
+        size = log1p((r if r > 0 else -r) / (1.0 + low))
+    else:
+        size = log_ratio(r if r > 0 else -r, lo if r > 0 else -lo, low)
+    cdef double log_quotient = size if r > 0 else -size
+    cdef double slope = 1.0 / (1.0 + x)
+    grad[0] = <floating> (2.0 * (log_quotient * slope))
+    hess[0] = <floating> (2.0 * ((1.0 - log_quotient) * slope) * slope)
+    return <floating> (size * size)
+
+
+cdef void relative(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
+                   floating* hess, Py_ssize_t n, int operation) noexcept nogil:
+    if kernel == ABSOLUTE_PERCENTAGE_ERROR:
+        specialise(absolute_percentage_error[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == SQUARED_PERCENTAGE_ERROR:
+        specialise(squared_percentage_error[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR:
+        specialise(symmetric_absolute_percentage_error[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == SQUARED_LOG_ERROR:
+        specialise(squared_log_error[floating], y, x, p, value, grad, hess, n, operation)

@@ -1,0 +1,261 @@
+"""Losses of the whole sample: functions of means of elementwise losses, with the gradient of exactly that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastloss._base import Loss, loss
+from fastloss._call import GRAD, HESS, VALUE, Call, Floats, Plan
+from fastloss._parameters import Domain
+
+Run: TypeAlias = Callable[[ArrayLike, Plan], Call]
+
+
+class AggregateLoss(Loss):
+    """A loss that is a function of means over the sample, of which the first is the mean of `kernel`'s losses."""
+
+    aggregate = True
+
+    def _fold(self, run: Run, y_pred: ArrayLike, warn: bool) -> tuple[float, float, Call]:
+        """The value, its derivative in the mean of a call's losses, and that call.
+
+        `run` makes a call of predictions and a plan with the targets, weights and options that were given.
+        """
+        raise NotImplementedError
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return self.kernel, (1.0,)
+
+    def _evaluate(
+        self,
+        operation: int,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None,
+        mask: ArrayLike | None,
+        reduction: str,
+        nan_policy: str,
+        num_threads: int | None,
+        out: Floats | None,
+        grad_out: Floats | None,
+        hess_out: Floats | None,
+    ) -> tuple[Any, Any, Any]:
+        owner = type(self).__name__
+        if reduction != "mean":
+            raise ValueError(
+                f"{owner}: reduction is {reduction!r}, must be 'mean': the loss is one of the whole sample, not a sum"
+                " over elements"
+            )
+        if out is not None:
+            raise ValueError(f"{owner}: out is given, must be None where a number is returned")
+        if operation & HESS:
+            raise ValueError(
+                f"{owner}: there is no grad_and_hess, because every derivative depends on every prediction:"
+                " the Hessian is not diagonal"
+            )
+
+        def run(x: ArrayLike, plan: Plan) -> Call:
+            return Call(self, y_true, x, sample_weight, mask, nan_policy, num_threads, plan)
+
+        value, slope, call = self._fold(run, y_pred, bool(operation & VALUE))
+        if not operation & GRAD:
+            return value, None, None
+        return value, call.reduced(GRAD, "mean", None, grad_out, None, slope)[1], None
+
+
+class RootMeanLoss(AggregateLoss):
+    """The square root of a mean."""
+
+    def _fold(self, run: Run, y_pred: ArrayLike, warn: bool) -> tuple[float, float, Call]:
+        call = run(y_pred, self._plan)
+        root = math.sqrt(call.mean(warn))
+        return root, 0.5 / root if root else 0.0, call
+
+
+@loss("rmse", "root_mean_square_error")
+class RootMeanSquaredError(RootMeanLoss):
+    r"""Root mean squared error: the square root of the weighted mean of squared residuals.
+
+    With the residuals :math:`r_i = \hat y_i - y_i`, the weights :math:`w_i` and their sum :math:`W`,
+
+    .. math::
+
+        L = \sqrt{\frac1W \sum_i w_i r_i^2}
+        \qquad \frac{\partial L}{\partial \hat y_i} = \frac{w_i r_i}{W L}
+
+    See Also
+    --------
+    SquaredError : The mean itself, which has the same minimum and adds up over parts of a sample.
+    RootMeanSquaredLogError : The same of logarithms.
+
+    Notes
+    -----
+    Domain: `y_true` and `y_pred` are any real numbers. The gradient at :math:`L = 0` is 0. It is a loss of the
+    whole sample: the reduction is "mean", the Hessian is not diagonal, and the state is that of the squared
+    residuals, so that the loss of merged states is the square root of their mean.
+
+    Numerics: the squares overflow from residuals of about 1e154 in float64 and 1e19 in float32 on.
+
+    References
+    ----------
+    .. [1] R. J. Hyndman, A. B. Koehler, "Another look at measures of forecast accuracy", International Journal of
+       Forecasting 22 (2006), doi:10.1016/j.ijforecast.2006.03.001.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.RootMeanSquaredError().value_and_grad([0.0, 0.0], [1.0, 7.0])
+    (5.0, array([0.1, 0.7]))
+    """
+
+    kernel = "SQUARED_ERROR"
+
+
+@loss("rmsle", "root_mean_squared_logarithmic_error")
+class RootMeanSquaredLogError(RootMeanLoss):
+    r"""Root mean squared logarithmic error: the root of the mean squared difference of ``log1p``.
+
+    With :math:`d_i = \log(1 + \hat y_i) - \log(1 + y_i)`, the weights :math:`w_i` and their sum :math:`W`,
+
+    .. math::
+
+        L = \sqrt{\frac1W \sum_i w_i d_i^2}
+        \qquad \frac{\partial L}{\partial \hat y_i} = \frac{w_i d_i}{W L (1 + \hat y_i)}
+
+    See Also
+    --------
+    SquaredLogError : The mean itself, which has the same minimum and adds up over parts of a sample.
+    RootMeanSquaredError : The same of the numbers themselves.
+
+    Notes
+    -----
+    Domain: `y_true` and `y_pred` are greater than -1. The gradient at :math:`L = 0` is 0. It is a loss of the
+    whole sample: the reduction is "mean", the Hessian is not diagonal, and the state is that of
+    `SquaredLogError`, so that the loss of merged states is the square root of their mean.
+
+    References
+    ----------
+    .. [1] C. Tofallis, "A better measure of relative prediction accuracy for model selection and model
+       estimation", Journal of the Operational Research Society 66 (2015), doi:10.1057/jors.2014.103.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.RootMeanSquaredLogError()([0.0, 1.0], [1.0, 0.0]), 6)
+    0.693147
+    """
+
+    kernel = "SQUARED_LOG_ERROR"
+    target = Domain(low=-1, low_open=True)
+    prediction = Domain(low=-1, low_open=True)
+
+
+class VarianceRatioLoss(AggregateLoss):
+    """A mean of squares relative to the variance of the targets."""
+
+    kernel = "SQUARED_ERROR"
+
+    def _bias(self, run: Run, y_pred: ArrayLike) -> float:
+        return run(y_pred, self._plan.using("MEAN_BIAS")).mean()
+
+    def _ratio(self, run: Run, call: Call, squares: float) -> tuple[float, float, Call]:
+        """Of the mean squares to the targets' variance; where that is 0, 0 for no squares and infinity for others."""
+        zero = np.broadcast_to(np.float64(0), call.shape)
+        mean = -self._bias(run, zero)
+        variance = run(np.broadcast_to(mean, call.shape), self._plan.using("SQUARED_ERROR", 1.0)).mean()
+        if variance == 0:
+            return (0.0, 0.0, call) if squares == 0 else (squares * math.inf, math.inf, call)
+        return squares / variance, 1 / variance, call
+
+
+@loss("r2_loss", "fvu")
+class FractionOfVarianceUnexplained(VarianceRatioLoss):
+    r"""Fraction of variance unexplained: one minus the coefficient of determination :math:`R^2`.
+
+    With the weights :math:`w_i` and the targets' weighted mean :math:`\bar y`,
+
+    .. math::
+
+        L = 1 - R^2 = \frac{\sum_i w_i (\hat y_i - y_i)^2}{\sum_i w_i (y_i - \bar y)^2}
+        \qquad \frac{\partial L}{\partial \hat y_i} = \frac{2 w_i (\hat y_i - y_i)}{\sum_j w_j (y_j - \bar y)^2}
+
+    See Also
+    --------
+    UnexplainedVariance : The same without the bias of the predictions.
+    SquaredError : The numerator, which adds up over parts of a sample.
+
+    Notes
+    -----
+    Domain: `y_true` and `y_pred` are any real numbers. 0 is a perfect prediction, 1 that of the mean, and there is no
+    upper bound. For constant targets the loss is infinite, or 0 if the prediction is perfect. All elements of
+    an array of several axes are one sample. It is a loss of the whole sample: the reduction is "mean", the Hessian is
+    not diagonal, and the state is that of the squared residuals.
+
+    Numerics: the variance is summed about the mean, in a second pass over the targets. `1 - L` is scikit-learn's
+    ``r2_score``.
+
+    References
+    ----------
+    .. [1] D. Chicco, M. J. Warrens, G. Jurman, "The coefficient of determination R-squared is more informative than
+       SMAPE, MAE, MAPE, MSE and RMSE in regression analysis evaluation", PeerJ Computer Science 7 (2021),
+       doi:10.7717/peerj-cs.623.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.FractionOfVarianceUnexplained()([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
+    0.5
+    """
+
+    def _fold(self, run: Run, y_pred: ArrayLike, warn: bool) -> tuple[float, float, Call]:
+        call = run(y_pred, self._plan)
+        return self._ratio(run, call, call.mean(warn))
+
+
+@loss("explained_variance_loss")
+class UnexplainedVariance(VarianceRatioLoss):
+    r"""Unexplained variance: the variance of the residuals relative to that of the targets.
+
+    With the weights :math:`w_i`, the residuals :math:`r_i = \hat y_i - y_i`, and the weighted means :math:`\bar r` and
+    :math:`\bar y`,
+
+    .. math::
+
+        L = \frac{\sum_i w_i (r_i - \bar r)^2}{\sum_i w_i (y_i - \bar y)^2}
+        \qquad \frac{\partial L}{\partial \hat y_i} = \frac{2 w_i (r_i - \bar r)}{\sum_j w_j (y_j - \bar y)^2}
+
+    See Also
+    --------
+    FractionOfVarianceUnexplained : The same with the bias of the predictions.
+
+    Notes
+    -----
+    Domain: `y_true` and `y_pred` are any real numbers. A constant added to all predictions changes nothing. For
+    constant targets the loss is infinite, or 0 if the residuals are constant. All elements of an array of several
+    axes are one sample. It is a loss of the whole sample: the reduction is "mean", the Hessian is not diagonal, and
+    the state is that of the squared residuals.
+
+    Numerics: both variances are summed about their means, in further passes. `1 - L` is scikit-learn's
+    ``explained_variance_score``.
+
+    References
+    ----------
+    .. [1] F. Pedregosa et al., "Scikit-learn: Machine Learning in Python", Journal of Machine Learning Research 12
+       (2011), arXiv:1201.0490.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.UnexplainedVariance()([1.0, 2.0, 3.0], [11.0, 12.0, 13.0])
+    0.0
+    """
+
+    def _fold(self, run: Run, y_pred: ArrayLike, warn: bool) -> tuple[float, float, Call]:
+        bias = self._bias(run, y_pred)
+        call = run(y_pred, self._plan.using("CENTERED_SQUARED_ERROR", bias))
+        return self._ratio(run, call, call.mean(warn))

@@ -1,0 +1,652 @@
+"""Losses of the margin, the score times the class of -1 or 1, of adversarial games and of preferences."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from fastloss._base import Loss, choice, loss, number
+from fastloss._parameters import NON_NEGATIVE, POSITIVE, SIGN, UNIT, Domain
+
+
+@loss("hinge_loss")
+class Hinge(Loss):
+    r"""Hinge loss of the support vector machine.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one,
+
+    .. math::
+
+        \ell = \max(0, m - t) \qquad \ell' = -s \, [\,t < m\,] \qquad \ell'' = 0
+
+    Parameters
+    ----------
+    margin : float, default=1.0
+        The margin :math:`m` from which on the loss is 0; not negative, in the units of `y_pred`.
+
+    See Also
+    --------
+    SquaredHinge, SmoothedHinge : With a continuous derivative.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number. At
+    :math:`t = m` the derivative is 0.
+
+    Numerics: one rounding.
+
+    References
+    ----------
+    .. [1] C. Cortes, V. Vapnik, "Support-vector networks", Machine Learning 20 (1995), doi:10.1007/BF00994018.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Hinge()([1, -1, 0], [0.5, 0.5, -2.0], reduction="none")
+    array([0.5, 1.5, 0. ])
+    """
+
+    kernel = "HINGE"
+    target = SIGN
+    variants = ({"margin": 0.25},)
+    margin: float = number(1.0, NON_NEGATIVE)
+
+
+@loss("squared_hinge_loss")
+class SquaredHinge(Loss):
+    r"""Squared hinge loss.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one,
+
+    .. math::
+
+        \ell = \max(0, m - t)^2 \qquad \ell' = -2 s \max(0, m - t) \qquad \ell'' = 2 \, [\,t < m\,]
+
+    Parameters
+    ----------
+    margin : float, default=1.0
+        The margin :math:`m` from which on the loss is 0; not negative, in the units of `y_pred`.
+
+    See Also
+    --------
+    ModifiedHuber : Linear for outliers.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number. The
+    curvature at :math:`t = m` is 0.
+
+    Numerics: two roundings.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SquaredHinge()([1, -1, 0], [0.5, 0.5, -2.0], reduction="none")
+    array([0.25, 2.25, 0.  ])
+    """
+
+    kernel = "SQUARED_HINGE"
+    target = SIGN
+    variants = ({"margin": 0.25},)
+    margin: float = number(1.0, NON_NEGATIVE)
+
+
+@loss("smooth_hinge")
+class SmoothedHinge(Loss):
+    r"""Hinge loss with a quadratic piece in place of the kink.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one,
+
+    .. math::
+
+        \ell = \begin{cases} 0 & t \ge 1 \\ (1 - t)^2 / (2 \gamma) & 1 - \gamma \le t < 1 \\
+        1 - t - \gamma / 2 & t < 1 - \gamma \end{cases}
+        \qquad \ell' = -s \min(\max(1 - t, 0) / \gamma, 1)
+        \qquad \ell'' = [\,1 - \gamma \le t < 1\,] / \gamma
+
+    Parameters
+    ----------
+    gamma : float, default=1.0
+        The width of the quadratic piece; positive, in the units of `y_pred`. Towards 0 this becomes the hinge loss.
+
+    See Also
+    --------
+    Hinge : The limit of a narrow piece.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number. The
+    curvature at :math:`t = 1` is 0, at :math:`t = 1 - \gamma` it is :math:`1 / \gamma`.
+
+    Numerics: this is Huber's loss of :math:`h = \max(0, 1 - t)`, both branches as :math:`(h - m / 2) \, m / \gamma`
+    with :math:`m = \min(h, \gamma)`.
+
+    References
+    ----------
+    .. [1] S. Shalev-Shwartz, T. Zhang, "Stochastic dual coordinate ascent methods for regularized loss minimization",
+       Journal of Machine Learning Research 14 (2013), arXiv:1209.1873.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SmoothedHinge()([1, -1, 0], [0.5, 0.5, -2.0], reduction="none")
+    array([0.125, 1.   , 0.   ])
+    """
+
+    kernel = "SMOOTHED_HINGE"
+    target = SIGN
+    variants = ({"gamma": 0.25},)
+    gamma: float = number(1.0, POSITIVE)
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return self.kernel, (self.gamma, 1 - self.gamma)
+
+
+@loss("modified_huber_loss")
+class ModifiedHuber(Loss):
+    r"""Modified Huber loss: the squared hinge loss, linear for outliers.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one,
+
+    .. math::
+
+        \ell = \begin{cases} 0 & t \ge 1 \\ (1 - t)^2 & -1 \le t < 1 \\ -4 t & t < -1 \end{cases}
+        \qquad \ell' = -2 s \min(\max(1 - t, 0), 2)
+        \qquad \ell'' = 2 \, [\,-1 \le t < 1\,]
+
+    See Also
+    --------
+    SquaredHinge : Quadratic all the way.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number. The
+    curvature at :math:`t = 1` is 0, at :math:`t = -1` it is 2.
+
+    Numerics: at most two roundings.
+
+    References
+    ----------
+    .. [1] T. Zhang, "Solving large scale linear prediction problems using stochastic gradient descent algorithms", ICML
+       2004, doi:10.1145/1015330.1015332.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.ModifiedHuber()([1, -1, 1], [0.5, 0.5, -2.0], reduction="none")
+    array([0.25, 2.25, 8.  ])
+    """
+
+    kernel = "MODIFIED_HUBER"
+    target = SIGN
+
+
+@loss("perceptron_loss")
+class Perceptron(Loss):
+    r"""Perceptron loss: the hinge loss without a margin.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one,
+
+    .. math::
+
+        \ell = \max(0, -t) \qquad \ell' = -s \, [\,t < 0\,] \qquad \ell'' = 0
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number. At 0 the
+    derivative is 0.
+
+    Numerics: exact.
+
+    References
+    ----------
+    .. [1] F. Rosenblatt, "The perceptron: a probabilistic model for information storage and organization in the brain",
+       Psychological Review 65 (1958), doi:10.1037/h0042519.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Perceptron()([1, -1, 0], [0.5, 0.5, -2.0], reduction="none")
+    array([0. , 0.5, 0. ])
+    """
+
+    kernel = "PERCEPTRON"
+    target = SIGN
+
+
+@loss("soft_margin_loss", "logistic")
+class SoftMargin(Loss):
+    r"""Logistic loss of a margin.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one,
+
+    .. math::
+
+        \ell = \log(1 + e^{-t}) \qquad \ell' = -s \, \sigma(-t) \qquad \ell'' = \sigma(t) \, \sigma(-t)
+
+    See Also
+    --------
+    BinaryCrossEntropy : The same with classes 0 and 1, and with soft labels.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number.
+
+    Numerics: as for the binary cross-entropy, nothing cancels.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SoftMargin()([1, -1, 1], [0.0, 100.0, 100.0], reduction="none")
+    array([6.93147181e-01, 1.00000000e+02, 3.72007598e-44])
+    """
+
+    kernel = "SOFT_MARGIN"
+    target = SIGN
+
+
+@loss("exponential_loss")
+class Exponential(Loss):
+    r"""Exponential loss of boosting.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one,
+
+    .. math::
+
+        \ell = e^{-t} \qquad \ell' = -s e^{-t} \qquad \ell'' = e^{-t}
+
+    See Also
+    --------
+    SoftMargin : The same for right answers, linear for wrong ones.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number. The loss
+    is infinite from :math:`t < -709.8` on (-88.7 in float32).
+
+    Numerics: one exponential.
+
+    References
+    ----------
+    .. [1] Y. Freund, R. E. Schapire, "A decision-theoretic generalization of on-line learning and an application to
+       boosting", Journal of Computer and System Sciences 55 (1997), doi:10.1006/jcss.1997.1504.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Exponential()([1, -1], [0.0, 1.0], reduction="none")
+    array([1.        , 2.71828183])
+    """
+
+    kernel = "EXPONENTIAL"
+    target = SIGN
+
+
+@loss("savage_loss")
+class Savage(Loss):
+    r"""Savage loss: bounded, for noisy labels.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one, and
+    :math:`p = \sigma(-2 t)`,
+
+    .. math::
+
+        \ell = p^2 \qquad \ell' = -4 s p^2 (1 - p) \qquad \ell'' = 8 p^2 (1 - p) (2 - 3 p)
+
+    See Also
+    --------
+    SigmoidLoss : Another bounded loss.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number.
+
+    Numerics: nothing cancels but the second derivative where it changes its sign.
+
+    References
+    ----------
+    .. [1] H. Masnadi-Shirazi, N. Vasconcelos, "On the design of loss functions for classification: theory, robustness
+       to outliers, and SavageBoost", NIPS 2008.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Savage()([1, -1], [0.0, 1.0], reduction="none")
+    array([0.25      , 0.77580349])
+    """
+
+    kernel = "SAVAGE"
+    target = SIGN
+
+
+@loss("tanh_loss")
+class SigmoidLoss(Loss):
+    r"""Sigmoid loss: a smooth zero-one loss, twice over.
+
+    With the margin :math:`t = s \hat y`, :math:`s = 1` for the positive class and -1 for the negative one,
+
+    .. math::
+
+        \ell = 1 - \tanh t = 2 \sigma(-2 t) \qquad \ell' = -s \operatorname{sech}^2 t
+        \qquad \ell'' = 2 \tanh t \operatorname{sech}^2 t
+
+    See Also
+    --------
+    Savage : Another bounded loss.
+    KTO : The logistic function of a scaled margin.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for the positive class and 0 or -1 for the negative one; `y_pred` is any real number.
+
+    Numerics: computed as :math:`2 \sigma(-2 t)`, which does not cancel for right answers.
+
+    References
+    ----------
+    .. [1] L. Mason et al., "Boosting algorithms as gradient descent", NIPS 1999.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SigmoidLoss()([1, -1], [0.0, 1.0], reduction="none")
+    array([1.        , 1.76159416])
+    """
+
+    kernel = "SIGMOID_LOSS"
+    target = SIGN
+
+
+@loss("hinge_embedding_loss")
+class HingeEmbedding(Loss):
+    r"""Hinge embedding loss of a distance: small for pairs that match, at least a margin for others.
+
+    .. math::
+
+        \ell = \begin{cases} \hat y & y = 1 \\ \max(0, m - \hat y) & y = -1 \end{cases}
+        \qquad \ell' = \begin{cases} 1 & y = 1 \\ -[\,\hat y < m\,] & y = -1 \end{cases}
+        \qquad \ell'' = 0
+
+    Parameters
+    ----------
+    margin : float, default=1.0
+        The distance :math:`m` from which on pairs that do not match cost nothing; not negative.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for a pair that matches and 0 or -1 for one that does not; `y_pred` is any real number,
+    commonly a distance. At :math:`\hat y = m` the derivative for a pair that does not match is 0.
+
+    Numerics: one rounding.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.HingeEmbedding()([1, -1, -1], [0.25, 0.25, 2.0], reduction="none")
+    array([0.25, 0.75, 0.  ])
+    """
+
+    kernel = "HINGE_EMBEDDING"
+    target = SIGN
+    variants = ({"margin": 0.25},)
+    margin: float = number(1.0, NON_NEGATIVE)
+
+
+# Adversarial games --------------------------------------------------------------------------------
+
+
+@loss(name="gan_discriminator")
+class GANDiscriminator(Loss):
+    r"""What the discriminator of an adversarial game lowers.
+
+    With :math:`s = 1` for real samples and -1 for generated ones,
+
+    .. math::
+
+        \ell_\text{bce} &= \log(1 + e^{-s \hat y}) & \ell' &= -s \, \sigma(-s \hat y)
+        & \ell'' &= \sigma(\hat y) \, \sigma(-\hat y) \\
+        \ell_\text{ls} &= (\hat y - [s = 1])^2 / 2 & \ell' &= \hat y - [s = 1] & \ell'' &= 1 \\
+        \ell_\text{wgan} &= -s \hat y & \ell' &= -s & \ell'' &= 0 \\
+        \ell_\text{hinge} &= \max(0, 1 - s \hat y) & \ell' &= -s \, [s \hat y < 1] & \ell'' &= 0
+
+    Parameters
+    ----------
+    mode : {"bce", "ls", "wgan", "hinge"}, default="bce"
+        The game: the original one, least squares, Wasserstein, or hinge.
+
+    See Also
+    --------
+    GANGenerator : The other side.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for real samples and 0 or -1 for generated ones; `y_pred` is the discriminator's raw score,
+    any real number. At the kink of the hinge the derivative is 0.
+
+    Numerics: as for `SoftMargin` and `Hinge`.
+
+    References
+    ----------
+    .. [1] I. Goodfellow et al., "Generative adversarial nets", NIPS 2014, arXiv:1406.2661.
+    .. [2] X. Mao et al., "Least squares generative adversarial networks", ICCV 2017, arXiv:1611.04076.
+    .. [3] M. Arjovsky et al., "Wasserstein GAN", ICML 2017, arXiv:1701.07875.
+    .. [4] J. H. Lim, J. C. Ye, "Geometric GAN", 2017, arXiv:1705.02894.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.GANDiscriminator(mode="hinge")([1, 0], [0.5, 0.5], reduction="none")
+    array([0.5, 1.5])
+    """
+
+    target = SIGN
+    variants = ({"mode": "ls"}, {"mode": "wgan"}, {"mode": "hinge"})
+    mode: str = choice("bce", "bce", "ls", "wgan", "hinge")
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return {
+            "bce": ("SOFT_MARGIN", ()),
+            "ls": ("LEAST_SQUARES_SCORE", ()),
+            "wgan": ("WASSERSTEIN", ()),
+            "hinge": ("HINGE", (1.0,)),
+        }[self.mode]
+
+
+@loss(name="gan_generator")
+class GANGenerator(Loss):
+    r"""What the generator of an adversarial game lowers.
+
+    With :math:`s = 1` for samples that shall be taken for real ones (-1 turns the aim around),
+
+    .. math::
+
+        \ell_\text{bce} &= \log(1 + e^{-s \hat y}) & \ell' &= -s \, \sigma(-s \hat y)
+        & \ell'' &= \sigma(\hat y) \, \sigma(-\hat y) \\
+        \ell_\text{minimax} &= -\log(1 + e^{s \hat y}) & \ell' &= -s \, \sigma(s \hat y)
+        & \ell'' &= -\sigma(\hat y) \, \sigma(-\hat y) \\
+        \ell_\text{ls} &= (\hat y - [s = 1])^2 / 2 & \ell' &= \hat y - [s = 1] & \ell'' &= 1 \\
+        \ell_\text{wgan} = \ell_\text{hinge} &= -s \hat y & \ell' &= -s & \ell'' &= 0
+
+    Parameters
+    ----------
+    mode : {"bce", "minimax", "ls", "wgan", "hinge"}, default="bce"
+        The game: the original one in its form that does not saturate or as the minimax game itself, least squares,
+        Wasserstein, or hinge.
+
+    See Also
+    --------
+    GANDiscriminator : The other side, and the references.
+
+    Notes
+    -----
+    Domain: `y_true` is what the generator wants a sample to be taken for, 1 for real, 0 or -1 for generated; `y_pred`
+    is the discriminator's raw score of that sample, any real number.
+
+    Numerics: as for `SoftMargin`.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.GANGenerator(mode="minimax")([1, 1], [0.0, -2.0], reduction="none")
+    array([-0.69314718, -0.12692801])
+    """
+
+    target = SIGN
+    variants = ({"mode": "minimax"}, {"mode": "ls"}, {"mode": "wgan"}, {"mode": "hinge"})
+    mode: str = choice("bce", "bce", "minimax", "ls", "wgan", "hinge")
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return {
+            "bce": "SOFT_MARGIN",
+            "minimax": "SATURATING",
+            "ls": "LEAST_SQUARES_SCORE",
+            "wgan": "WASSERSTEIN",
+            "hinge": "WASSERSTEIN",
+        }[self.mode], ()
+
+
+# Preferences --------------------------------------------------------------------------------------
+
+
+@loss("dpo_loss", name="dpo")
+class DPO(Loss):
+    r"""Direct preference optimization.
+
+    With :math:`\Delta` how much more the policy favors the first answer over the second than the reference model does,
+    a difference of logarithms of ratios of probabilities, and the smoothed target
+    :math:`t = (1 - \epsilon) y + \epsilon (1 - y)`,
+
+    .. math::
+
+        \ell = t \operatorname{sp}(-\beta \Delta) + (1 - t) \operatorname{sp}(\beta \Delta)
+        \qquad \ell' = \beta (\sigma(\beta \Delta) - t)
+        \qquad \ell'' = \beta^2 \sigma(\beta \Delta) \, \sigma(-\beta \Delta)
+
+    Parameters
+    ----------
+    beta : float, default=0.1
+        How strongly the policy is tied to the reference model; positive.
+    label_smoothing : float, default=0.0
+        The probability :math:`\epsilon` that a preference is recorded the wrong way round; in [0, 0.5).
+
+    See Also
+    --------
+    IPO, KTO : Other losses of the same quantity.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 where the first answer is preferred, 0 where the second is, or the probability of the first;
+    `y_pred` is :math:`\Delta`, any real number.
+
+    Numerics: as for the binary cross-entropy; the rounding error of :math:`\beta \Delta` is put right.
+
+    References
+    ----------
+    .. [1] R. Rafailov et al., "Direct preference optimization: your language model is secretly a reward model", NeurIPS
+       2023, arXiv:2305.18290.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.DPO(beta=0.1)([1, 1], [0.0, 10.0], reduction="none")
+    array([0.69314718, 0.31326169])
+    """
+
+    kernel = "DPO"
+    target = UNIT
+    variants = ({"beta": 0.3, "label_smoothing": 0.1}, {"beta": 2.5})
+    beta: float = number(0.1, POSITIVE)
+    label_smoothing: float = number(0.0, Domain(low=0, high=0.5, high_open=True))
+
+
+@loss("ipo_loss", name="ipo")
+class IPO(Loss):
+    r"""Identity preference optimization.
+
+    With :math:`\Delta` as for `DPO` and :math:`s = 1` where the first answer is preferred, else -1,
+
+    .. math::
+
+        \ell = \left(s \Delta - \frac{1}{2 \beta}\right)^2
+        \qquad \ell' = 2 s \left(s \Delta - \frac{1}{2 \beta}\right) \qquad \ell'' = 2
+
+    Parameters
+    ----------
+    beta : float, default=0.1
+        How strongly the policy is tied to the reference model; positive.
+
+    See Also
+    --------
+    DPO, KTO : Other losses of the same quantity.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 where the first answer is preferred and 0 or -1 where the second is; `y_pred` is
+    :math:`\Delta`, any real number.
+
+    Numerics: the difference is taken with :math:`1 / (2 \beta)` to twice the precision.
+
+    References
+    ----------
+    .. [1] M. G. Azar et al., "A general theoretical paradigm to understand learning from human preferences", AISTATS
+       2024, arXiv:2310.12036.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.IPO(beta=0.1)([1, 0], [4.0, 4.0], reduction="none")
+    array([ 1., 81.])
+    """
+
+    kernel = "IPO"
+    target = SIGN
+    variants = ({"beta": 0.3},)
+    beta: float = number(0.1, POSITIVE)
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        goal = 0.5 / self.beta
+        return self.kernel, (goal, float(1 / (2 * Fraction(self.beta)) - Fraction(goal)))
+
+
+@loss("kto_loss", name="kto")
+class KTO(Loss):
+    r"""Kahneman-Tversky optimization.
+
+    With :math:`\Delta` how much more the policy favors an answer than the reference model does, less its reference
+    point, and :math:`s = 1` for a desirable answer, else -1,
+
+    .. math::
+
+        \ell = 1 - \sigma(\beta s \Delta) \qquad
+        \ell' = -\beta s p (1 - p) \qquad
+        \ell'' = \beta^2 p (1 - p) \tanh(\beta s \Delta / 2), \quad p = \sigma(\beta s \Delta)
+
+    Parameters
+    ----------
+    beta : float, default=0.1
+        How strongly the policy is tied to the reference model; positive.
+
+    See Also
+    --------
+    DPO, IPO : Losses of pairs of answers.
+
+    Notes
+    -----
+    Domain: `y_true` is 1 for a desirable answer and 0 or -1 for an undesirable one; `y_pred` is :math:`\Delta`, any
+    real number. The weights of desirable and undesirable answers are `sample_weight`.
+
+    Numerics: computed as :math:`\sigma(-\beta s \Delta)`; the rounding error of :math:`\beta \Delta` is put right.
+
+    References
+    ----------
+    .. [1] K. Ethayarajh et al., "KTO: Model alignment as prospect theoretic optimization", ICML 2024, arXiv:2402.01306.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.KTO(beta=0.1)([1, 0], [10.0, 10.0], reduction="none")
+    array([0.26894142, 0.73105858])
+    """
+
+    kernel = "KTO"
+    target = SIGN
+    variants = ({"beta": 2.5},)
+    beta: float = number(0.1, POSITIVE)

@@ -1,0 +1,67 @@
+"""Negative log-likelihoods of counts and positive amounts."""
+
+from mpmath import exp, log, mpf, pi
+
+
+def _poisson_terms(y, x, log_input, full, eps):
+    first, second = (exp(x), -y * x) if log_input else (x, -y * log(x + eps) if y else mpf(0))
+    stirling = (y * log(y), -y, log(2 * pi * y) / 2) if full and y > 1 else ()
+    return [first, second, *stirling]
+
+
+def poisson(y, x, **parameters):
+    return sum(_poisson_terms(y, x, **parameters))
+
+
+def poisson_terms(y, x, **parameters):
+    return sum(map(abs, _poisson_terms(y, x, **parameters)))
+
+
+def poisson_grad_terms(y, x, log_input, full, eps):
+    return exp(x) + y if log_input else 1 + (y / (x + eps) if y else 0)
+
+
+def gamma(y, x):
+    return x + y * exp(-x)
+
+
+def gamma_terms(y, x):
+    return abs(x) + y * exp(-x)
+
+
+def gamma_grad_terms(y, x):
+    return 1 + y * exp(-x)
+
+
+def _power(mean, exponent):
+    """mean^exponent / exponent, the logarithm where that diverges."""
+    return mean**exponent / exponent if exponent else log(mean)
+
+
+def _tweedie_terms(y, x, power, link):
+    if link == "identity" and power == 0:  # the mean may be negative
+        return x * x / 2, -y * x
+    mean = exp(x) if link == "log" else x
+    return _power(mean, 2 - power), -y * _power(mean, 1 - power)
+
+
+def tweedie(y, x, **parameters):
+    return sum(_tweedie_terms(y, x, **parameters))
+
+
+def tweedie_terms(y, x, **parameters):
+    return sum(map(abs, _tweedie_terms(y, x, **parameters)))
+
+
+def tweedie_grad_terms(y, x, power, link):
+    if link == "identity":
+        return 1 + abs(y / x) if power == 1 else mpf(0)
+    return exp((2 - power) * x) + abs(y) * exp((1 - power) * x)
+
+
+def tweedie_hess_terms(y, x, power, link):
+    if link == "identity" and power == 0:
+        return mpf(0)
+    if link == "identity":
+        return x**-power * (abs(1 - power) + abs(power * y / x))
+    return abs(2 - power) * exp((2 - power) * x) + abs((1 - power) * y) * exp((1 - power) * x)

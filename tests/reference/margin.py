@@ -1,0 +1,164 @@
+"""Losses of a margin in NumPy."""
+
+import numpy as np
+
+from tests.reference.binary import binary_cross_entropy, binary_cross_entropy_grad, sigmoid, softplus
+
+
+def _sign(y):
+    return np.where(y > 0, y, y - (y == 0))
+
+
+def hinge(y, x, margin=1.0):
+    return np.maximum(margin - _sign(y) * x, 0)
+
+
+def hinge_grad(y, x, margin=1.0):
+    s = _sign(y)
+    return np.where(s * x < margin, -s, 0).astype(x.dtype)
+
+
+def squared_hinge(y, x, margin=1.0):
+    return np.maximum(margin - _sign(y) * x, 0) ** 2
+
+
+def squared_hinge_grad(y, x, margin=1.0):
+    s = _sign(y)
+    return -2 * s * np.maximum(margin - s * x, 0)
+
+
+def smoothed_hinge(y, x, gamma=1.0):
+    slack = np.maximum(1 - _sign(y) * x, 0)
+    return np.where(slack <= gamma, slack**2 / (2 * gamma), slack - gamma / 2)
+
+
+def smoothed_hinge_grad(y, x, gamma=1.0):
+    s = _sign(y)
+    return -s * np.clip((1 - s * x) / gamma, 0, 1)
+
+
+def modified_huber(y, x):
+    t = _sign(y) * x
+    return np.where(t >= -1, np.maximum(1 - t, 0) ** 2, -4 * t)
+
+
+def modified_huber_grad(y, x):
+    s = _sign(y)
+    return -2 * s * np.clip(1 - s * x, 0, 2)
+
+
+def perceptron(y, x):
+    return np.maximum(-_sign(y) * x, 0)
+
+
+def perceptron_grad(y, x):
+    s = _sign(y)
+    return np.where(s * x < 0, -s, 0).astype(x.dtype)
+
+
+def soft_margin(y, x):
+    return softplus(-_sign(y) * x)
+
+
+def soft_margin_grad(y, x):
+    s = _sign(y)
+    return -s * sigmoid(-s * x)
+
+
+def exponential(y, x):
+    return np.exp(-_sign(y) * x)
+
+
+def exponential_grad(y, x):
+    s = _sign(y)
+    return -s * np.exp(-s * x)
+
+
+def savage(y, x):
+    return sigmoid(-2 * _sign(y) * x) ** 2
+
+
+def savage_grad(y, x):
+    s = _sign(y)
+    p = sigmoid(-2 * s * x)
+    return -4 * s * p**2 * (1 - p)
+
+
+def sigmoid_loss(y, x):
+    return 2 * sigmoid(-2 * _sign(y) * x)
+
+
+def sigmoid_loss_grad(y, x):
+    s = _sign(y)
+    p = sigmoid(-2 * s * x)
+    return -4 * s * p * (1 - p)
+
+
+def hinge_embedding(y, x, margin=1.0):
+    return np.where(y > 0, x, np.maximum(margin - x, 0))
+
+
+def hinge_embedding_grad(y, x, margin=1.0):
+    return np.where(y > 0, 1, np.where(x < margin, -1, 0)).astype(x.dtype)
+
+
+# Adversarial games --------------------------------------------------------------------------------
+
+
+def gan_discriminator(y, x, mode="bce"):
+    if mode == "bce":
+        return soft_margin(y, x)
+    if mode == "ls":
+        return (x - (y > 0)) ** 2 / 2
+    return -_sign(y) * x if mode == "wgan" else hinge(y, x)
+
+
+def gan_discriminator_grad(y, x, mode="bce"):
+    if mode == "bce":
+        return soft_margin_grad(y, x)
+    if mode == "ls":
+        return x - (y > 0)
+    return -_sign(y) if mode == "wgan" else hinge_grad(y, x)
+
+
+def gan_generator(y, x, mode="bce"):
+    if mode == "minimax":
+        return -softplus(_sign(y) * x)
+    return gan_discriminator(y, x, "wgan" if mode == "hinge" else mode)
+
+
+def gan_generator_grad(y, x, mode="bce"):
+    if mode == "minimax":
+        s = _sign(y)
+        return -s * sigmoid(s * x)
+    return gan_discriminator_grad(y, x, "wgan" if mode == "hinge" else mode)
+
+
+# Preferences --------------------------------------------------------------------------------------
+
+
+def dpo(y, x, beta=0.1, label_smoothing=0.0):
+    return binary_cross_entropy((1 - label_smoothing) * y + label_smoothing * (1 - y), beta * x)
+
+
+def dpo_grad(y, x, beta=0.1, label_smoothing=0.0):
+    return beta * binary_cross_entropy_grad((1 - label_smoothing) * y + label_smoothing * (1 - y), beta * x)
+
+
+def ipo(y, x, beta=0.1):
+    return (_sign(y) * x - 1 / (2 * beta)) ** 2
+
+
+def ipo_grad(y, x, beta=0.1):
+    s = _sign(y)
+    return 2 * s * (s * x - 1 / (2 * beta))
+
+
+def kto(y, x, beta=0.1):
+    return sigmoid(-beta * _sign(y) * x)
+
+
+def kto_grad(y, x, beta=0.1):
+    s = _sign(y)
+    p = sigmoid(-beta * s * x)
+    return -beta * s * p * (1 - p)

@@ -1,0 +1,54 @@
+"""Losses of two predictions for each target, and of several quantiles."""
+
+import numpy as np
+
+
+def gaussian_nll(y, x, full=False, eps=1e-6):
+    variance = np.maximum(x[..., 1], eps)
+    values = 0.5 * (np.log(variance) + np.square(x[..., 0] - y) / variance)
+    return values + 0.5 * np.log(2 * np.pi) if full else values
+
+
+def gaussian_nll_grad(y, x, full=False, eps=1e-6):
+    variance = np.maximum(x[..., 1], eps)
+    slope = (x[..., 0] - y) / variance
+    return np.stack([slope, np.where(x[..., 1] < eps, 0, 0.5 * (1 / variance - np.square(slope)))], axis=-1)
+
+
+def gaussian_nll_log_sigma(y, x):
+    return x[..., 1] + 0.5 * np.square((x[..., 0] - y) * np.exp(-x[..., 1]))
+
+
+def gaussian_nll_log_sigma_grad(y, x):
+    e = np.exp(-x[..., 1])
+    score = (x[..., 0] - y) * e
+    return np.stack([score * e, 1 - np.square(score)], axis=-1)
+
+
+def laplace_nll(y, x):
+    return x[..., 1] + np.log(2) + np.abs(x[..., 0] - y) * np.exp(-x[..., 1])
+
+
+def laplace_nll_grad(y, x):
+    r, e = x[..., 0] - y, np.exp(-x[..., 1])
+    return np.stack([np.sign(r) * e, 1 - np.abs(r) * e], axis=-1)
+
+
+def margin_ranking(y, x, margin=0.0):
+    return np.maximum(0, margin - np.where(y > 0, 1, -1) * (x[..., 0] - x[..., 1]))
+
+
+def margin_ranking_grad(y, x, margin=0.0):
+    slope = np.where(margin_ranking(y, x, margin) > 0, np.where(y > 0, 1, -1), 0)
+    return np.stack([-slope, slope], axis=-1)
+
+
+def multi_quantile(y, x, quantiles=(0.1, 0.5, 0.9)):
+    r = x - y[..., np.newaxis]
+    levels = np.asarray(quantiles, x.dtype)
+    return np.maximum(-levels * r, (1 - levels) * r)
+
+
+def multi_quantile_grad(y, x, quantiles=(0.1, 0.5, 0.9)):
+    levels = np.asarray(quantiles, x.dtype)
+    return np.where(x > y[..., np.newaxis], 1 - levels, -levels)

@@ -1,0 +1,197 @@
+"""What every loss declares: a kernel, a reference, documentation, valid variants; and how its objects behave."""
+
+import ast
+import copy
+import dataclasses
+import doctest
+import importlib
+import inspect
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+from fastloss import registry
+from fastloss._base import Loss
+from fastloss._isa import kernels
+from tests.exact import Exact
+from tests.reference import twin
+from tests.support import LOSSES
+
+CLASSES = list(registry.values())
+
+# The other numbers that a kernels module shows: operations, policies and element types.
+ANOTHER = {
+    "VALUE", "GRAD", "HESS", "MOMENTS", "PROPAGATE", "OMIT", "RAISE", "SWAPPED", "BOOL", "INT8", "INT16", "INT32",
+    "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FLOAT16", "BFLOAT16", "FLOAT32", "FLOAT64",
+}  # fmt: skip
+
+
+@pytest.fixture(params=CLASSES, ids=lambda cls: cls.__name__)
+def cls(request):
+    return request.param
+
+
+def sections(cls):
+    """The parts of a docstring by their titles, the summary under ''."""
+    parts = re.split(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", inspect.getdoc(cls) or "", flags=re.M)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+# Declarations -------------------------------------------------------------------------------------
+
+
+def test_every_kernel_has_a_class_and_every_class_a_kernel():
+    numbers = {name for name in vars(kernels) if re.fullmatch(r"[A-Z][A-Z0-9_]*", name)} - ANOTHER
+    used = {loss._kernel()[0] for loss in LOSSES}
+    assert used <= numbers
+    assert numbers - used == set(), "kernels without a class, or a parameter that no variant sets"
+    codes = [getattr(kernels, name) for name in numbers]
+    assert len(set(codes)) == len(codes)
+
+
+def test_every_loss_of_the_package_is_registered():
+    def descendants(base):
+        return [c for child in base.__subclasses__() for c in (child, *descendants(child))]
+
+    declared = {c for c in descendants(Loss) if c.__module__.startswith("fastloss.") and "kernel" in vars(c)}
+    assert declared == set(CLASSES)
+
+
+def test_no_two_names_are_the_same():
+    names = [name for cls in CLASSES for name in (cls.__name__, cls.function_name, *cls.aliases)]
+    assert len(set(names)) == len(names)
+    assert all(registry[cls.function_name] is cls for cls in CLASSES)
+    assert all(name.isidentifier() for name in names)
+
+
+def test_every_name_is_public(cls):
+    for name in (cls.__name__, cls.function_name, *cls.aliases):
+        assert hasattr(fl, name), name
+    assert getattr(fl, cls.__name__) is cls
+
+
+def test_variants_are_valid_and_differ_from_the_defaults(cls):
+    made = [cls(**parameters) for parameters in cls.variants]
+    assert len(set(made)) == len(made)
+    assert all(loss != cls() for loss, parameters in zip(made, cls.variants, strict=True) if parameters)
+    if dataclasses.fields(cls):
+        varied = {name for parameters in cls.variants for name in parameters}
+        assert varied == {f.name for f in dataclasses.fields(cls)}
+
+
+def test_at_most_four_constants_go_to_the_kernel():
+    for loss in LOSSES:
+        name, constants = loss._kernel()
+        assert hasattr(kernels, name)
+        assert len(constants) <= 4
+        assert all(type(c) is float and np.isfinite(c) for c in constants), loss
+
+
+# Twins --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["", "_grad"])
+def test_every_loss_has_a_reference_with_its_parameters(cls, suffix):
+    module = importlib.import_module(f"tests.reference.{cls.__module__.rpartition('.')[2]}")
+    function = getattr(module, cls.function_name + suffix)
+    assert callable(twin(cls(), suffix))
+    names = list(inspect.signature(function).parameters)[2:]
+    assert set(names) >= {f.name for f in dataclasses.fields(cls)}
+
+
+def test_every_loss_has_an_exact_twin(cls):
+    assert Exact(cls())
+
+
+# Documentation ------------------------------------------------------------------------------------
+
+
+def test_the_docstring_has_its_parts(cls):
+    found = sections(cls)
+    summary = found[""].splitlines()[0]
+    assert summary.endswith("."), summary
+    assert len(summary) <= 88
+    assert ".. math::" in found[""] or ":math:" in found[""], "no formula"
+    assert r"\ell'" in found[""] or r"\partial" in found[""] or r"\nabla" in found[""], "no derivative"
+    assert "Domain:" in found.get("Notes", ""), "no Domain: in the notes"
+    assert "Numerics:" in found.get("Notes", ""), "no Numerics: in the notes"
+    assert ">>>" in found.get("Examples", ""), "no example"
+    documented = re.findall(r"^(\w+) : ", found.get("Parameters", ""), re.M)
+    assert documented == [f.name for f in dataclasses.fields(cls)]
+
+
+def test_the_defaults_are_documented(cls):
+    text = sections(cls).get("Parameters", "")
+    for field in dataclasses.fields(cls):
+        line = re.search(rf"^{field.name} : (.*)$", text, re.M)
+        assert line, field.name
+        stated = re.search(r"default=(.*)$", line[1])
+        if stated:
+            assert ast.literal_eval(stated[1].strip()) == field.default
+
+
+def test_the_example_runs(cls):
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    (test,) = finder.find(cls, cls.__name__, globs={"fl": fl, "np": np})
+    assert test.examples
+    assert runner.run(test).failed == 0
+
+
+def test_names_in_see_also_exist(cls):
+    for name in re.findall(r"^(\w+) : ", sections(cls).get("See Also", ""), re.M):
+        assert hasattr(fl, name), name
+
+
+# Objects ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=LOSSES, ids=repr)
+def made(request):
+    return request.param
+
+
+def test_the_repr_makes_an_equal_loss(made):
+    assert eval(repr(made), vars(fl)) == made
+
+
+def test_equal_losses_have_one_hash(made):
+    other = type(made)(**made.parameters())
+    assert other == made
+    assert hash(other) == hash(made)
+    assert made != "other"
+    assert sum(made == loss for loss in LOSSES) == 1
+
+
+def test_pickles_and_copies_are_equal_and_work(made):
+    clones = [pickle.loads(pickle.dumps(made, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    clones += [copy.copy(made), copy.deepcopy(made), dataclasses.replace(made)]
+    for clone in clones:
+        assert clone == made
+        assert type(clone) is type(made)
+        assert clone._plan == made._plan
+
+
+def test_a_tampered_pickle_is_checked(made):
+    rebuild, (cls, parameters) = made.__reduce__()
+    for name, value in parameters.items():
+        if type(value) is float:
+            with pytest.raises(ValueError, match=f"{cls.__name__}: {name} is nan"):
+                rebuild(cls, {**parameters, name: float("nan")})
+
+
+def test_a_loss_is_frozen(made):
+    for name in (*made.parameters(), "_plan", "another"):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(made, name, 1.0)
+    for name in made.parameters():
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            delattr(made, name)
+
+
+def test_domains_are_stated_in_words(made):
+    for domain in made.domains():
+        assert str(domain)
+        assert domain.low < domain.high

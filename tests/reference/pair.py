@@ -1,5 +1,7 @@
 """Losses of two predictions for each target, and of several quantiles."""
 
+import math
+
 import numpy as np
 
 
@@ -26,7 +28,7 @@ def gaussian_nll_log_sigma_grad(y, x):
 
 
 def laplace_nll(y, x):
-    return x[..., 1] + np.log(2) + np.abs(x[..., 0] - y) * np.exp(-x[..., 1])
+    return x[..., 1] + math.log(2) + np.abs(x[..., 0] - y) * np.exp(-x[..., 1])
 
 
 def laplace_nll_grad(y, x):
@@ -35,11 +37,12 @@ def laplace_nll_grad(y, x):
 
 
 def margin_ranking(y, x, margin=0.0):
-    return np.maximum(0, margin - np.where(y > 0, 1, -1) * (x[..., 0] - x[..., 1]))
+    return np.maximum(0, margin - np.where(y > 0, x.dtype.type(1), x.dtype.type(-1)) * (x[..., 0] - x[..., 1]))
 
 
 def margin_ranking_grad(y, x, margin=0.0):
-    slope = np.where(margin_ranking(y, x, margin) > 0, np.where(y > 0, 1, -1), 0)
+    sign = np.where(y > 0, x.dtype.type(1), x.dtype.type(-1))
+    slope = np.where(margin_ranking(y, x, margin) > 0, sign, 0)
     return np.stack([-slope, slope], axis=-1)
 
 

@@ -794,4 +794,94 @@ FL_INLINE uint16_t fl_to_bf16(float x) {
     return (uint16_t)n;
 }
 
+/* ---- double arithmetic for results that are rounded to float32 ----
+ *
+ * Relative error below 2^-32, a hundredth of a float32 unit, at about half the cost of full float64: short
+ * polynomials and no low parts. Arguments are float32 numbers and what a few operations make of them, so
+ * subnormal doubles do not occur and the exponential may saturate at e^+-700, which float32 rounds to
+ * infinity and 0. Polynomials are Chebyshev fits of (expm1(r) - r) / r^2 and (log1p(f) - f) / f^2. */
+
+FL_INLINE double flv_exp_core_to_f32(double x, double *scale) {
+    const double magic = 0x1.8p52 + 1023.0;
+    x = x < -700.0 ? -700.0 : x;
+    x = x > 700.0 ? 700.0 : x;
+    double t = fl_mul_add_f64(x, 0x1.71547652b82fep+0, magic);
+    double r = fl_mul_add_f64(t - magic, -0x1.62e42fefa39efp-1, x);
+    double p = 0.0000248595898345890544;
+    p = fl_mul_add_f64(p, r, 0.000198992855758962823);
+    p = fl_mul_add_f64(p, r, 0.00138888540356667097);
+    p = fl_mul_add_f64(p, r, 0.00833329846980058942);
+    p = fl_mul_add_f64(p, r, 0.0416666667190122595);
+    p = fl_mul_add_f64(p, r, 0.166666667190289349);
+    p = fl_mul_add_f64(p, r, 0.5);
+    *scale = flv_from_bits_f64(flv_bits_f64(t) << 52);
+    return fl_mul_add_f64(r * r, p, r);
+}
+
+FL_INLINE double fl_exp_to_f32(double x) {
+    double scale, p = flv_exp_core_to_f32(x, &scale);
+    return fl_mul_add_f64(scale, p, scale);
+}
+
+FL_INLINE double fl_expm1_to_f32(double x) {
+    double scale, p = flv_exp_core_to_f32(x, &scale);
+    return fl_mul_add_f64(scale, p, scale - 1.0);
+}
+
+/* log(u + c), c a correction below the last place of u. */
+FL_INLINE double flv_log_core_to_f32(double u, double c) {
+    uint64_t b = flv_bits_f64(u) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
+    uint64_t k = b >> 52;
+    double m = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
+    double n = flv_from_bits_f64(k | 0x4330000000000000u) - (0x1p52 + 1023.0);
+    double f = fl_mul_add_f64(c, flv_from_bits_f64((2046u - k) << 52), m - 1.0);
+    double p = 0.0539312960781822572;
+    p = fl_mul_add_f64(p, f, -0.0977144935638276249);
+    p = fl_mul_add_f64(p, f, 0.0992387980292410169);
+    p = fl_mul_add_f64(p, f, -0.0993614137651327014);
+    p = fl_mul_add_f64(p, f, 0.110284033068545247);
+    p = fl_mul_add_f64(p, f, -0.124982388195808795);
+    p = fl_mul_add_f64(p, f, 0.142891648001858551);
+    p = fl_mul_add_f64(p, f, -0.166668238269265734);
+    p = fl_mul_add_f64(p, f, 0.199999411308668217);
+    p = fl_mul_add_f64(p, f, -0.249999976929936091);
+    p = fl_mul_add_f64(p, f, 0.333333336196538239);
+    p = fl_mul_add_f64(p, f, -0.500000000044563354);
+    return fl_mul_add_f64(n, 0x1.62e42fefa39efp-1, fl_mul_add_f64(f * f, p, f));
+}
+
+FL_INLINE double fl_log_to_f32(double x) {
+    return flv_log_special_f64(x, flv_log_core_to_f32(x, 0.0));
+}
+
+FL_INLINE double fl_log1p_to_f32(double x) {
+    double u = 1.0 + x;
+    return flv_log_special_f64(u, flv_log_core_to_f32(u, x - (u - 1.0)));
+}
+
+/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|): the argument of the logarithm is in (1, 2]. */
+FL_INLINE void fl_logistic_to_f32(double z, double *softplus_neg, double *sigmoid_neg) {
+    double e = fl_exp_to_f32(z > 0.0 ? -z : z);
+    double u = 1.0 + e;
+    *softplus_neg = flv_log_core_to_f32(u, e - (u - 1.0));
+    *sigmoid_neg = e / u;
+}
+
+FL_INLINE double fl_tanh_to_f32(double x) {
+    double h = fl_expm1_to_f32(x > 0.0 ? -2.0 * x : 2.0 * x);
+    double t = h / (h + 2.0);
+    return x > 0.0 ? -t : t;
+}
+
+/* x^p, x >= 0. */
+FL_INLINE double fl_pow_to_f32(double x, double p) {
+    double r = fl_exp_to_f32(p * fl_log_to_f32(x));
+    return p == 0.0 ? 1.0 : r;
+}
+
+FL_INLINE double fl_powm1_to_f32(double x, double p) {
+    double r = fl_expm1_to_f32(p * fl_log_to_f32(x));
+    return p == 0.0 ? 0.0 : r;
+}
+
 #endif

@@ -32,12 +32,82 @@ cdef extern from "vecmath.h" nogil:
     double powm1 "fl_powm1_f64"(double hi, double lo, double p)
 
 
+    double fl_exp_to_f32(double x)
+    double fl_expm1_to_f32(double x)
+    double fl_log_to_f32(double x)
+    double fl_log1p_to_f32(double x)
+    double fl_tanh_to_f32(double x)
+    void fl_logistic_to_f32(double z, double* softplus_neg, double* sigmoid_neg)
+    double fl_pow_to_f32(double x, double p)
+    double fl_powm1_to_f32(double x, double p)
+
+
 cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_neg) noexcept nogil:
     """log1p(exp(-|z|)) and sigmoid(-|z|), both to full relative accuracy."""
     if floating is float:
         fl_logistic_f32(z, softplus_neg, sigmoid_neg)
     else:
         fl_logistic_f64(z, softplus_neg, sigmoid_neg)
+
+
+# Mathematics in double for a result of the type of `like` -----------------------------------------
+#
+# A formula writes its delicate parts once, in double-double for float64; for float32, whose results are
+# rounded from double, the low parts are 0 and the short forms of the functions do.
+
+cdef inline double sum_for(floating like, double a, double b, double* lo) noexcept nogil:
+    """a + b and its rounding error."""
+    if floating is float:
+        lo[0] = 0
+        return a + b
+    else:
+        return two_sum(a, b, lo)
+
+
+cdef inline double product_for(floating like, double a, double b, double* lo) noexcept nogil:
+    """a b and its rounding error."""
+    if floating is float:
+        lo[0] = 0
+        return a * b
+    else:
+        return two_prod(a, b, lo)
+
+
+cdef inline double exp_for(floating like, double hi, double lo) noexcept nogil:
+    return fl_exp_to_f32(hi) if floating is float else exp_sum(hi, lo)
+
+
+cdef inline double expm1_for(floating like, double hi, double lo) noexcept nogil:
+    return fl_expm1_to_f32(hi) if floating is float else expm1_sum(hi, lo)
+
+
+cdef inline double log_for(floating like, double x) noexcept nogil:
+    return fl_log_to_f32(x) if floating is float else log(x)
+
+
+cdef inline double log1p_for(floating like, double x) noexcept nogil:
+    return fl_log1p_to_f32(x) if floating is float else log1p(x)
+
+
+cdef inline double tanh_for(floating like, double x) noexcept nogil:
+    return fl_tanh_to_f32(x) if floating is float else tanh(x)
+
+
+cdef inline void logistic_for(floating like, double z, double* softplus_neg, double* sigmoid_neg) noexcept nogil:
+    if floating is float:
+        fl_logistic_to_f32(z, softplus_neg, sigmoid_neg)
+    else:
+        fl_logistic_f64(z, softplus_neg, sigmoid_neg)
+
+
+cdef inline double power_for(floating like, double hi, double lo, double p) noexcept nogil:
+    """(hi + lo)^p for hi >= 0."""
+    return fl_pow_to_f32(hi, p) if floating is float else power(hi, lo, p)
+
+
+cdef inline double powm1_for(floating like, double hi, double lo, double p) noexcept nogil:
+    """(hi + lo)^p - 1 for hi >= 0."""
+    return fl_powm1_to_f32(hi, p) if floating is float else powm1(hi, lo, p)
 
 
 # For the accuracy tests ---------------------------------------------------------------------------

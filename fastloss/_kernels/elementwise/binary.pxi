@@ -18,7 +18,7 @@ cpdef enum:
     SLIDE
 
 
-cdef inline floating binary_cross_entropy(floating y, floating z, floating a, floating b, floating c, floating d,
+cdef inline floating binary_cross_entropy(floating y, floating z, double a, double b, double c, double d,
                                           floating* grad, floating* hess) noexcept nogil:
     cdef floating tail, far
     cdef floating size = -z if z < 0 else z
@@ -29,7 +29,7 @@ cdef inline floating binary_cross_entropy(floating y, floating z, floating a, fl
     return tail + (0 if wrong == 0 else size * wrong)
 
 
-cdef inline floating weighted_binary_cross_entropy(floating y, floating z, floating a, floating b, floating c, floating d,
+cdef inline floating weighted_binary_cross_entropy(floating y, floating z, double a, double b, double c, double d,
                                                    floating* grad, floating* hess) noexcept nogil:
     """positive softplus(-z) + negative softplus(z), weights linear in y: exact ends keep hard labels exact.
 
@@ -48,7 +48,7 @@ cdef inline floating weighted_binary_cross_entropy(floating y, floating z, float
     return <floating> (both * tail + (0 if wrong == 0 else size * wrong))
 
 
-cdef inline floating zero_one(floating y, floating x, floating threshold, floating b, floating c, floating d,
+cdef inline floating zero_one(floating y, floating x, double threshold, double b, double c, double d,
                               floating* grad, floating* hess) noexcept nogil:
     cdef floating predicted = 1 if x > threshold else (0 if x <= threshold else x)
     cdef floating label = 1 if y > 0 else (0 if y <= 0 else y)
@@ -148,8 +148,8 @@ cdef inline double focal(double y, double z, double weight, double gamma, double
     return 0 if factor == 0 else factor * (tail + (0 if wrong == 0 else size * wrong))
 
 
-cdef inline floating sigmoid_focal(floating y, floating z, floating positive, floating negative, floating gamma,
-                                   floating gamma_lo, floating* grad, floating* hess) noexcept nogil:
+cdef inline floating sigmoid_focal(floating y, floating z, double positive, double negative, double gamma,
+                                   double gamma_lo, floating* grad, floating* hess) noexcept nogil:
     """`gamma` comes in two parts, which together are exact in single precision too."""
     cdef double g, h
     cdef double weight = <double> positive * y + <double> negative * (1 - <double> y)
@@ -159,8 +159,8 @@ cdef inline floating sigmoid_focal(floating y, floating z, floating positive, fl
     return <floating> value
 
 
-cdef inline floating asymmetric_focal(floating y, floating z, floating positive, floating positive_lo,
-                                      floating negative, floating negative_lo, floating* grad, floating* hess) noexcept nogil:
+cdef inline floating asymmetric_focal(floating y, floating z, double positive, double positive_lo,
+                                      double negative, double negative_lo, floating* grad, floating* hess) noexcept nogil:
     cdef double g, h
     cdef double gamma = <double> positive + positive_lo if y > 0 else <double> negative + negative_lo
     cdef double value = focal(y, z, 1, gamma, 0, False, floating is float, &g, &h)

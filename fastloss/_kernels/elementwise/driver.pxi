@@ -9,7 +9,7 @@
 #    index order, and chunks are folded in index order: no trace of the number of threads.
 
 ctypedef floating (*Formula)(
-    floating y, floating x, floating a, floating b, floating c, floating d, floating* grad, floating* hess
+    floating y, floating x, double a, double b, double c, double d, floating* grad, floating* hess
 ) noexcept nogil
 
 # A loss of two predictions for each target: `x` and `z` are the two, each has its own derivatives.
@@ -71,8 +71,8 @@ cdef struct Job:
 
 # The constant-formula loops -----------------------------------------------------------------------
 
-cdef inline void loop(Formula formula, const floating* y, const floating* x, floating a, floating b, floating c,
-                      floating d, floating* value, floating* grad, floating* hess, Py_ssize_t n,
+cdef inline void loop(Formula formula, const floating* y, const floating* x, double a, double b, double c,
+                      double d, floating* value, floating* grad, floating* hess, Py_ssize_t n,
                       bint want_value, bint want_grad, bint want_hess) noexcept nogil:
     cdef Py_ssize_t i
     cdef floating v, g, h
@@ -88,7 +88,7 @@ cdef inline void loop(Formula formula, const floating* y, const floating* x, flo
 
 cdef inline void specialise(Formula formula, const floating* y, const floating* x, const double* p,
                             floating* value, floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    cdef floating a = <floating> p[0], b = <floating> p[1], c = <floating> p[2], d = <floating> p[3]
+    cdef double a = p[0], b = p[1], c = p[2], d = p[3]
     if operation & HESS:
         loop(formula, y, x, a, b, c, d, value, grad, hess, n, False, True, True)
     elif operation & VALUE and operation & GRAD:

@@ -12,7 +12,7 @@ cpdef enum:
     TWEEDIE_LOG_OUTER
     TWEEDIE_IDENTITY
 
-cdef inline floating poisson_log(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating poisson_log(floating y, floating x, double a, double b, double c, double d,
                                  floating* grad, floating* hess) noexcept nogil:
     """e^x - y x; where e^x overflows it has won, and 0 x is 0 even for an infinite x."""
     cdef floating e = fl_exp_f32(x) if floating is float else exp(x)
@@ -73,7 +73,7 @@ cdef inline double exp_split(double hi, double lo, double* factor) noexcept nogi
     return exp_sum(hi - k * 693.1471805599454, lo + k * 4.5199270178446646e-14)
 
 
-cdef inline floating gamma_log(floating y, floating x, floating a, floating b, floating c, floating d, floating* grad,
+cdef inline floating gamma_log(floating y, floating x, double a, double b, double c, double d, floating* grad,
                                floating* hess) noexcept nogil:
     """x + y e^-x, the exponential in two halves in float32."""
     cdef floating ratio, e

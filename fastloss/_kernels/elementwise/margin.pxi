@@ -23,7 +23,7 @@ cdef inline floating sign(floating y) noexcept nogil:
     return 1 if y > 0 else (-1 if y <= 0 else y)
 
 
-cdef inline floating hinge(floating y, floating x, floating margin, floating b, floating c, floating d,
+cdef inline floating hinge(floating y, floating x, double margin, double b, double c, double d,
                            floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
     cdef floating slack = margin - s * x
@@ -32,7 +32,7 @@ cdef inline floating hinge(floating y, floating x, floating margin, floating b, 
     return 0 if slack <= 0 else slack
 
 
-cdef inline floating squared_hinge(floating y, floating x, floating margin, floating b, floating c, floating d,
+cdef inline floating squared_hinge(floating y, floating x, double margin, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
     cdef floating slack = margin - s * x
@@ -42,7 +42,7 @@ cdef inline floating squared_hinge(floating y, floating x, floating margin, floa
     return slack * slack
 
 
-cdef inline floating smoothed_hinge(floating y, floating x, floating gamma, floating corner, floating c, floating d,
+cdef inline floating smoothed_hinge(floating y, floating x, double gamma, double corner, double c, double d,
                                     floating* grad, floating* hess) noexcept nogil:
     """Huber's loss of the slack over gamma: with m = min(slack, gamma) both branches are m / gamma (slack - m / 2)."""
     cdef floating s = sign(y)
@@ -55,7 +55,7 @@ cdef inline floating smoothed_hinge(floating y, floating x, floating gamma, floa
     return part * (slack - m / 2)
 
 
-cdef inline floating modified_huber(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating modified_huber(floating y, floating x, double a, double b, double c, double d,
                                     floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
     cdef floating t = s * x
@@ -66,7 +66,7 @@ cdef inline floating modified_huber(floating y, floating x, floating a, floating
     return -4 * t if slack > 2 else slack * slack
 
 
-cdef inline floating perceptron(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating perceptron(floating y, floating x, double a, double b, double c, double d,
                                 floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
     cdef floating t = s * x
@@ -75,7 +75,7 @@ cdef inline floating perceptron(floating y, floating x, floating a, floating b, 
     return 0 if t >= 0 else -t
 
 
-cdef inline floating soft_margin(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating soft_margin(floating y, floating x, double a, double b, double c, double d,
                                  floating* grad, floating* hess) noexcept nogil:
     cdef floating tail, far
     cdef floating s = sign(y)
@@ -86,7 +86,7 @@ cdef inline floating soft_margin(floating y, floating x, floating a, floating b,
     return tail if t > 0 else tail - t
 
 
-cdef inline floating hinge_embedding(floating y, floating x, floating margin, floating b, floating c, floating d,
+cdef inline floating hinge_embedding(floating y, floating x, double margin, double b, double c, double d,
                                      floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
     cdef floating t = s * x
@@ -98,7 +98,7 @@ cdef inline floating hinge_embedding(floating y, floating x, floating margin, fl
     return low if slack <= low else slack
 
 
-cdef inline floating saturating(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating saturating(floating y, floating x, double a, double b, double c, double d,
                                 floating* grad, floating* hess) noexcept nogil:
     """log(1 - sigmoid(t)), what the generator of the minimax game lowers."""
     cdef floating tail, far
@@ -110,7 +110,7 @@ cdef inline floating saturating(floating y, floating x, floating a, floating b, 
     return -(tail + t) if t > 0 else -tail
 
 
-cdef inline floating least_squares_score(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating least_squares_score(floating y, floating x, double a, double b, double c, double d,
                                          floating* grad, floating* hess) noexcept nogil:
     cdef floating r = x - (1 if y > 0 else (0 if y <= 0 else y))
     grad[0] = r
@@ -118,7 +118,7 @@ cdef inline floating least_squares_score(floating y, floating x, floating a, flo
     return r * r / 2
 
 
-cdef inline floating wasserstein(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating wasserstein(floating y, floating x, double a, double b, double c, double d,
                                  floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
     cdef floating t = s * x

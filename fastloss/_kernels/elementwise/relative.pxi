@@ -16,8 +16,8 @@ cdef inline double difference(double x, double y, double* unit) noexcept nogil:
     return 0.5 * x - 0.5 * y if over else r
 
 
-cdef inline floating absolute_percentage_error(floating y, floating x, floating epsilon, floating scale, floating c,
-                                               floating d, floating* grad, floating* hess) noexcept nogil:
+cdef inline floating absolute_percentage_error(floating y, floating x, double epsilon, double scale, double c,
+                                               double d, floating* grad, floating* hess) noexcept nogil:
     cdef double unit
     cdef double r = difference(x, y, &unit)
     cdef double size = y if y > 0 else -y
@@ -28,8 +28,8 @@ cdef inline floating absolute_percentage_error(floating y, floating x, floating 
     return <floating> ((r if r > 0 else 0.0 - r) / floor * (unit * scale))
 
 
-cdef inline floating squared_percentage_error(floating y, floating x, floating epsilon, floating b, floating c,
-                                              floating d, floating* grad, floating* hess) noexcept nogil:
+cdef inline floating squared_percentage_error(floating y, floating x, double epsilon, double b, double c,
+                                              double d, floating* grad, floating* hess) noexcept nogil:
     cdef double unit
     cdef double r = difference(x, y, &unit)
     cdef double size = y if y > 0 else -y
@@ -40,8 +40,8 @@ cdef inline floating squared_percentage_error(floating y, floating x, floating e
     return <floating> (q * q)
 
 
-cdef inline floating symmetric_absolute_percentage_error(floating y, floating x, floating a, floating b, floating c,
-                                                         floating d, floating* grad, floating* hess) noexcept nogil:
+cdef inline floating symmetric_absolute_percentage_error(floating y, floating x, double a, double b, double c,
+                                                         double d, floating* grad, floating* hess) noexcept nogil:
     """2 |r| / D with D = |x| + |y|; the derivative is 4 sign(r) |y| / D^2 on y's side of 0, and 0 beyond."""
     cdef double size_y = y if y > 0 else -y
     cdef double size_x = x if x > 0 else -x
@@ -75,7 +75,7 @@ cdef inline double log_ratio(double r, double r_lo, double low) noexcept nogil:
     return log1p(q) + correction + (88.722839111673 if base_down > down else 0.0)       # 128 log 2
 
 
-cdef inline floating squared_log_error(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating squared_log_error(floating y, floating x, double a, double b, double c, double d,
                                        floating* grad, floating* hess) noexcept nogil:
     """L = log1p(x) - log1p(y) = +-log1p(|x - y| / (1 + min(x, y))); float64 is exact enough for float32 as it is."""
     cdef double low = x if x < y else y

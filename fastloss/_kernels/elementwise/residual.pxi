@@ -153,7 +153,7 @@ cdef inline double log_tail(double s) noexcept nogil:
 
 # Arithmetic, in both types ------------------------------------------------------------------------
 
-cdef inline floating squared_error(floating y, floating x, floating factor, floating b, floating c, floating d,
+cdef inline floating squared_error(floating y, floating x, double factor, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
     """factor r^2, factor 1 or 1/2."""
     cdef double r = <double> x - y
@@ -162,7 +162,7 @@ cdef inline floating squared_error(floating y, floating x, floating factor, floa
     return <floating> (factor * r * r)
 
 
-cdef inline floating absolute_error(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating absolute_error(floating y, floating x, double a, double b, double c, double d,
                                     floating* grad, floating* hess) noexcept nogil:
     cdef floating r = x - y
     grad[0] = 1 if r > 0 else (-1 if r < 0 else r)      # 0 at 0, NaN at NaN
@@ -170,7 +170,7 @@ cdef inline floating absolute_error(floating y, floating x, floating a, floating
     return 0 - r if r <= 0 else r                       # 0 - r: -r would make -0 of 0
 
 
-cdef inline floating mean_bias(floating y, floating x, floating a, floating b, floating c, floating d,
+cdef inline floating mean_bias(floating y, floating x, double a, double b, double c, double d,
                                floating* grad, floating* hess) noexcept nogil:
     cdef floating r = x - y
     grad[0] = 1 if r == r else r
@@ -178,7 +178,7 @@ cdef inline floating mean_bias(floating y, floating x, floating a, floating b, f
     return r
 
 
-cdef inline floating huber(floating y, floating x, floating delta, floating b, floating c, floating d,
+cdef inline floating huber(floating y, floating x, double delta, double b, double c, double d,
                            floating* grad, floating* hess) noexcept nogil:
     """r^2 / 2 up to delta, delta (|r| - delta / 2) beyond; with m = min(|r|, delta) both are m (|r| - m / 2)."""
     cdef double r = <double> x - y
@@ -189,7 +189,7 @@ cdef inline floating huber(floating y, floating x, floating delta, floating b, f
     return <floating> (m * (size - 0.5 * m))
 
 
-cdef inline floating smooth_l1(floating y, floating x, floating beta, floating b, floating c, floating d,
+cdef inline floating smooth_l1(floating y, floating x, double beta, double b, double c, double d,
                                floating* grad, floating* hess) noexcept nogil:
     """Huber's loss over beta; the slope |r| / beta is divided out first, so that no product overflows."""
     cdef double size = magnitude(y, x)
@@ -202,7 +202,7 @@ cdef inline floating smooth_l1(floating y, floating x, floating beta, floating b
     return <floating> (slope * (size - 0.5 * m))
 
 
-cdef inline floating quantile(floating y, floating x, floating under, floating over, floating c, floating d,
+cdef inline floating quantile(floating y, floating x, double under, double over, double c, double d,
                               floating* grad, floating* hess) noexcept nogil:
     """`under` is the quantile, the cost of a prediction that is too low; `over` is the rest to 1."""
     cdef double r = <double> x - y
@@ -212,7 +212,7 @@ cdef inline floating quantile(floating y, floating x, floating under, floating o
     return <floating> (slope * r + 0)                   # + 0: no -0 at a tie
 
 
-cdef inline floating expectile(floating y, floating x, floating under, floating over, floating c, floating d,
+cdef inline floating expectile(floating y, floating x, double under, double over, double c, double d,
                                floating* grad, floating* hess) noexcept nogil:
     cdef double r = <double> x - y
     cdef double factor = under if r < 0 else over
@@ -229,7 +229,7 @@ cdef inline double excess(double y, double x, double epsilon) noexcept nogil:
     return 0 if t <= 0 else t
 
 
-cdef inline floating epsilon_insensitive(floating y, floating x, floating epsilon, floating b, floating c, floating d,
+cdef inline floating epsilon_insensitive(floating y, floating x, double epsilon, double b, double c, double d,
                                          floating* grad, floating* hess) noexcept nogil:
     cdef double t = excess(y, x, epsilon)
     grad[0] = <floating> directed(0 if t <= 0 else 1, y, x)
@@ -237,8 +237,8 @@ cdef inline floating epsilon_insensitive(floating y, floating x, floating epsilo
     return <floating> t
 
 
-cdef inline floating squared_epsilon_insensitive(floating y, floating x, floating epsilon, floating b, floating c,
-                                                 floating d, floating* grad, floating* hess) noexcept nogil:
+cdef inline floating squared_epsilon_insensitive(floating y, floating x, double epsilon, double b, double c,
+                                                 double d, floating* grad, floating* hess) noexcept nogil:
     cdef double t = excess(y, x, epsilon)
     grad[0] = <floating> directed(2 * t, y, x)
     hess[0] = 0 if magnitude(y, x) < epsilon else 2

@@ -118,7 +118,7 @@ class RootMeanSquaredError(RootMeanLoss):
 
 @loss("rmsle", "root_mean_squared_logarithmic_error")
 class RootMeanSquaredLogError(RootMeanLoss):
-    r"""Root mean squared logarithmic error: the root of the mean squared difference of ``log1p``.
+    r"""Root mean squared logarithmic error: the root of the mean of `SquaredLogError`.
 
     With :math:`d_i = \log(1 + \hat y_i) - \log(1 + y_i)`, the weights :math:`w_i` and their sum :math:`W`,
 
@@ -175,7 +175,7 @@ class VarianceRatioLoss(AggregateLoss):
 
 @loss("r2_loss", "fvu")
 class FractionOfVarianceUnexplained(VarianceRatioLoss):
-    r"""Fraction of variance unexplained: one minus the coefficient of determination :math:`R^2`.
+    r"""Fraction of variance unexplained: 1 - R2, the coefficient of determination.
 
     With the weights :math:`w_i` and the targets' weighted mean :math:`\bar y`,
 

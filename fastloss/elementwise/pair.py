@@ -19,7 +19,7 @@ class PairLoss(Loss):
     def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
         if x != (*y, 2):
             raise ValueError(
-                f"{type(self).__name__}: y_pred has shape {x}, must be {(*y, 2)}, two predictions for each target"
+                f"{type(self).__name__}: y_pred has shape {x}, must be {(*y, 2)}: two predictions for each of y_true's {y}"
             )
 
     def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
@@ -94,7 +94,7 @@ class GaussianNLL(PairLoss):
 
 @loss("rmse_with_uncertainty")
 class GaussianNLLLogSigma(PairLoss):
-    r"""Gaussian negative log-likelihood of a predicted mean and logarithm of the standard deviation.
+    r"""Gaussian negative log-likelihood of a predicted mean and log standard deviation.
 
     With the mean :math:`\mu` and :math:`s = \log \sigma` predicted for each target, and the standard score
     :math:`q = (\mu - y) e^{-s}`,
@@ -240,9 +240,9 @@ class MultiQuantile(Loss):
 
     .. math::
 
-        \ell_k = \max(-\tau_k r_k,\, (1 - \tau_k) r_k)
-        \qquad \ell_k' = \begin{cases} -\tau_k & r_k \le 0 \\ 1 - \tau_k & r_k > 0 \end{cases}
-        \qquad \ell_k'' = 0
+        \ell = \max(-\tau_k r_k,\, (1 - \tau_k) r_k)
+        \qquad \ell' = \begin{cases} -\tau_k & r_k \le 0 \\ 1 - \tau_k & r_k > 0 \end{cases}
+        \qquad \ell'' = 0
 
     Parameters
     ----------

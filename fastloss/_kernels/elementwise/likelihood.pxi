@@ -38,8 +38,9 @@ cdef inline double poisson_ratios(double y, double rate, double* hess) noexcept 
     """y / rate and y / rate^2, by way of a tiny y times 2^300; 0 for y = 0, whatever the rate."""
     cdef double up = 2.037035976334486e90 if y < 1e-200 else 1.0
     cdef double ratio = y * up / rate
-    hess[0] = 0.0 if y == 0 else ratio / (rate * up)
-    return 0.0 if y == 0 else ratio / up
+    cdef bint none = (y == 0) & (rate == rate)
+    hess[0] = 0.0 if none else ratio / (rate * up)
+    return 0.0 if none else ratio / up
 
 
 cdef inline double poisson_identity(double y, double x, double epsilon, double b, double c, double d, double* grad,
@@ -157,7 +158,7 @@ cdef inline double tweedie_identity(double y, double x, double power, double b, 
     cdef double third = two_sum(-1.0, -power, &third_lo)
     cdef double log_x = log_dd(x, 0.0, &log_lo)
     cdef double size = y if y > 0 else -y
-    cdef double m = x if size < x else size
+    cdef double m = size if size >= x else x
     cdef double share = x / m, target = y / m
     grad[0] = times_power(x - y, 1.0, log_x, log_lo, -power, 0.0)
     hess[0] = times_power(m, second * share + power * target, log_x, log_lo, third, third_lo)

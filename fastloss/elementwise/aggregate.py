@@ -138,6 +138,8 @@ class RootMeanSquaredLogError(RootMeanLoss):
     whole sample: the reduction is "mean", the Hessian is not diagonal, and the state is that of
     `SquaredLogError`, so that the loss of merged states is the square root of their mean.
 
+    Numerics: those of `SquaredLogError`, whose squares of logarithms neither overflow nor cancel.
+
     References
     ----------
     .. [1] C. Tofallis, "A better measure of relative prediction accuracy for model selection and model

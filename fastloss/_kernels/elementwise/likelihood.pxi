@@ -76,18 +76,16 @@ cdef inline double exp_split(double hi, double lo, double* factor) noexcept nogi
 
 cdef inline floating gamma_log(floating y, floating x, floating a, floating b, floating c, floating d, floating* grad,
                                floating* hess) noexcept nogil:
-    """x + y e^-x, the exponential in two halves in float32."""
-    cdef floating ratio, e
-    cdef double factor
+    """x + y e^-x; the range of float64 is wide enough for float32."""
+    cdef double ratio, factor
     if floating is float:
-        e = fl_exp_f32(-x / 2)
-        ratio = y * e * e
+        ratio = y * exp(-x)
     else:
-        e = exp_split(-x, 0.0, &factor)
-        ratio = y * e * factor
-    grad[0] = 1 - ratio
-    hess[0] = ratio
-    return ratio + (x if x > -INFINITY else 0)
+        ratio = y * exp_split(-x, 0.0, &factor)
+        ratio = ratio * factor
+    grad[0] = <floating> (1.0 - ratio)
+    hess[0] = <floating> ratio
+    return <floating> (ratio + (x if x > -INFINITY else 0))
 
 
 cdef inline double gamma_identity(double y, double x, double a, double b, double c, double d, double* grad,

@@ -17,6 +17,8 @@ LEVELS = {
 # Both -fno flags are value-safe and let branches become selects; contraction is off so that every loop
 # compiled from one formula rounds alike. Never -ffast-math: it would flush subnormals process-wide.
 OPTIMISED = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-g0"]
+# A formula that the compiler's size limits leave as a call stops the vectoriser: inlining is not left to them.
+INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline, unused))")]
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
 # FASTLOSS_BUILD chooses one: what ships, one that checks bounds and invariants, one under the sanitizers.
 BUILDS: dict[str, dict] = {
@@ -51,6 +53,7 @@ def extension(name: str, level_flags: list[str], depends: list[str]) -> Extensio
         [name.replace(".", "/") + ".pyx"],
         include_dirs=["fastloss/_kernels"],
         depends=depends,
+        define_macros=INLINE,
         extra_compile_args=[*build["cflags"], *level_flags, "-fopenmp"],
         extra_link_args=[*build["ldflags"], "-fopenmp"],
     )

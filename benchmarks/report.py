@@ -16,6 +16,14 @@ from typing import Any, TypeAlias
 OURS = ("fastloss", "fastloss_reused")
 UNITS = ((1e-6, "µs", 1e6), (1e-3, "µs", 1e6), (1.0, "ms", 1e3), (float("inf"), "s", 1.0))
 
+# What the plot shows of each loss: the label and Matplotlib's code of color and marker.
+SERIES = {
+    "numpy": ("NumPy", "C7s"),
+    "best": ("best other library", "C1^"),
+    "fastloss_reused": ("fastloss, grad_out reused", "C9D"),
+    "fastloss": ("fastloss", "C0o"),
+}
+
 # The medians in seconds of the contenders of each (size, loss, work).
 Results: TypeAlias = dict[tuple[str, str, str], dict[str, float]]
 
@@ -69,7 +77,7 @@ def report(document: dict[str, Any]) -> str:
     header = ("loss", "work", "fastloss", "`grad_out` reused", "NumPy takes", "best peer takes", "of memory bandwidth")
     parts = [
         "# Benchmarks",
-        f"{processor}, {infos[0]['threads']} threads; Python {machine['python_version']}, {libraries}.",
+        f"{processor}, threads: {infos[0]['threads']}; Python {machine['python_version']}, {libraries}.",
         "Medians, float32, of the mean of each loss, or of the mean and its gradient in a new array. The times of"
         " others are multiples of fastloss's. The memory bandwidth was measured in the same run: reading both arrays,"
         " and with the gradient, which then goes into a reused array, writing one.",
@@ -87,35 +95,29 @@ def plot(document: dict[str, Any], target: Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    results = {key: group for key, group in medians(document).items() if "memory" in group}
-    if not results:
+    # One panel for each work: the groups by loss, each with its best peer under that name.
+    panels: dict[str, dict[str, dict[str, float]]] = {}
+    for (_, loss, work), group in medians(document).items():
+        if "memory" in group:
+            peer = best_peer(group)
+            panels.setdefault(work, {})[loss] = group | ({"best": group[peer]} if peer else {})
+    if not panels:
         raise SystemExit("nothing to plot: the results have no large arrays with the memory measured")
-    names = list(dict.fromkeys(loss for _, loss, _ in results))
-    works = list(dict.fromkeys(work for *_, work in results))
-    figure, panels = pyplot.subplots(
-        1,
-        len(works),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-        figsize=(5 * len(works) + 1, 0.22 * len(names) + 2),
-    )
-    for work, panel in zip(works, panels[0], strict=True):
-        points: dict[str, list[tuple[float, int]]] = {}
-        for (_, loss, at), group in results.items():
-            peer = best_peer(group) if at == work else None
-            shown = {"fastloss": "fastloss", "fastloss_reused": "fastloss, grad_out reused", "numpy": "NumPy"}
-            for who, label in (shown | ({peer: "best other library"} if peer else {})).items():
-                if at == work and who in group:
-                    points.setdefault(label, []).append((group[who] / group["memory"], names.index(loss)))
-        for marker, (label, places) in zip("o*^s", points.items(), strict=False):
-            panel.plot(*zip(*places, strict=True), marker, label=label)
-        panel.axvline(1, color="black", linewidth=1)
-        panel.set(xscale="log", title=work.replace("_", " "), xlabel="time, in units of what the memory takes")
-        panel.set_yticks(range(len(names)), names)
-        panel.grid(alpha=0.3)
-        panel.legend()
-    panels[0][0].invert_yaxis()
+    names = list(dict.fromkeys(loss for groups in panels.values() for loss in groups))
+    size = 5 * len(panels) + 1, 0.22 * len(names) + 2
+    figure, axes = pyplot.subplots(1, len(panels), sharey=True, squeeze=False, layout="constrained", figsize=size)
+    for axis, (work, groups) in zip(axes[0], panels.items(), strict=True):
+        for who, (label, style) in SERIES.items():
+            places = [
+                (group[who] / group["memory"], names.index(loss)) for loss, group in groups.items() if who in group
+            ]
+            axis.plot([x for x, _ in places], [y for _, y in places], style, label=label)
+        axis.axvline(1, color="black", linewidth=1)
+        axis.set(xscale="log", title=work.replace("_", " "), xlabel="time, in units of what the memory takes")
+        axis.set_yticks(range(len(names)), names)
+        axis.grid(alpha=0.3)
+    axes[0][0].invert_yaxis()
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=len(SERIES))
     figure.savefig(target, dpi=150)
     pyplot.close(figure)
 

@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     threads = workload("squared_error", 1).threads
     text = (
-        f"Ratios of times, fastloss's below; {options.size:,} elements unless said, float32, {threads} threads;"
+        f"Ratios of times, fastloss's below; {options.size:,} elements unless said, float32, threads: {threads};"
         f" medians of {options.rounds} rounds in which the contenders take turns.\n\n"
         + markdown(("target", "at least", "measured", "reached", "how"), cells)
         + "\n"

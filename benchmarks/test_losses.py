@@ -12,15 +12,16 @@ from fastloss import registry
 
 pytestmark = pytest.mark.filterwarnings("default")  # the warnings of peers are not ours
 
-SECONDS = {"small": 0.05, "cache": 0.1, "large": 1.0}  # to spend on each benchmark
+SHARES = {"small": 0.05, "cache": 0.1, "large": 1.0}  # of --benchmark-max-time, which is a second by default
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    seconds = float(metafunc.config.getoption("benchmark_max_time"))
     cases = [
         pytest.param(
             name, work, size, who, bind,
             id=f"{name}-{work}-{size}-{who}",
-            marks=pytest.mark.benchmark(group=f"{name} {work} {size}", max_time=SECONDS[size], min_rounds=3),
+            marks=pytest.mark.benchmark(group=f"{name} {work} {size}", max_time=seconds * SHARES[size], min_rounds=3),
         )
         for name in registry
         for size in SIZES

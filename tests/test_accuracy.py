@@ -14,6 +14,7 @@ from tests.exact import Exact
 # float arithmetic starts from) of the sum of its absolute terms.
 ALLOWED = {np.float64: 4.0, np.float32: 2.0}
 CANCELLING = 4.0
+COUNT = 40  # points a loss and type
 
 # Where a loss needs more, with what was measured: (function name, dtype, "value" | "grad" | "hess") -> units.
 EXCEPTIONS: dict[tuple[str, type, str], float] = {}
@@ -113,7 +114,7 @@ def test_within_units_in_the_last_place(loss, dtype):
     if loss.aggregate or loss.function_name == "multi_quantile":
         pytest.skip("made of losses that are tested themselves")
     rng = np.random.default_rng(7)
-    y, x = points(loss, dtype, rng, 120)
+    y, x = points(loss, dtype, rng, COUNT)
     seconds = None
     if loss.pair:
         seconds = within(loss.domains()[2], dtype, rng, 4 * len(y))[: len(y)]

@@ -112,7 +112,7 @@ def test_report(results, tmp_path):
     pytest.importorskip("matplotlib")
     report.main([str(results), "-o", str(tmp_path / "REPORT.md"), "--plot", str(tmp_path / "REPORT.png")])
     text = (tmp_path / "REPORT.md").read_text()
-    assert "x86_64, 2 threads; Python 3.13.0, numpy 2.4.0." in text
+    assert "x86_64, threads: 2; Python 3.13.0, numpy 2.4.0." in text
     assert "## 5,000 elements" in text
     assert "| `huber` | value | 2 ms |  | 4× | 2.5× jax_jit | 50% |" in text
     assert "| `huber` | value and grad | 4 ms | 2 ms | 7.5× |  | 75% |" in text

@@ -14,7 +14,7 @@ from fastloss._parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, SIGN
 def _check_columns(owner: str, y: tuple[int, ...], x: tuple[int, ...], columns: int) -> None:
     """`columns` predictions for each target, along a last axis."""
     if x[-1:] != (columns,):
-        raise ValueError(f"{owner}: y_pred has shape {x}, must be {(*y, columns)}: {columns} predictions for each target")
+        raise ValueError(f"{owner}: y_pred has shape {x}, must be {(*y, columns)}: {columns} predictions per target")
     if y != x[:-1]:
         raise ValueError(f"{owner}: y_true has shape {y}, must be {x[:-1]}, y_pred's {x} without its last axis")
 

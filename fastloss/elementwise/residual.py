@@ -711,7 +711,7 @@ class Barron(Loss):
         if k == 0:
             return "BARRON_QUADRATIC", (self.c,)
         if abs(self.alpha) < 2.0**-70:  # less than a rounding from the limit
-            return StudentTNLL.kernel, (self.c, 2.0, 1.0)
+            return StudentTNLL.kernel, (self.c, 2.0, 1.0, 1.0)
         return self.kernel, (self.alpha, self.c, k)
 
 
@@ -952,4 +952,4 @@ class StudentTNLL(Loss):
     scale: float = number(1.0, POSITIVE)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.scale, self.df, 0.5 * (self.df + 1.0))
+        return self.kernel, (self.scale, self.df, 0.5 * (self.df + 1.0), (self.df + 1.0) / self.df)

@@ -34,11 +34,11 @@ def binary_cross_entropy_grad(y, z, pos_weight=1.0, label_smoothing=0.0):
 def binary_cross_entropy_probability(y, p, eps=0.0, log_clamp=0.0):
     if eps:
         p = np.clip(p, eps, 1 - eps)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         yes, no = np.log(p), np.log1p(-p)
-    if log_clamp:
-        yes, no = np.maximum(yes, log_clamp), np.maximum(no, log_clamp)
-    return -np.where(y == 0, 0, y * yes) - np.where(y == 1, 0, (1 - y) * no)
+        if log_clamp:
+            yes, no = np.maximum(yes, log_clamp), np.maximum(no, log_clamp)
+        return -np.where(y == 0, 0, y * yes) - np.where(y == 1, 0, (1 - y) * no)
 
 
 def binary_cross_entropy_probability_grad(y, p, eps=0.0, log_clamp=0.0):
@@ -66,7 +66,7 @@ def slide_grad(y, z, mu=0.5):
 
 def cross_entropy_lambda(y, z, weight=1.0):
     u = weight * softplus(z)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return (1 - y) * u - np.where(y == 0, 0, y * np.log(-np.expm1(-u)))
 
 

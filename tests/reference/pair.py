@@ -1,12 +1,14 @@
 """Losses of two predictions for each target, and of several quantiles."""
 
+import math
+
 import numpy as np
 
 
 def gaussian_nll(y, x, full=False, eps=1e-6):
     variance = np.maximum(x[..., 1], eps)
     values = 0.5 * (np.log(variance) + np.square(x[..., 0] - y) / variance)
-    return values + 0.5 * float(np.log(2 * np.pi)) if full else values
+    return values + 0.5 * np.log(2 * np.pi) if full else values
 
 
 def gaussian_nll_grad(y, x, full=False, eps=1e-6):
@@ -26,7 +28,7 @@ def gaussian_nll_log_sigma_grad(y, x):
 
 
 def laplace_nll(y, x):
-    return x[..., 1] + float(np.log(2)) + np.abs(x[..., 0] - y) * np.exp(-x[..., 1])
+    return x[..., 1] + math.log(2) + np.abs(x[..., 0] - y) * np.exp(-x[..., 1])
 
 
 def laplace_nll_grad(y, x):
@@ -35,11 +37,12 @@ def laplace_nll_grad(y, x):
 
 
 def margin_ranking(y, x, margin=0.0):
-    return np.maximum(0, margin - np.where(y > 0, 1, -1).astype(x.dtype) * (x[..., 0] - x[..., 1]))
+    return np.maximum(0, margin - np.where(y > 0, x.dtype.type(1), x.dtype.type(-1)) * (x[..., 0] - x[..., 1]))
 
 
 def margin_ranking_grad(y, x, margin=0.0):
-    slope = np.where(margin_ranking(y, x, margin) > 0, np.where(y > 0, 1, -1), 0).astype(x.dtype)
+    sign = np.where(y > 0, x.dtype.type(1), x.dtype.type(-1))
+    slope = np.where(margin_ranking(y, x, margin) > 0, sign, 0)
     return np.stack([-slope, slope], axis=-1)
 
 

@@ -181,7 +181,9 @@ cdef inline double clipped_asymmetric_focal(double y, double z, double gamma_pos
     """For y = 0 p^gamma (-log(1 - p)), p = sigmoid(z) - clip: a double-double, as it cancels."""
     cdef double g, h, tiny, product_lo, share_lo, p_lo, log_lo, power_lo
     cdef double value = focal(y, z, 1, gamma_positive, 0, False, False, &g, &h)
-    cdef double e = exp_dd(z if z < 0 else -z, &tiny)
+    cdef double size = -z if z < 0 else z
+    cdef double near = 1000 if size > 1000 else size            # as in `focal`, so that the exponential is shared
+    cdef double e = exp_dd(-near, &tiny)
     cdef double bottom = 1 + e
     cdef double bottom_lo = (e - (bottom - 1)) + tiny
     cdef double far = e / bottom

@@ -89,11 +89,13 @@ cdef inline floating soft_margin(floating y, floating x, floating a, floating b,
 cdef inline floating hinge_embedding(floating y, floating x, floating margin, floating b, floating c, floating d,
                                      floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
-    cdef floating slack = x if s > 0 else margin - x + 0 * s
-    cdef bint flat = (s < 0) & (slack <= 0)
-    grad[0] = 0 if flat else (s if slack == slack else slack)
+    cdef floating t = s * x
+    cdef floating slack = t if y > 0 else margin + t
+    cdef floating slope = s if slack == slack else slack
+    cdef floating low = -INFINITY if y > 0 else 0       # pairs that match have no floor
+    grad[0] = 0 if slack <= low else slope
     hess[0] = 0 if slack == slack else slack
-    return 0 if flat else slack
+    return low if slack <= low else slack
 
 
 cdef inline floating saturating(floating y, floating x, floating a, floating b, floating c, floating d,

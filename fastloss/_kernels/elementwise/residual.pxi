@@ -465,24 +465,25 @@ cdef inline double wing(double y, double x, double width, double curvature, doub
     return curve if near else line
 
 
-cdef inline double student_t(double y, double x, double c, double k, double factor, double d,
+cdef inline double student_t(double y, double x, double c, double k, double factor, double rate,
                              double* grad, double* hess) noexcept nogil:
-    """factor log1p(w), w = (r / c)^2 / k; the limit of alpha = 0 of `barron` as well."""
-    cdef double low, w_low
+    """factor log1p(w), w = (r / c)^2 / k, rate = 2 factor / k; the limit of alpha = 0 of `barron` as well."""
+    cdef double low, w_low, rest
     cdef double size = exact_magnitude(y, x, &low)
     cdef bint near = is_near(size, c)
     cdef double w = scaled_square(size, low, c, k, &w_low)
-    cdef bint inner = near & (w <= 1)
-    cdef double inverse = 1 / w
-    cdef double v = w if inner else (inverse if near else 0)
-    cdef double rest = ((1 - w) - w_low) / (1 + w)
-    cdef double slope = size / c / c / k
-    cdef double outer = 1 / size
-    cdef double rate = 1 / c / c / k
-    grad[0] = directed(2 * factor * (slope if inner else outer) / (1 + v), y, x)
-    slope = outer / size
-    hess[0] = 2 * factor * (rest if near else -1) * (rate if inner else slope) / (1 + v)
-    return factor * log1p_scaled(w, near)
+    cdef double one = two_sum(1, w, &rest)
+    cdef bint far = (w if near else 1e30) >= 1e30                       # 1 + w is w
+    cdef double tiny = size / c * (0.5 * rate) * (size / c)             # w may be subnormal, this not
+    cdef double slope = size / c * (rate / c) / one
+    cdef double bend = divided(1 - w, -w_low, one, rest + w_low)
+    cdef double outer = 2 * factor / size
+    bend = divided(bend * (rate / c), 0, one, rest + w_low) / c
+    grad[0] = directed(outer if far else slope, y, x)
+    outer = -outer / size
+    hess[0] = outer if far else bend
+    outer = factor * log1p_scaled(w, near)
+    return tiny if size < 1e-140 * c else outer
 
 
 cdef void residual(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,

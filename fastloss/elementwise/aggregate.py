@@ -118,7 +118,7 @@ class RootMeanSquaredError(RootMeanLoss):
 
 @loss("rmsle", "root_mean_squared_logarithmic_error")
 class RootMeanSquaredLogError(RootMeanLoss):
-    r"""Root mean squared logarithmic error: the root of the mean squared difference of ``log1p``.
+    r"""Root mean squared logarithmic error: the root of the mean of `SquaredLogError`.
 
     With :math:`d_i = \log(1 + \hat y_i) - \log(1 + y_i)`, the weights :math:`w_i` and their sum :math:`W`,
 
@@ -137,6 +137,8 @@ class RootMeanSquaredLogError(RootMeanLoss):
     Domain: `y_true` and `y_pred` are greater than -1. The gradient at :math:`L = 0` is 0. It is a loss of the
     whole sample: the reduction is "mean", the Hessian is not diagonal, and the state is that of
     `SquaredLogError`, so that the loss of merged states is the square root of their mean.
+
+    Numerics: those of `SquaredLogError`, whose squares of logarithms neither overflow nor cancel.
 
     References
     ----------
@@ -175,7 +177,7 @@ class VarianceRatioLoss(AggregateLoss):
 
 @loss("r2_loss", "fvu")
 class FractionOfVarianceUnexplained(VarianceRatioLoss):
-    r"""Fraction of variance unexplained: one minus the coefficient of determination :math:`R^2`.
+    r"""Fraction of variance unexplained: 1 - R2, the coefficient of determination.
 
     With the weights :math:`w_i` and the targets' weighted mean :math:`\bar y`,
 

@@ -80,7 +80,9 @@ class Poisson(Loss):
 
 @loss("gamma_nll")
 class Gamma(Loss):
-    r"""Gamma negative log-likelihood of positive amounts, the prediction being the logarithm of their mean.
+    r"""Gamma negative log-likelihood of positive amounts.
+
+    The prediction is the logarithm of their mean.
 
     .. math::
 

@@ -11,16 +11,21 @@ from fastloss._call import FLOAT64, Array
 from fastloss._parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, SIGN
 
 
+def _check_columns(owner: str, y: tuple[int, ...], x: tuple[int, ...], columns: int) -> None:
+    """`columns` predictions for each target, along a last axis."""
+    if x[-1:] != (columns,):
+        raise ValueError(f"{owner}: y_pred has shape {x}, must be {(*y, columns)}: {columns} predictions per target")
+    if y != x[:-1]:
+        raise ValueError(f"{owner}: y_true has shape {y}, must be {x[:-1]}, y_pred's {x} without its last axis")
+
+
 class PairLoss(Loss):
     """A loss of the two predictions that `y_pred` holds for each target along its last axis."""
 
     pair = True
 
     def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
-        if x != (*y, 2):
-            raise ValueError(
-                f"{type(self).__name__}: y_pred has shape {x}, must be {(*y, 2)}, two predictions for each target"
-            )
+        _check_columns(type(self).__name__, y, x, 2)
 
     def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
         return y, x[..., 0], x[..., 1]
@@ -94,7 +99,7 @@ class GaussianNLL(PairLoss):
 
 @loss("rmse_with_uncertainty")
 class GaussianNLLLogSigma(PairLoss):
-    r"""Gaussian negative log-likelihood of a predicted mean and logarithm of the standard deviation.
+    r"""Gaussian negative log-likelihood of a predicted mean and log standard deviation.
 
     With the mean :math:`\mu` and :math:`s = \log \sigma` predicted for each target, and the standard score
     :math:`q = (\mu - y) e^{-s}`,
@@ -240,9 +245,9 @@ class MultiQuantile(Loss):
 
     .. math::
 
-        \ell_k = \max(-\tau_k r_k,\, (1 - \tau_k) r_k)
-        \qquad \ell_k' = \begin{cases} -\tau_k & r_k \le 0 \\ 1 - \tau_k & r_k > 0 \end{cases}
-        \qquad \ell_k'' = 0
+        \ell = \max(-\tau_k r_k,\, (1 - \tau_k) r_k)
+        \qquad \ell' = \begin{cases} -\tau_k & r_k \le 0 \\ 1 - \tau_k & r_k > 0 \end{cases}
+        \qquad \ell'' = 0
 
     Parameters
     ----------
@@ -261,6 +266,8 @@ class MultiQuantile(Loss):
 
     Domain: `y_true` and `y_pred` are any real numbers. The derivative at :math:`r_k = 0` is :math:`-\tau_k`.
     Nothing keeps the predicted quantiles from crossing.
+
+    Numerics: a residual that overflows is halved first. The result is linear in it and needs no more care.
 
     References
     ----------
@@ -282,11 +289,7 @@ class MultiQuantile(Loss):
         return self.kernel, ()
 
     def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
-        if x != (*y, len(self.quantiles)):
-            raise ValueError(
-                f"MultiQuantile: y_pred has shape {x}, must be {(*y, len(self.quantiles))},"
-                f" one column for each of the {len(self.quantiles)} quantiles"
-            )
+        _check_columns(type(self).__name__, y, x, len(self.quantiles))
 
     def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
         quantiles = np.array(self.quantiles, np.float64)

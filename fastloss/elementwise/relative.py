@@ -8,7 +8,7 @@ from fastloss._parameters import POSITIVE, Domain
 
 @loss("msle", "mean_squared_logarithmic_error", "squared_logarithmic_error")
 class SquaredLogError(Loss):
-    r"""Squared logarithmic error: the squared difference of ``log1p``, for amounts over orders of magnitude.
+    r"""Squared logarithmic error, for amounts over orders of magnitude.
 
     With :math:`L = \log(1 + \hat y) - \log(1 + y)`,
 
@@ -146,7 +146,7 @@ class SquaredPercentageError(Loss):
 
 @loss("smape", "symmetric_mean_absolute_percentage_error")
 class SymmetricAbsolutePercentageError(Loss):
-    r"""Symmetric absolute percentage error: the residual in units of the mean size of target and prediction.
+    r"""Symmetric absolute percentage error: relative to target and prediction alike.
 
     With the residual :math:`r = \hat y - y` and :math:`m = (|\hat y| + |y|) / 2`,
 

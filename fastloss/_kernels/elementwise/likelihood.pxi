@@ -38,8 +38,9 @@ cdef inline double poisson_ratios(double y, double rate, double* hess) noexcept 
     """y / rate and y / rate^2, by way of a tiny y times 2^300; 0 for y = 0, whatever the rate."""
     cdef double up = 2.037035976334486e90 if y < 1e-200 else 1.0
     cdef double ratio = y * up / rate
-    hess[0] = 0.0 if y == 0 else ratio / (rate * up)
-    return 0.0 if y == 0 else ratio / up
+    cdef bint none = (y == 0) & (rate == rate)
+    hess[0] = 0.0 if none else ratio / (rate * up)
+    return 0.0 if none else ratio / up
 
 
 cdef inline double poisson_identity(double y, double x, double epsilon, double b, double c, double d, double* grad,
@@ -75,18 +76,16 @@ cdef inline double exp_split(double hi, double lo, double* factor) noexcept nogi
 
 cdef inline floating gamma_log(floating y, floating x, double a, double b, double c, double d, floating* grad,
                                floating* hess) noexcept nogil:
-    """x + y e^-x, the exponential in two halves in float32."""
-    cdef floating ratio, e
-    cdef double factor
+    """x + y e^-x; the range of float64 is wide enough for float32."""
+    cdef double ratio, factor
     if floating is float:
-        e = fl_exp_f32(-x / 2)
-        ratio = y * e * e
+        ratio = y * exp(-x)
     else:
-        e = exp_split(-x, 0.0, &factor)
-        ratio = y * e * factor
-    grad[0] = 1 - ratio
-    hess[0] = ratio
-    return ratio + (x if x > -INFINITY else 0)
+        ratio = y * exp_split(-x, 0.0, &factor)
+        ratio = ratio * factor
+    grad[0] = <floating> (1.0 - ratio)
+    hess[0] = <floating> ratio
+    return <floating> (ratio + (x if x > -INFINITY else 0))
 
 
 cdef inline double gamma_identity(double y, double x, double a, double b, double c, double d, double* grad,
@@ -157,7 +156,7 @@ cdef inline double tweedie_identity(double y, double x, double power, double b, 
     cdef double third = two_sum(-1.0, -power, &third_lo)
     cdef double log_x = log_dd(x, 0.0, &log_lo)
     cdef double size = y if y > 0 else -y
-    cdef double m = x if size < x else size
+    cdef double m = size if size >= x else x
     cdef double share = x / m, target = y / m
     grad[0] = times_power(x - y, 1.0, log_x, log_lo, -power, 0.0)
     hess[0] = times_power(m, second * share + power * target, log_x, log_lo, third, third_lo)

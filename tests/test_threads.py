@@ -213,7 +213,7 @@ def digest(_=None):
     return value, ONE(y, x), gradient.tobytes()
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork")
 
 
 @linux

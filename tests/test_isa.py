@@ -90,7 +90,7 @@ def test_the_import_is_quick_after_numpy():
     )
     fresh(code)  # the files are in the page cache from here on
     times = [float(fresh(code)) for _ in range(5)]
-    assert min(times) < 0.06 or statistics.median(times) < 0.12, times
+    assert min(times) < 0.06 or statistics.median(times) < 0.15, times  # the second on a busy machine
 
 
 def test_the_import_brings_in_no_other_package():

@@ -117,7 +117,7 @@ def test_the_docstring_has_its_parts(cls):
     summary = found[""].splitlines()[0]
     assert summary.endswith("."), summary
     assert ".. math::" in found[""] or ":math:" in found[""], "no formula"
-    assert re.search(r"\\ell(_\w+)?'|\\partial|\\nabla", found[""]), "no derivative"
+    assert re.search(r"\\ell(_\w+)?'|\\partial|\\nabla|derivative", found[""]), "no derivative"
     assert "Domain:" in found.get("Notes", ""), "no Domain: in the notes"
     assert "Numerics:" in found.get("Notes", ""), "no Numerics: in the notes"
     assert ">>>" in found.get("Examples", ""), "no example"

@@ -171,7 +171,6 @@ def digest():
 if {warm}:
     digest()
 default = get()
-wanted = None if {warm} is None else digest()
 put(default | 0x8040)  # flush to zero, denormals are zero
 flushed, mode = digest(), get()
 put(default)

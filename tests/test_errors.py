@@ -65,9 +65,9 @@ def test_shapes_are_never_broadcast(any_default, name):
     y, x = case(any_default, 12)
     for bad in (y[:, np.newaxis], y[np.newaxis], y[:1], y[0], y[:11], y.reshape(3, 4), np.zeros((0,))):
         if bad.shape != y.shape and (bad.ndim, x.ndim) != (2, 1):
-            with pytest.raises(ValueError, match=rf"^{name}: y_true has shape .*, must "):
+            with pytest.raises(ValueError, match=rf"^{name}: y_(true|pred) has shape .*, must "):
                 any_default(bad, x)
-    with pytest.raises(ValueError, match=rf"^{name}: y_true has shape"):
+    with pytest.raises(ValueError, match=rf"^{name}: y_(true|pred) has shape"):
         any_default(y, x[:-1])
 
 
@@ -388,7 +388,15 @@ def test_a_swap_that_can_be_seen_is_named(any_default, name):
 
 # Parameters ---------------------------------------------------------------------------------------
 
-FIELDS = [(cls, field) for cls in registry.values() for field in dataclasses.fields(cls)]
+FIELDS = [
+    (cls, field) for cls in registry.values() for field in dataclasses.fields(cls) if "several" not in field.metadata
+]
+SEQUENCES = [
+    (cls, field)
+    for cls in registry.values()
+    for field in dataclasses.fields(cls)
+    if field not in [other for _, other in FIELDS]
+]
 
 
 @pytest.fixture(params=FIELDS, ids=lambda pair: f"{pair[0].__name__}.{pair[1].name}")
@@ -433,6 +441,24 @@ def test_a_parameter_may_be_any_kind_of_number(field):
         assert type(getattr(loss, parameter.name)) is float
         if kind is not np.float32:
             assert loss == cls()
+
+
+@pytest.mark.parametrize(("cls", "parameter"), SEQUENCES)
+def test_a_sequence_outside_its_domain_is_refused(cls, parameter):
+    owner, name, domain = cls.__name__, parameter.name, parameter.metadata["domain"]
+    good = parameter.default[0]
+    for bad in [v for v in outside(domain) if math.isfinite(v)]:
+        with refuses(ValueError, f"{owner}: {name}[1] is {bad:g}, must be {domain}"):
+            cls(**{name: [good, bad]})
+    for bad in (math.nan, math.inf):
+        with refuses(ValueError, f"{owner}: {name}[0] is {bad}, must be finite"):
+            cls(**{name: (bad, good)})
+    for bad in (None, 0.5, "0.5", ["0.5"], [None], [[0.5]], [True]):
+        with pytest.raises(TypeError, match=rf"^{owner}: {name}(\[0\])? is .*, must be a "):
+            cls(**{name: bad})
+    with refuses(ValueError, f"{owner}: {name} is empty, must hold at least one number"):
+        cls(**{name: []})
+    assert cls(**{name: np.array(parameter.default)}) == cls(**{name: list(parameter.default)}) == cls()
 
 
 def test_an_unknown_parameter_is_refused():

@@ -50,8 +50,10 @@ def case(loss, dtype=np.float64, n=N):
 
 
 def close(actual, wanted, tolerance):
-    scale = np.max(np.abs(wanted), initial=1e-300)
-    np.testing.assert_allclose(actual, wanted, rtol=tolerance, atol=tolerance * float(scale))
+    with np.errstate(over="ignore"):
+        wanted = wanted.astype(actual.dtype).astype(np.float64)
+    scale = np.max(np.abs(wanted[np.isfinite(wanted)]), initial=1e-300)
+    np.testing.assert_allclose(actual.astype(np.float64), wanted, rtol=tolerance, atol=tolerance * float(scale))
 
 
 # Values and reductions ----------------------------------------------------------------------------
@@ -76,6 +78,8 @@ def test_gradients_are_those_of_the_reference(loss, wide):
 def test_reductions_are_numpys_of_the_values(loss, wide, weighted, masked):
     y, x, weight, mask = case(loss, wide)
     values = loss(y, x, reduction="none").astype(np.float64)
+    if not np.isfinite(values).all():
+        pytest.skip("the values overflow their type; the sums are of float64")
     keep = mask if masked else np.ones_like(mask)
     w = np.where(keep, weight if weighted else 1.0, 0.0)
     total = math.fsum((w * values).ravel())

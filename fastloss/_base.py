@@ -11,7 +11,10 @@ from numpy.typing import ArrayLike
 
 from fastloss._call import GRAD, HESS, VALUE, Array, Call, Floats, NanPolicy, Plan, Reduction
 from fastloss._groups import states
-from fastloss._parameters import ANY, Domain, checked, choice, number, numbers
+from fastloss._parameters import ANY, Domain, checked
+from fastloss._parameters import choice as choice
+from fastloss._parameters import number as number
+from fastloss._parameters import numbers as numbers
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
@@ -260,8 +263,9 @@ class Loss:
             Of `y_pred`'s shape and type. At a kink the second derivative is the one stated with the loss.
         """
         return self._evaluate(
-            GRAD | HESS, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, None, grad_out, hess_out
-        )[1:]
+            GRAD | HESS, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, None, grad_out,
+            hess_out,
+        )[1:]  # fmt: skip
 
     def state(
         self,

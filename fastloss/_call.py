@@ -139,7 +139,7 @@ class Call:
         if reduction not in REDUCTIONS:
             raise ValueError(f"{owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
         if out is not None and reduction != "none":
-            raise ValueError(f"{owner}: out is given with reduction={reduction!r}, must be None where a number is returned")
+            raise ValueError(f"{owner}: out is given with reduction={reduction!r}, must be None unless that is 'none'")
         if operation == VALUE and reduction != "none":
             return self._average(self._run(VALUE, 1.0), reduction), None, None
 
@@ -152,10 +152,11 @@ class Call:
             grad = self._result("grad_out", grad_out, self._x.shape, kind)
             if operation & HESS:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
-        given = [(r.name, r.array) for r in (value, grad, hess) if r.given]
+        given = [(result.name, result.array) for result in (value, grad, hess) if result.given]
         if given:
-            inputs = [(n, a) for n, a in zip(CULPRITS, self._arrays[:1] + (self._x, None) + self._arrays[3:4]) if a is not None]
-            refuse_overlap(owner, given, inputs + ([("mask", self._arrays[4])] if self._arrays[4] is not None else []))
+            weight, kept = self._arrays[3:5]
+            inputs = (("y_true", self._arrays[0]), ("y_pred", self._x), ("sample_weight", weight), ("mask", kept))
+            refuse_overlap(owner, given, [(name, array) for name, array in inputs if array is not None])
 
         # Outputs that the caller holds stay untouched by an error, and a gradient of a mean needs the sum of
         # weights before the first element: both take a pass over the targets and weights first.
@@ -204,7 +205,7 @@ class Call:
             array, kind = output(self._plan.owner, name, given, shape)
             return _Result(name, array, given, kind, True)
         # empty_like keeps the memory order of the predictions, so that both are walked alike.
-        like = self._x if shape == self._x.shape else self._arrays[1]
+        like: Array = self._x if shape == self._x.shape else self._arrays[1]
         if kind == kernels.BFLOAT16:
             import ml_dtypes
 
@@ -224,10 +225,11 @@ class Call:
         if prediction.ndim > 1 and not all(array is None or array.flags.c_contiguous for array in arrays):
             order = memory_order(prediction)
             arrays = tuple(None if array is None else array.transpose(order) for array in arrays)
+        if not check and policy == kernels.RAISE:
+            policy = kernels.PROPAGATE
         bad, culprit, *sums = kernels.elementwise(
-            plan.kernel, operation, arrays, self._kinds + kinds, plan.constants, self._domains if check else None, scale,
-            policy if check or policy != kernels.RAISE else kernels.PROPAGATE, self._single,
-            _threads.choose(self._num_threads, prediction.size),
+            plan.kernel, operation, arrays, self._kinds + kinds, plan.constants, self._domains if check else None,
+            scale, policy, self._single, _threads.choose(self._num_threads, prediction.size),
         )  # fmt: skip
         if bad >= 0:
             self._complain(bad, culprit, order)
@@ -236,11 +238,9 @@ class Call:
     def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
         """Raise for the element that the kernel found, by its index in the caller's array."""
         shape, plan = self._shape, self._plan
-        if order is None:
-            index = np.unravel_index(bad, shape)
-        else:
-            walked = np.unravel_index(bad, [shape[axis] for axis in order])
-            index = tuple(walked[order.index(axis)] for axis in range(len(shape)))
+        axes = tuple(range(len(shape))) if order is None else order
+        walked = [int(i) for i in np.unravel_index(bad, [shape[axis] for axis in axes])]
+        index = tuple(walked[axes.index(axis)] for axis in range(len(shape)))
         array = self._arrays[culprit]
         assert array is not None
         element = array[index]

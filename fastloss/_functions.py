@@ -76,8 +76,8 @@ def _documentation(cls: type[Loss]) -> str:
     own["Parameters"] = arrays + own.get("Parameters", "").rstrip("\n") + "\n" * ("Parameters" in own) + options
     own["Returns"] = call["Returns"]
     order = ["Parameters", "Returns", "See Also", "Notes", "References", "Examples"]
-    parts = [own[""].rstrip()] + [f"{title}\n{'-' * len(title)}\n{own[title].rstrip()}" for title in order if title in own]
-    return "\n\n".join(parts) + "\n"
+    sections = (f"{title}\n{'-' * len(title)}\n{own[title].rstrip()}" for title in order if title in own)
+    return "\n\n".join([own[""].rstrip(), *sections]) + "\n"
 
 
 def functions() -> dict[str, Callable[..., Any]]:

@@ -73,7 +73,8 @@ def choice(default: str, *options: str) -> Any:
 def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
     if "options" in metadata:
         if given not in metadata["options"]:
-            raise ValueError(f"{owner}: {name} is {given!r}, must be one of {', '.join(map(repr, metadata['options']))}")
+            options = ", ".join(map(repr, metadata["options"]))
+            raise ValueError(f"{owner}: {name} is {given!r}, must be one of {options}")
         return given
     if "domain" not in metadata:
         if not isinstance(given, (bool, np.bool_)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform, overload
 
 from numpy.typing import ArrayLike
 
@@ -124,6 +124,34 @@ class Loss:
 
     # The public verbs
 
+    @overload
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Literal["mean", "batch_mean", "sum"] = ...,
+        nan_policy: NanPolicy = "propagate",
+        out: None = None,
+        num_threads: int | None = None,
+    ) -> float: ...
+
+    @overload
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Literal["none"],
+        nan_policy: NanPolicy = "propagate",
+        out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> Floats: ...
+
     def __call__(
         self,
         y_true: ArrayLike,
@@ -181,7 +209,7 @@ class Loss:
         nan_policy: NanPolicy = "propagate",
         grad_out: Floats | None = None,
         num_threads: int | None = None,
-    ) -> Any:
+    ) -> Floats:
         """Compute the gradient of exactly the reduced loss in `y_pred`.
 
         Parameters
@@ -214,7 +242,7 @@ class Loss:
         out: Floats | None = None,
         grad_out: Floats | None = None,
         num_threads: int | None = None,
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Any, Floats]:
         """Compute the loss and its gradient in one pass.
 
         Parameters
@@ -247,7 +275,7 @@ class Loss:
         grad_out: Floats | None = None,
         hess_out: Floats | None = None,
         num_threads: int | None = None,
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Floats, Floats]:
         """Compute the gradient and the diagonal of the Hessian in one pass.
 
         Parameters
@@ -342,7 +370,7 @@ class Loss:
         out: Floats | None,
         grad_out: Floats | None,
         hess_out: Floats | None,
-    ) -> tuple[Any, Any, Any]:
+    ) -> tuple[Any, Floats, Floats]:
         call = Call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
         return call.reduced(operation, reduction, out, grad_out, hess_out)
 

@@ -11,6 +11,7 @@ cdef extern from "vecmath.h" nogil:
     float fl_atan_f32(float x)
     void fl_logistic_f32(float z, float* softplus_neg, float* sigmoid_neg)
     void fl_logistic_f64(double z, double* softplus_neg, double* sigmoid_neg)
+    float mul_add_f32 "fl_mul_add_f32"(float a, float b, float c)
     float from_float16 "fl_from_f16"(uint16_t bits)
     float from_bfloat16 "fl_from_bf16"(uint16_t bits)
     uint16_t to_float16 "fl_to_f16"(float x)

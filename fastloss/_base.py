@@ -287,8 +287,10 @@ class Loss:
 
         Returns
         -------
-        grad, hess : ndarray
-            Of `y_pred`'s shape and type. At a kink the second derivative is the one stated with the loss.
+        grad : ndarray
+            Of `y_pred`'s shape and type.
+        hess : ndarray
+            Likewise. At a kink the second derivative is the one stated with the loss.
         """
         return self._evaluate(
             GRAD | HESS, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, None, grad_out,

@@ -1,0 +1,54 @@
+"""Public docstrings are numpydoc, the README's table and the type stub are what the registry says."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastloss
+from fastloss import Loss, LossState, registry
+
+pytest.importorskip("numpydoc")
+from numpydoc.validate import validate
+
+ROOT = Path(__file__).parent.parent
+
+# What numpydoc asks for beyond its format: an extended summary, "See Also" and an example everywhere, a verb first (the
+# name of a loss is none), types of parameters that several verbs share and describe once, a period after a formula.
+NOT_ASKED = {
+    *("ES01", "SA01", "EX01", "SS03", "SS05", "SS06", "GL01", "GL02", "GL03", "GL08"),
+    *("PR01", "PR03", "PR04", "PR08", "PR09", "RT03", "RT05"),
+}
+
+
+def public():
+    names = [f"fastloss.{cls.__name__}" for cls in registry.values()]
+    names += [f"fastloss.{name}" for name in registry]
+    for owner in (Loss, LossState):
+        names += [
+            f"fastloss.{owner.__name__}.{name}"
+            for name, member in vars(owner).items()
+            if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
+        ]
+    return [*names, "fastloss.Loss", "fastloss.LossState", "fastloss.config", "fastloss.show_config"]
+
+
+@pytest.mark.parametrize("name", public())
+def test_docstrings_are_numpydoc(name):
+    errors = [(code, text) for code, text in validate(name)["errors"] if code not in NOT_ASKED]
+    assert not errors
+
+
+def test_generated_text_is_current():
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.generate", "--check"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_everything_public_has_a_docstring():
+    for name in vars(fastloss):
+        if not name.startswith("_"):
+            assert inspect.getdoc(getattr(fastloss, name)), name

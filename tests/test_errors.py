@@ -327,7 +327,7 @@ def test_outputs_are_writeable_floating_point_arrays_of_the_right_shape(output):
 
 @pytest.mark.parametrize("reduction", ["mean", "batch_mean", "sum"])
 def test_a_number_is_not_written_to_an_array(reduction):
-    text = f"Huber: out is given with reduction={reduction!r}, must be None where a number is returned"
+    text = f"Huber: out is given with reduction={reduction!r}, must be None unless that is 'none'"
     with refuses(ValueError, text):
         fl.Huber()([1.0], [1.0], reduction=reduction, out=np.zeros(1))
 

@@ -30,6 +30,12 @@ cpdef enum:
     STUDENT_T
 
 
+cdef extern from "vecmath.h" nogil:
+    double mul_add "fl_mul_add_f64"(double a, double b, double c)
+    double from_bits "flv_from_bits_f64"(uint64_t bits)
+    uint64_t bits_of "flv_bits_f64"(double x)
+
+
 # Parts --------------------------------------------------------------------------------------------
 
 cdef inline double finite_or_zero(double low) noexcept nogil:
@@ -159,6 +165,76 @@ cdef inline double log_tail(double s) noexcept nogil:
     return 0.5 - s * p
 
 
+# Parts of float32 results, to 2^-27 -------------------------------------------------------------------
+
+cdef inline double log_parts(double w, double* tail) noexcept nogil:
+    """log(1 + w) = k log(2) + f + f^2 P(f), 2^k (1 + f) = 1 + w < 2^1000, and w less it, which does not cancel."""
+    cdef double u = 1 + w
+    cdef uint64_t b = bits_of(u) + <uint64_t> 0x00095f619980c433
+    cdef uint64_t k = b >> 52
+    cdef double m = from_bits((b & <uint64_t> 0x000fffffffffffff) + <uint64_t> 0x3fe6a09e667f3bcd)
+    cdef double line = (from_bits(k | <uint64_t> 0x4330000000000000) - 4503599627371519.0) * 0.6931471805599453
+    cdef double f = mul_add(w - (u - 1), from_bits((2046 - k) << 52), m - 1)
+    cdef double p = 0.0676902411381600151
+    p = mul_add(p, f, -0.115572878820158211)
+    p = mul_add(p, f, 0.118121361423296504)
+    p = mul_add(p, f, -0.124208144679089055)
+    p = mul_add(p, f, 0.142323178595522209)
+    p = mul_add(p, f, -0.16667536772428633)
+    p = mul_add(p, f, 0.200014467222002315)
+    p = mul_add(p, f, -0.250000109401006757)
+    p = mul_add(p, f, 0.333333227936071026)
+    p = mul_add(p, f, -0.499999999434963687)
+    p = f * f * p
+    tail[0] = (w - f) - line - p
+    return f + line + p
+
+
+cdef inline double log1p_positive(floating like, double w) noexcept nogil:
+    """log(1 + w) for w >= 0."""
+    cdef double tail
+    return log_parts(1e300 if w > 1e300 else w, &tail) + w * 1e-300 if floating is float else log1p(w)
+
+
+cdef inline double exp_parts(double z, double* tail) noexcept nogil:
+    """e^z for z > -700, to be infinite in float32 from e^700 on, and e^z - 1 - z, which does not cancel."""
+    cdef double low = -700 if z < -700 else z
+    cdef double t = mul_add(low, 1.4426950408889634, 6755399441056767.0)
+    cdef double r = mul_add(t - 6755399441056767.0, -0.6931471805599453, low)
+    cdef double scale = from_bits(bits_of(t) << 52)
+    cdef double p = 0.000198909808697503256
+    p = mul_add(p, r, 0.00139336410319867012)
+    p = mul_add(p, r, 0.00833331093444886847)
+    p = mul_add(p, r, 0.0416664650060400488)
+    p = mul_add(p, r, 0.166666666816142557)
+    p = mul_add(p, r, 0.500000001345772715)
+    p = scale * (r * r) * p
+    tail[0] = p + (mul_add(scale, r, scale - 1) - z)
+    return scale + (scale * r + p)
+
+
+cdef inline double log_cosh_near(double v) noexcept nogil:
+    """log(cosh(r)) / r^2 for v = r^2 <= 1."""
+    cdef double p = -0.0000256173030983130486
+    p = mul_add(p, v, 0.000176198626717958642)
+    p = mul_add(p, v, -0.000679409912203392327)
+    p = mul_add(p, v, 0.0021612918980746728)
+    p = mul_add(p, v, -0.00673979948172422117)
+    p = mul_add(p, v, 0.0222214644893570719)
+    p = mul_add(p, v, -0.0833332977609200636)
+    return mul_add(p, v, 0.499999999722870006)
+
+
+cdef inline double log1p_small(double e) noexcept nogil:
+    """log(1 + e) for 0 <= e <= e^-2."""
+    cdef double p = -0.11953338093275451
+    p = mul_add(p, e, 0.193315483918272626)
+    p = mul_add(p, e, -0.249546332059638728)
+    p = mul_add(p, e, 0.333319192211780492)
+    p = mul_add(p, e, -0.499999837337193918)
+    return mul_add(p, e, 0.999999999694749114) * e
+
+
 # Arithmetic --------------------------------------------------------------------------------------
 
 cdef inline floating squared_error(floating y, floating x, double a, double b, double c, double d,
@@ -273,24 +349,21 @@ cdef inline floating log_cosh(floating y, floating x, double a, double b, double
     """log1p(cosh(r) - 1) near 0, |r| + log1p(exp(-2 |r|)) - log(2) far from it; one logarithm serves both."""
     cdef double low
     cdef double size = exact_magnitude(y, y, x, &low)
-    cdef double f = expm1_for(y, -size, -low)
     cdef bint near = size < 1
-    cdef double e, w, share, logarithm, line
+    cdef double e = exp_for(y, -2 * size, -2 * low)
+    cdef double share, f, w, logarithm, line
     if floating is float:
-        e = exp_for(y, -size, 0)
-        w = 0.5 * f * f / e
-        e = e * e
         share = 1 / (1 + e)
-        grad[0] = <float> directed(-f * (2 + f) * share, <double> y, <double> x)
+        grad[0] = <float> directed(-expm1_for(y, -2 * size, 0) * share, <double> y, <double> x)
         hess[0] = <float> (4 * e * share * share)
-        logarithm = log1p_for(y, w if near else e)
-        line = size + (logarithm - 0.6931471805599453)
+        logarithm = log_cosh_near(size * size) * (size * size)
+        line = size + (log1p_small(e) - 0.6931471805599453)
     else:
-        e = exp_for(y, -2 * size, -2 * low)
+        f = expm1_sum(-size, -low)
         w = 0.5 * f * f / (1 + f)
         grad[0] = tanh(x - y)
         hess[0] = 4 * e / ((1 + e) * (1 + e))
-        logarithm = log1p_for(y, w if near else e)
+        logarithm = log1p(w if near else e)
         line = size + ((logarithm - 0.6931471805599453) + low)
     return <floating> (logarithm if near else line)
 
@@ -328,12 +401,10 @@ cdef inline floating linex(floating y, floating x, double a, double b, double c,
     cdef double low, z_low, r, z, size, share, rest, e, f, far, near, middle
     if floating is float:
         z = a * (<double> x - y)
-        z = 720 if z > 720 else z                                       # beyond, all is infinite
-        e = expm1_for(y, z, 0)
-        grad[0] = <float> (a * b * e)
-        hess[0] = <float> (a * b * a * exp_for(y, z, 0))
-        near = b * z * z * (0.5 + z * (1 / 6.))
-        return <float> (near if absolute(z) < 3e-6 else b * (e - z))
+        z = 700 if z > 700 else z                                       # beyond, all is infinite
+        hess[0] = <float> (a * b * a * exp_parts(z, &far))
+        grad[0] = <float> (a * b * expm1_for(y, z, 0))
+        return <float> (b * far)
     else:
         r = two_sum(x, -y, &low)
         z = two_prod(a, r, &z_low)
@@ -361,9 +432,8 @@ cdef inline floating fair(floating y, floating x, double c, double b, double a, 
         h = 1 / (1 + s)
         grad[0] = <float> (bounded(<double> x - y) * (1 / (1 + bounded(s))))
         hess[0] = <float> (h * h)
-        series = size * size * (0.5 - s * (1 / 3.))
-        curve = c * c * (s - log1p_for(y, bounded(s)))
-        return <float> (series if s < 3e-6 else curve)
+        log_parts(1e150 if s > 1e150 else s, &tail)
+        return <float> (c * c * tail)
     else:
         size = exact_magnitude(y, y, x, &low)
         s = quotient(size, low, c, &s_low)
@@ -393,7 +463,7 @@ cdef inline floating cauchy(floating y, floating x, double c, double b, double a
         h = 1 / (1 + w)
         grad[0] = <float> (bounded(r) * h)
         hess[0] = <float> ((2 * h - 1) * h)
-        return <float> (0.5 * c * c * log1p_for(y, w))
+        return <float> (0.5 * c * c * log1p_positive(y, w))
     else:
         size = exact_magnitude(y, y, x, &low)
         w = scaled_square(size, low, c, 1, &w_low)
@@ -509,7 +579,7 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
     if floating is float:
         r = bounded(<double> x - y)
         w = r * (1 / c) * (r * (1 / c)) * (1 / k)
-        logarithm = log1p_for(y, w)
+        logarithm = log_parts(1e300 if w > 1e300 else w, &rest)
         f = exp_for(y, (0.5 * alpha - 1) * logarithm, 0) * (1 / c) * (1 / c)
         grad[0] = <float> (r * f)
         hess[0] = <float> ((1 + (alpha - 1) * w) / (1 + w) * f)
@@ -577,7 +647,7 @@ cdef inline floating wing(floating y, floating x, double width, double curvature
     cdef double share = 1 / (curvature + size)
     cdef double slope = width * share
     if floating is float:
-        curve = width * log1p_for(y, size * (1 / curvature))
+        curve = width * log1p_positive(y, size * (1 / curvature))
         line = size + (height - width)
     else:
         slope = width / (curvature + size)
@@ -602,7 +672,7 @@ cdef inline floating student_t(floating y, floating x, double c, double k, doubl
         h = 1 / (1 + w)
         grad[0] = <float> (rate / c / c * bounded(r) * h)
         hess[0] = <float> (rate / c / c * ((2 * h - 1) * h))
-        return <float> (factor * log1p_for(y, w))
+        return <float> (factor * log1p_positive(y, w))
     else:
         size = exact_magnitude(y, y, x, &low)
         near = is_near(size, c)

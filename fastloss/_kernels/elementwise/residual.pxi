@@ -45,7 +45,7 @@ cdef inline double finite_or_zero(double low) noexcept nogil:
 
 cdef inline floating absolute(floating r) noexcept nogil:
     """|r|, never -0."""
-    return 0 - r if r <= 0 else r
+    return <floating> fabs(r)
 
 
 cdef inline double bounded(double r) noexcept nogil:
@@ -168,13 +168,18 @@ cdef inline double log_tail(double s) noexcept nogil:
 # Parts of float32 results, to 2^-27 -------------------------------------------------------------------
 
 cdef inline double log_parts(double w, double* tail) noexcept nogil:
-    """log(1 + w) = k log(2) + f + f^2 P(f), 2^k (1 + f) = 1 + w < 2^1000, and w less it, which does not cancel."""
-    cdef double u = 1 + w
-    cdef uint64_t b = bits_of(u) + <uint64_t> 0x00095f619980c433
+    """log(1 + w) = k log(2) + f + f^2 P(f), 2^k (1 + f) = 1 + w, and w less it, which does not cancel; w >= 0.
+
+    That the minimum is of integers keeps the compiler from a second path for it; infinity and NaN are added.
+    """
+    cdef uint64_t b = bits_of(w), most = 0x7e37e43c8800759c             # 1e300
+    cdef double v = from_bits(b if b < most else most)
+    cdef double u = 1 + v
+    b = bits_of(u) + <uint64_t> 0x00095f619980c433
     cdef uint64_t k = b >> 52
     cdef double m = from_bits((b & <uint64_t> 0x000fffffffffffff) + <uint64_t> 0x3fe6a09e667f3bcd)
     cdef double line = (from_bits(k | <uint64_t> 0x4330000000000000) - 4503599627371519.0) * 0.6931471805599453
-    cdef double f = mul_add(w - (u - 1), from_bits((2046 - k) << 52), m - 1)
+    cdef double f = mul_add(v - (u - 1), from_bits((2046 - k) << 52), m - 1)
     cdef double p = 0.0676902411381600151
     p = mul_add(p, f, -0.115572878820158211)
     p = mul_add(p, f, 0.118121361423296504)
@@ -187,17 +192,17 @@ cdef inline double log_parts(double w, double* tail) noexcept nogil:
     p = mul_add(p, f, -0.499999999434963687)
     p = f * f * p
     tail[0] = (w - f) - line - p
-    return f + line + p
+    return mul_add(w, 1e-300, f + line + p)
 
 
 cdef inline double log1p_positive(floating like, double w) noexcept nogil:
     """log(1 + w) for w >= 0."""
     cdef double tail
-    return log_parts(1e300 if w > 1e300 else w, &tail) + w * 1e-300 if floating is float else log1p(w)
+    return log_parts(w, &tail) if floating is float else log1p(w)
 
 
-cdef inline double exp_parts(double z, double* tail) noexcept nogil:
-    """e^z for z > -700, to be infinite in float32 from e^700 on, and e^z - 1 - z, which does not cancel."""
+cdef inline double exp_parts(double z, double* less_one, double* tail) noexcept nogil:
+    """e^z, e^z - 1 and e^z - 1 - z, which do not cancel, for z <= 700; all but infinite there."""
     cdef double low = -700 if z < -700 else z
     cdef double t = mul_add(low, 1.4426950408889634, 6755399441056767.0)
     cdef double r = mul_add(t - 6755399441056767.0, -0.6931471805599453, low)
@@ -209,6 +214,7 @@ cdef inline double exp_parts(double z, double* tail) noexcept nogil:
     p = mul_add(p, r, 0.166666666816142557)
     p = mul_add(p, r, 0.500000001345772715)
     p = scale * (r * r) * p
+    less_one[0] = mul_add(scale, r, scale - 1) + p
     tail[0] = p + (mul_add(scale, r, scale - 1) - z)
     return scale + (scale * r + p)
 
@@ -350,15 +356,16 @@ cdef inline floating log_cosh(floating y, floating x, double a, double b, double
     cdef double low
     cdef double size = exact_magnitude(y, y, x, &low)
     cdef bint near = size < 1
-    cdef double e = exp_for(y, -2 * size, -2 * low)
-    cdef double share, f, w, logarithm, line
+    cdef double e, share, f, w, logarithm, line
     if floating is float:
+        e = exp_parts(-2 * size, &f, &w)
         share = 1 / (1 + e)
-        grad[0] = <float> directed(-expm1_for(y, -2 * size, 0) * share, <double> y, <double> x)
+        grad[0] = <float> directed(-f * share, <double> y, <double> x)
         hess[0] = <float> (4 * e * share * share)
         logarithm = log_cosh_near(size * size) * (size * size)
         line = size + (log1p_small(e) - 0.6931471805599453)
     else:
+        e = exp_sum(-2 * size, -2 * low)
         f = expm1_sum(-size, -low)
         w = 0.5 * f * f / (1 + f)
         grad[0] = tanh(x - y)
@@ -402,8 +409,8 @@ cdef inline floating linex(floating y, floating x, double a, double b, double c,
     if floating is float:
         z = a * (<double> x - y)
         z = 700 if z > 700 else z                                       # beyond, all is infinite
-        hess[0] = <float> (a * b * a * exp_parts(z, &far))
-        grad[0] = <float> (a * b * expm1_for(y, z, 0))
+        hess[0] = <float> (a * b * a * exp_parts(z, &e, &far))
+        grad[0] = <float> (a * b * e)
         return <float> (b * far)
     else:
         r = two_sum(x, -y, &low)
@@ -432,7 +439,7 @@ cdef inline floating fair(floating y, floating x, double c, double b, double a, 
         h = 1 / (1 + s)
         grad[0] = <float> (bounded(<double> x - y) * (1 / (1 + bounded(s))))
         hess[0] = <float> (h * h)
-        log_parts(1e150 if s > 1e150 else s, &tail)
+        log_parts(s, &tail)
         return <float> (c * c * tail)
     else:
         size = exact_magnitude(y, y, x, &low)
@@ -510,8 +517,7 @@ cdef inline floating welsch(floating y, floating x, double c, double b, double a
     if floating is float:
         r = <double> x - y
         w = r * (1 / c) * (r * (1 / c))
-        f = exp_for(y, -w, 0)
-        e = expm1_for(y, -w, 0)
+        f = exp_parts(-w, &e, &far)
         grad[0] = <float> (bounded(r) * f)
         w = 700 if w > 700 else w                                       # beyond, e^-w counts for nothing
         hess[0] = <float> ((1 - 2 * w) * f)
@@ -579,7 +585,7 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
     if floating is float:
         r = bounded(<double> x - y)
         w = r * (1 / c) * (r * (1 / c)) * (1 / k)
-        logarithm = log_parts(1e300 if w > 1e300 else w, &rest)
+        logarithm = log_parts(w, &rest)
         f = exp_for(y, (0.5 * alpha - 1) * logarithm, 0) * (1 / c) * (1 / c)
         grad[0] = <float> (r * f)
         hess[0] = <float> ((1 + (alpha - 1) * w) / (1 + w) * f)

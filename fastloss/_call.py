@@ -127,8 +127,9 @@ class Call:
             return array, kind
         if shape and array.shape == shape[:1]:
             return np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape), kind
-        also = f" or {shape[:1]}, one for each index of y_pred's first axis" if len(shape) > 1 else ""
-        raise ValueError(f"{self._plan.owner}: {name} has shape {array.shape}, must have y_pred's {shape}{also}")
+        owner = "y_pred" if self._x.shape == shape else "y_true"
+        also = f" or {shape[:1]}, one for each index of {owner}'s first axis" if len(shape) > 1 else ""
+        raise ValueError(f"{self._plan.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
 
     def reduced(
         self, operation: int, reduction: str, out: Floats | None, grad_out: Floats | None, hess_out: Floats | None,

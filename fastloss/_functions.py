@@ -15,8 +15,16 @@ OPTIONS = [p for p in inspect.signature(Loss.__call__).parameters.values() if p.
 
 
 @lru_cache(maxsize=1024)
-def _made(cls: type[Loss], **parameters: Any) -> Loss:
+def _cached(cls: type[Loss], **parameters: Any) -> Loss:
     return cls(**parameters)
+
+
+def _made(cls: type[Loss], parameters: dict[str, Any]) -> Loss:
+    try:
+        hash(tuple(parameters.values()))
+    except TypeError:  # a list of numbers
+        return cls(**parameters)
+    return _cached(cls, **parameters)
 
 
 def _function(cls: type[Loss]) -> Callable[..., Any]:
@@ -35,7 +43,7 @@ def _function(cls: type[Loss]) -> Callable[..., Any]:
         num_threads: Any = None,
         **parameters: Any,
     ) -> Any:
-        loss = _made(cls, **parameters) if parameters else default
+        loss = _made(cls, parameters) if parameters else default
         return loss(
             y_true,
             y_pred,

@@ -21,6 +21,7 @@ from fastloss.cli import losses as catalogue  # noqa: E402
 from fastloss.cli import printing, reading  # noqa: E402
 from fastloss.cli.app import app  # noqa: E402
 from fastloss.cli.errors import Refused  # noqa: E402
+from tests.inputs import draw  # noqa: E402
 
 N = 100
 RNG = np.random.default_rng(0)
@@ -158,9 +159,10 @@ def test_several_predictions_are_the_last_axis(tmp_path):
 @pytest.mark.parametrize("cls", [cls for cls in registry.values() if cls.pair], ids=lambda cls: cls.__name__)
 def test_losses_of_pairs(tmp_path, cls):
     path = tmp_path / "a.npz"
-    np.savez(path, y=np.full(N, 0.5), a=np.full(N, 0.5), b=np.full(N, 0.75))
+    y, x = draw(cls(), N, np.float64, np.random.default_rng(0))
+    np.savez(path, y=y, a=x[:, 0], b=x[:, 1])
     total = scored(path, "--loss", cls.function_name, "--true", "y", "--pred", "a", "--pred", "b")["total"]
-    assert total["mean"] == pytest.approx(cls()(np.full(N, 0.5), np.tile([0.5, 0.75], (N, 1))))
+    assert total["mean"] == pytest.approx(cls()(y, x))
 
 
 @pytest.mark.usefixtures("reader")

@@ -25,6 +25,7 @@ cdef extern from "memory.h" nogil:
 cdef enum:
     MAX_DIMS = 64                       # NumPy's own limit
     STREAM_BYTES = 1 << 23              # outputs from this size on go past the caches
+    SHORT_RUN = 64                      # innermost axes below this are copied across
 
 # Element types, as `_arrays.py` names them; SWAPPED is added for the other byte order.
 cpdef enum:
@@ -106,7 +107,7 @@ cdef void coalesce(Shape* shape, Operand** operands, int count) noexcept:
     cdef int d, k, last = 0
     cdef bint joined
     cdef Operand* operand
-    cdef Py_ssize_t inner
+    cdef Py_ssize_t size
     if shape.ndim == 0:
         shape.ndim = 1
         shape.lengths[0] = 1
@@ -132,40 +133,73 @@ cdef void coalesce(Shape* shape, Operand** operands, int count) noexcept:
     shape.ndim = last + 1
     for k in range(count):
         operand = operands[k]
-        inner = operand.strides[0]
-        operand.direct = (
-            shape.ndim == 1
-            and (inner == operand.itemsize or shape.size <= 1)
-            and not operand.swapped
-            and <size_t> operand.data % <size_t> operand.itemsize == 0
-        )
+        operand.direct = not operand.swapped and <size_t> operand.data % <size_t> operand.itemsize == 0
+        size = operand.itemsize
+        for d in range(shape.ndim - 1, -1, -1):
+            if operand.strides[d] != size and shape.lengths[d] > 1:
+                operand.direct = False
+            size *= shape.lengths[d]
+
+
+cdef inline void copy_items(char* to, Py_ssize_t to_stride, const char* source, Py_ssize_t stride, Py_ssize_t n,
+                            Py_ssize_t itemsize) noexcept nogil:
+    """For a constant itemsize: memcpy is then an unaligned load and store."""
+    cdef Py_ssize_t i
+    if to_stride == itemsize and stride == 2 * itemsize:            # pairs: constant strides are vectorised
+        for i in range(n):
+            memcpy(to + i * itemsize, source + i * (2 * itemsize), itemsize)
+    else:
+        for i in range(n):
+            memcpy(to + i * to_stride, source + i * stride, itemsize)
+
+
+cdef void repeat(char* to, Py_ssize_t period, Py_ssize_t size) noexcept nogil:
+    """Fill `size` bytes with copies of the first `period`."""
+    cdef Py_ssize_t known = period, take
+    while known < size:
+        take = min(known, size - known)
+        memcpy(to + known, to, take)
+        known += take
 
 
 cdef void copy_run(char* to, Py_ssize_t to_stride, const char* source, Py_ssize_t stride, Py_ssize_t n,
                    int itemsize) noexcept nogil:
-    """n elements from one stride to another; memcpy of a constant size is an unaligned load and store."""
-    cdef Py_ssize_t i
-    if stride == itemsize and to_stride == itemsize:
+    """n elements from one stride to another."""
+    if to_stride == itemsize and stride == itemsize:
         memcpy(to, source, n * itemsize)
+    elif to_stride == itemsize and stride == 0:
+        memcpy(to, source, itemsize)
+        repeat(to, itemsize, n * itemsize)
     elif itemsize == 1:
-        for i in range(n):
-            to[i * to_stride] = source[i * stride]
+        copy_items(to, to_stride, source, stride, n, 1)
     elif itemsize == 2:
-        for i in range(n):
-            memcpy(to + i * to_stride, source + i * stride, 2)
+        copy_items(to, to_stride, source, stride, n, 2)
     elif itemsize == 4:
-        for i in range(n):
-            memcpy(to + i * to_stride, source + i * stride, 4)
+        copy_items(to, to_stride, source, stride, n, 4)
     else:
-        for i in range(n):
-            memcpy(to + i * to_stride, source + i * stride, 8)
+        copy_items(to, to_stride, source, stride, n, 8)
+
+
+cdef void copy_rows(char* packed, char* source, Py_ssize_t row_stride, Py_ssize_t stride, Py_ssize_t rows,
+                    Py_ssize_t length, int itemsize, bint gather) noexcept nogil:
+    """Many short rows between an operand and a packed block, one column after the other."""
+    cdef Py_ssize_t j
+    if gather and row_stride == 0:
+        copy_run(packed, itemsize, source, stride, length, itemsize)
+        repeat(packed, length * itemsize, rows * length * itemsize)
+        return
+    for j in range(length):
+        if gather:
+            copy_run(packed + j * itemsize, length * itemsize, source + j * stride, row_stride, rows, itemsize)
+        else:
+            copy_run(source + j * stride, row_stride, packed + j * itemsize, length * itemsize, rows, itemsize)
 
 
 cdef void transfer(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n, char* packed,
                    bint gather) noexcept nogil:
     """Copy elements start ... start + n, counted in C order, between an operand and a packed block."""
     cdef Py_ssize_t index[MAX_DIMS]
-    cdef Py_ssize_t position = start, offset = 0, take, done = 0
+    cdef Py_ssize_t position = start, offset = 0, take, rows, done = 0
     cdef Py_ssize_t inner = shape.lengths[shape.ndim - 1]
     cdef Py_ssize_t stride = operand.strides[shape.ndim - 1]
     cdef int d, itemsize = operand.itemsize
@@ -176,9 +210,16 @@ cdef void transfer(const Operand* operand, const Shape* shape, Py_ssize_t start,
         offset += index[d] * operand.strides[d]
     position = index[shape.ndim - 1]
     while True:
+        rows = 1
         take = min(inner - position, n - done)
         at = operand.data + offset
-        if gather:
+        if inner < SHORT_RUN and shape.ndim > 1 and position == 0:
+            d = shape.ndim - 2
+            rows = max(1, min((n - done) // inner, shape.lengths[d] - index[d]))
+        if rows > 1:
+            copy_rows(packed + done * itemsize, at, operand.strides[d], stride, rows, inner, itemsize, gather)
+            take = rows * inner
+        elif gather:
             copy_run(packed + done * itemsize, itemsize, at, stride, take, itemsize)
         else:
             copy_run(at, stride, packed + done * itemsize, itemsize, take, itemsize)
@@ -188,14 +229,14 @@ cdef void transfer(const Operand* operand, const Shape* shape, Py_ssize_t start,
         offset -= position * stride
         position = 0
         d = shape.ndim - 2
-        while True:
-            index[d] += 1
-            offset += operand.strides[d]
-            if index[d] < shape.lengths[d]:
-                break
+        index[d] += rows
+        offset += rows * operand.strides[d]
+        while index[d] == shape.lengths[d]:
             offset -= index[d] * operand.strides[d]
             index[d] = 0
             d -= 1
+            index[d] += 1
+            offset += operand.strides[d]
 
 
 # Conversions --------------------------------------------------------------------------------------
@@ -258,16 +299,17 @@ cdef void narrow(int kind, const floating* block, void* packed, Py_ssize_t n) no
 cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n,
                           floating* block, Scratch* scratch) noexcept nogil:
     """Elements start ... start + n in the type of `block`: in place if they already are that, else in `block`."""
-    cdef const char* packed
+    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef char* packed
     if operand.direct:
         packed = operand.data + start * operand.itemsize
-        if operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64):
-            return <const floating*> packed
     else:
-        packed = <const char*> scratch.raw
-        transfer(operand, shape, start, n, <char*> scratch.raw, True)
+        packed = <char*> block if same else <char*> scratch.raw
+        transfer(operand, shape, start, n, packed, True)
         if operand.swapped:
-            swap_bytes(<char*> scratch.raw, n, operand.itemsize)
+            swap_bytes(packed, n, operand.itemsize)
+    if same:
+        return <const floating*> packed
     convert(operand.kind, packed, block, n)
     return block
 

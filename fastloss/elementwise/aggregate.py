@@ -167,9 +167,8 @@ class VarianceRatioLoss(AggregateLoss):
 
     def _ratio(self, run: Run, call: Call, squares: float) -> tuple[float, float, Call]:
         """Of the mean squares to the targets' variance; where that is 0, 0 for no squares and infinity for others."""
-        zero = np.broadcast_to(np.float64(0), call.shape)
-        mean = -self._bias(run, zero)
-        variance = run(np.broadcast_to(mean, call.shape), self._plan.using("SQUARED_ERROR", 1.0)).mean()
+        zero = np.broadcast_to(np.float32(0), call.shape)
+        variance = run(zero, self._plan.using("CENTERED_SQUARED_ERROR", self._bias(run, zero))).mean()
         if variance == 0:
             return (0.0, 0.0, call) if squares == 0 else (squares * math.inf, math.inf, call)
         return squares / variance, 1 / variance, call

@@ -292,8 +292,8 @@ class MultiQuantile(Loss):
         _check_columns(type(self).__name__, y, x, len(self.quantiles))
 
     def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
-        quantiles = np.array(self.quantiles, np.float64)
-        return np.broadcast_to(y[..., np.newaxis], x.shape), x, np.broadcast_to(quantiles, x.shape)
+        levels = np.array([tau - 1 if tau > 0.5 else tau for tau in self.quantiles])
+        return np.broadcast_to(y[..., np.newaxis], x.shape), x, np.broadcast_to(levels, x.shape)
 
     def _second_kind(self, kind: int) -> int:
         return FLOAT64

@@ -21,6 +21,11 @@ def poisson_grad_terms(y, x, log_input, full, eps):
     return exp(x) + y if log_input else 1 + (y / (x + eps) if y else 0)
 
 
+def poisson_kinks(y, log_input, full, eps):
+    """Without eps the derivatives are infinite at a rate of 0."""
+    return [] if log_input else [-eps]
+
+
 def gamma(y, x):
     return x + y * exp(-x)
 

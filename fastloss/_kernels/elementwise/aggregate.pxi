@@ -1,17 +1,16 @@
 # What losses of the whole sample need beyond the formulas of other families.
 
 cpdef enum:
-    CENTERED_SQUARED_ERROR = 0x680
+    CENTERED_SQUARED_ERROR = 0x600
 
-cdef inline double centered_squared_error(double y, double x, double center, double b, double c, double d,
-                                          double* grad, double* hess) noexcept nogil:
-    cdef double r = (x - y) - center
-    grad[0] = 2 * r
+cdef inline floating centered_squared_error(floating y, floating x, double center, double b, double c, double d,
+                                            floating* grad, floating* hess) noexcept nogil:
+    cdef double r = (<double> x - <double> y) - center
+    grad[0] = <floating> (2.0 * r)
     hess[0] = 2
-    return r * r
+    return <floating> (r * r)
 
 
 cdef void aggregate(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
                     floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if floating is double:
-        specialise(centered_squared_error, y, x, p, value, grad, hess, n, operation)
+    specialise(centered_squared_error[floating], y, x, p, value, grad, hess, n, operation)

@@ -13,8 +13,9 @@ ctypedef floating (*Formula)(
 ) noexcept nogil
 
 # A loss of two predictions for each target: `x` and `z` are the two, each has its own derivatives.
-ctypedef double (*PairFormula)(
-    double y, double x, double z, double a, double b, double* grad, double* grad_z, double* hess, double* hess_z
+ctypedef floating (*PairFormula)(
+    floating y, floating x, floating z, double a, double b, floating* grad, floating* grad_z, floating* hess,
+    floating* hess_z
 ) noexcept nogil
 
 # The high byte of a kernel's number is its family, each a file beside this one with its own dispatch. Kernels
@@ -99,11 +100,12 @@ cdef inline void specialise(Formula formula, const floating* y, const floating* 
         loop(formula, y, x, a, b, c, d, value, grad, hess, n, True, False, False)
 
 
-cdef inline void pair_loop(PairFormula formula, const double* y, const double* x, const double* z, double a, double b,
-                           double* value, double* grad, double* grad_z, double* hess, double* hess_z, Py_ssize_t n,
-                           bint want_value, bint want_grad, bint want_hess) noexcept nogil:
+cdef inline void pair_loop(PairFormula formula, const floating* y, const floating* x, const floating* z, double a,
+                           double b, floating* value, floating* grad, floating* grad_z, floating* hess,
+                           floating* hess_z, Py_ssize_t n, bint want_value, bint want_grad,
+                           bint want_hess) noexcept nogil:
     cdef Py_ssize_t i
-    cdef double v, g, gz, h, hz
+    cdef floating v, g, gz, h, hz
     for i in range(n):
         v = formula(y[i], x[i], z[i], a, b, &g, &gz, &h, &hz)
         if want_value:
@@ -116,16 +118,22 @@ cdef inline void pair_loop(PairFormula formula, const double* y, const double* x
             hess_z[i] = hz
 
 
-cdef inline void specialise_pair(PairFormula formula, const double* y, const double* x, const double* z, const double* p,
-                                 Scratch* s, Py_ssize_t n, int operation) noexcept nogil:
+cdef inline void specialise_pair(PairFormula formula, const floating* y, const floating* x, const floating* z,
+                                 const double* p, Scratch* s, Py_ssize_t n, int operation) noexcept nogil:
+    cdef double a = p[0], b = p[1]
+    cdef floating* value = <floating*> s.value
+    cdef floating* grad = <floating*> s.grad
+    cdef floating* grad_z = <floating*> s.grad_z
+    cdef floating* hess = <floating*> s.hess
+    cdef floating* hess_z = <floating*> s.hess_z
     if operation & HESS:
-        pair_loop(formula, y, x, z, p[0], p[1], s.value, s.grad, s.grad_z, s.hess, s.hess_z, n, False, True, True)
+        pair_loop(formula, y, x, z, a, b, value, grad, grad_z, hess, hess_z, n, False, True, True)
     elif operation & VALUE and operation & GRAD:
-        pair_loop(formula, y, x, z, p[0], p[1], s.value, s.grad, s.grad_z, s.hess, s.hess_z, n, True, True, False)
+        pair_loop(formula, y, x, z, a, b, value, grad, grad_z, hess, hess_z, n, True, True, False)
     elif operation & GRAD:
-        pair_loop(formula, y, x, z, p[0], p[1], s.value, s.grad, s.grad_z, s.hess, s.hess_z, n, False, True, False)
+        pair_loop(formula, y, x, z, a, b, value, grad, grad_z, hess, hess_z, n, False, True, False)
     else:
-        pair_loop(formula, y, x, z, p[0], p[1], s.value, s.grad, s.grad_z, s.hess, s.hess_z, n, True, False, False)
+        pair_loop(formula, y, x, z, a, b, value, grad, grad_z, hess, hess_z, n, True, False, False)
 
 
 include "residual.pxi"
@@ -137,7 +145,7 @@ include "binary.pxi"
 include "margin.pxi"
 
 
-cdef void evaluate(Job* job, const floating* y, const floating* x, const double* z, Scratch* s,
+cdef void evaluate(Job* job, const floating* y, const floating* x, const floating* z, Scratch* s,
                    Py_ssize_t n) noexcept nogil:
     """The values and derivatives of one block, by the family that the kernel's number names."""
     cdef int family = job.kernel >> 8
@@ -288,11 +296,13 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     cdef const Shape* shape = &job.shape
     cdef const floating* y = load(&operands[Y], shape, start, n, <floating*> s.y, s)
     cdef const floating* x = NULL
-    cdef const double* z = NULL
+    cdef const floating* z = NULL
     cdef const double* weight = NULL
     cdef floating* value = <floating*> s.value
     cdef floating* grad = <floating*> s.grad
+    cdef floating* grad_z = <floating*> s.grad_z
     cdef floating* hess = <floating*> s.hess
+    cdef floating* hess_z = <floating*> s.hess_z
     cdef Py_ssize_t i
     if job.weighted:
         weight = weigh(job, y, start, n, s, partial)
@@ -302,7 +312,7 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     if job.operation or job.domains[X].checked or job.domains[Z].checked:
         x = load(&operands[X], shape, start, n, <floating*> s.x, s)
         if operands[Z].data != NULL:
-            z = load(&operands[Z], shape, start, n, s.z, s)
+            z = load(&operands[Z], shape, start, n, <floating*> s.z, s)
     if job.checked:
         check(job, Y, y, weight, start, n, partial)
         if x != NULL:
@@ -328,14 +338,14 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
         finish(job, grad, weight, job.scale, n)
         store(&operands[GRAD_OUT], shape, start, n, grad, s)
         if operands[GRAD_Z_OUT].data != NULL:
-            finish(job, s.grad_z, weight, job.scale, n)
-            store(&operands[GRAD_Z_OUT], shape, start, n, s.grad_z, s)
+            finish(job, grad_z, weight, job.scale, n)
+            store(&operands[GRAD_Z_OUT], shape, start, n, grad_z, s)
     if job.operation & HESS:
         finish(job, hess, weight, job.scale, n)
         store(&operands[HESS_OUT], shape, start, n, hess, s)
         if operands[HESS_Z_OUT].data != NULL:
-            finish(job, s.hess_z, weight, job.scale, n)
-            store(&operands[HESS_Z_OUT], shape, start, n, s.hess_z, s)
+            finish(job, hess_z, weight, job.scale, n)
+            store(&operands[HESS_Z_OUT], shape, start, n, hess_z, s)
 
 
 cdef void chunk(Job* job, Py_ssize_t index, floating unit) noexcept nogil:

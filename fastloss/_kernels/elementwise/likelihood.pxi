@@ -2,10 +2,10 @@
 
 cpdef enum:
     POISSON_LOG = 0x200
-    GAMMA_LOG
-    POISSON_LOG_FULL = 0x280
+    POISSON_LOG_FULL
     POISSON_IDENTITY
     POISSON_IDENTITY_FULL
+    GAMMA_LOG
     GAMMA_IDENTITY
     NORMAL_IDENTITY
     TWEEDIE_LOG
@@ -22,119 +22,160 @@ cdef inline floating poisson_log(floating y, floating x, double a, double b, dou
     return e - product
 
 
-cdef inline double poisson_log_full(double y, double x, double a, double b, double c, double d, double* grad,
-                                    double* hess) noexcept nogil:
-    """With Stirling's y log y - y + log(2 pi y) / 2 for y > 1."""
-    cdef double e = exp(x)
-    cdef double log_y = log(y)
-    cdef double entropy = log_y - 1.0 if y > 1 else 0.0
-    cdef double product = 0.0 if (y == 0) | (e == INFINITY) & (y == y) else y * (entropy - x)
-    grad[0] = e - y
-    hess[0] = e
-    return e + (product + (0.5 * log_y + 0.9189385332046728 if y > 1 else 0.0))
+cdef inline double stirling_rest(floating y, double* entropy) noexcept nogil:
+    """Stirling's log y! = y log y - y + log(2 pi y) / 2 for y > 1 is y times `entropy` and this."""
+    cdef double log_y = log_for(y, y)
+    entropy[0] = log_y - 1.0 if y > 1 else 0.0
+    return 0.5 * log_y + 0.9189385332046728 if y > 1 else 0.0
 
 
-cdef inline double poisson_ratios(double y, double rate, double* hess) noexcept nogil:
-    """y / rate and y / rate^2, by way of a tiny y times 2^300; 0 for y = 0, whatever the rate."""
-    cdef double up = 2.037035976334486e90 if y < 1e-200 else 1.0
-    cdef double ratio = y * up / rate
+cdef inline floating poisson_log_full(floating y, floating x, double a, double b, double c, double d, floating* grad,
+                                      floating* hess) noexcept nogil:
+    cdef double e = fl_exp_to_f32(x) if floating is float else exp(x)
+    cdef double high = 1e300 if floating is float else INFINITY     # where e saturates
+    cdef double entropy
+    cdef double rest = stirling_rest(y, &entropy)
+    cdef double product = 0.0 if (y == 0) | (e >= high) & (y == y) else y * (entropy - x)
+    grad[0] = <floating> (e - y)
+    hess[0] = <floating> e
+    return <floating> (e + (product + rest))
+
+
+cdef inline double poisson_ratio(floating y, double rate, double* hess) noexcept nogil:
+    """y / rate and y / rate^2, by way of a tiny y times 2^300 in float64; 0 for y = 0, whatever the rate."""
+    cdef double up, ratio, curve
     cdef bint none = (y == 0) & (rate == rate)
-    hess[0] = 0.0 if none else ratio / (rate * up)
-    return 0.0 if none else ratio / up
+    if floating is float:
+        up = 1.0 / rate
+        ratio = y * up
+        curve = ratio * up
+    else:
+        up = 2.037035976334486e90 if y < 1e-200 else 1.0
+        ratio = y * up / rate
+        curve = ratio / (rate * up)
+        ratio = ratio / up
+    hess[0] = 0.0 if none else curve
+    return 0.0 if none else ratio
 
 
-cdef inline double poisson_identity(double y, double x, double epsilon, double b, double c, double d, double* grad,
-                                    double* hess) noexcept nogil:
-    """x - y log(x + epsilon), the logarithm corrected for the rounding of the sum; 0 log 0 is 0."""
+cdef inline double log_rate(floating x, double epsilon, double* rate) noexcept nogil:
+    """The rate x + epsilon and its logarithm, corrected for the rounding of the sum."""
     cdef double low
-    cdef double rate = two_sum(x, epsilon, &low)
-    cdef double log_rate = log(rate) + low / (1.0 if rate == 0 else rate)
-    grad[0] = 1.0 - poisson_ratios(y, rate, hess)
-    return x - (0.0 if y == 0 else y * log_rate)
+    rate[0] = sum_for(x, x, epsilon, &low)
+    if floating is float:
+        return fl_log_to_f32(rate[0])
+    else:
+        return log(rate[0]) + low / (1.0 if rate[0] == 0 else rate[0])
 
 
-cdef inline double poisson_identity_full(double y, double x, double epsilon, double b, double c, double d,
-                                         double* grad, double* hess) noexcept nogil:
-    cdef double low
-    cdef double rate = two_sum(x, epsilon, &low)
-    cdef double log_rate = log(rate) + low / (1.0 if rate == 0 else rate)
-    cdef double log_y = log(y)
-    cdef double entropy = log_y - 1.0 if y > 1 else 0.0
-    grad[0] = 1.0 - poisson_ratios(y, rate, hess)
-    return x + ((0.0 if y == 0 else y * (entropy - log_rate)) + (0.5 * log_y + 0.9189385332046728 if y > 1 else 0.0))
+cdef inline floating poisson_identity(floating y, floating x, double epsilon, double b, double c, double d,
+                                      floating* grad, floating* hess) noexcept nogil:
+    """x - y log(x + epsilon); 0 log 0 is 0."""
+    cdef double rate, curve
+    cdef double log_of_rate = log_rate(x, epsilon, &rate)
+    grad[0] = <floating> (1.0 - poisson_ratio(y, rate, &curve))
+    hess[0] = <floating> curve
+    return <floating> (x - (0.0 if y == 0 else y * log_of_rate))
 
 
-cdef inline double exp_split(double hi, double lo, double* factor) noexcept nogil:
+cdef inline floating poisson_identity_full(floating y, floating x, double epsilon, double b, double c, double d,
+                                           floating* grad, floating* hess) noexcept nogil:
+    cdef double rate, curve, entropy
+    cdef double log_of_rate = log_rate(x, epsilon, &rate)
+    cdef double rest = stirling_rest(y, &entropy)
+    grad[0] = <floating> (1.0 - poisson_ratio(y, rate, &curve))
+    hess[0] = <floating> curve
+    return <floating> (x + ((0.0 if y == 0 else y * (entropy - log_of_rate)) + rest))
+
+
+cdef inline double exp_split(floating like, double hi, double lo, double* factor) noexcept nogil:
     """exp(hi + lo) / factor with a power of two that keeps it in range from e^-1437 to e^1402.
 
-    A product (v * exp_split(...)) * factor of v > 0 then over- or underflows only if its result does.
+    A product (v * exp_split(...)) * factor of v > 0 then over- or underflows only if its result does. The range
+    of float64 is wide enough for a product with a float32 as it is.
     """
-    cdef double k = 1.0 if hi > 700 else (-1.0 if hi < -700 else 0.0)
-    factor[0] = 1.0715086071862673e301 if k > 0 else (9.332636185032189e-302 if k < 0 else 1.0)      # 2^1000
-    return exp_sum(hi - k * 693.1471805599454, lo + k * 4.5199270178446646e-14)
+    cdef double k
+    if floating is float:
+        factor[0] = 1.0
+        return fl_exp_to_f32(hi)
+    else:
+        k = 1.0 if hi > 700 else (-1.0 if hi < -700 else 0.0)
+        factor[0] = 1.0715086071862673e301 if k > 0 else (9.332636185032189e-302 if k < 0 else 1.0)     # 2^1000
+        return exp_sum(hi - k * 693.1471805599454, lo + k * 4.5199270178446646e-14)
 
 
 cdef inline floating gamma_log(floating y, floating x, double a, double b, double c, double d, floating* grad,
                                floating* hess) noexcept nogil:
-    """x + y e^-x; the range of float64 is wide enough for float32."""
-    cdef double ratio, factor
-    if floating is float:
-        ratio = y * exp(-x)
-    else:
-        ratio = y * exp_split(-x, 0.0, &factor)
-        ratio = ratio * factor
+    """x + y e^-x."""
+    cdef double factor
+    cdef double e = exp_split(x, -x, 0.0, &factor)
+    cdef double ratio = y * e * factor
     grad[0] = <floating> (1.0 - ratio)
     hess[0] = <floating> ratio
-    return <floating> (ratio + (x if x > -INFINITY else 0))
+    return <floating> (ratio + (0 if x == -INFINITY else x))
 
 
-cdef inline double gamma_identity(double y, double x, double a, double b, double c, double d, double* grad,
-                                  double* hess) noexcept nogil:
-    cdef double ratio = y / x
-    grad[0] = (x - y) / x / x
-    hess[0] = (2.0 * ratio - 1.0) / x / x
-    return log(x) + ratio
+cdef inline floating gamma_identity(floating y, floating x, double a, double b, double c, double d, floating* grad,
+                                    floating* hess) noexcept nogil:
+    cdef double r = <double> x - <double> y, ratio, inverse
+    if floating is float:
+        inverse = 1.0 / x
+        ratio = y * inverse
+        grad[0] = <floating> (r * inverse * inverse)
+        hess[0] = <floating> ((2.0 * ratio - 1.0) * inverse * inverse)
+    else:
+        ratio = y / x
+        grad[0] = r / x / x
+        hess[0] = (2.0 * ratio - 1.0) / x / x
+    return <floating> (log_for(x, x) + ratio)
 
 
-cdef inline double normal_identity(double y, double x, double a, double b, double c, double d, double* grad,
-                                   double* hess) noexcept nogil:
-    grad[0] = x - y
-    hess[0] = 0.0 * (x - y) + 1.0
-    return x * (0.5 * x - y)
+cdef inline floating normal_identity(floating y, floating x, double a, double b, double c, double d, floating* grad,
+                                     floating* hess) noexcept nogil:
+    cdef double r = <double> x - <double> y
+    grad[0] = <floating> r
+    hess[0] = <floating> (0.0 * r + 1.0)
+    return <floating> (x * (0.5 * x - y))
 
 
-cdef inline double tweedie_log(double y, double x, double power, double b, double c, double d, double* grad,
-                               double* hess) noexcept nogil:
+cdef inline floating tweedie_log(floating y, floating x, double power, double b, double c, double d, floating* grad,
+                                 floating* hess) noexcept nogil:
     """1 < power < 2: both terms are positive, and 1 - power and 2 - power are exact."""
     cdef double first = 2.0 - power, second = 1.0 - power
     cdef double lo, factor
-    cdef double hi = two_prod(first, x, &lo)
-    cdef double u = exp_sum(hi, lo)
-    hi = two_prod(second, x, &lo)
-    cdef double v = exp_split(hi, lo, &factor)
+    cdef double hi = product_for(x, first, x, &lo)
+    cdef double u = exp_for(x, hi, lo)
+    hi = product_for(x, second, x, &lo)
+    cdef double v = exp_split(x, hi, lo, &factor)
     v = 0.0 if y == 0 else y * v * factor
-    grad[0] = u - v
-    hess[0] = first * u - second * v
-    return u / first - v / second
+    grad[0] = <floating> (u - v)
+    hess[0] = <floating> (first * u - second * v)
+    return <floating> (u * (1.0 / first) - v * (1.0 / second))
 
 
-cdef inline double tweedie_log_outer(double y, double x, double power, double b, double c, double d, double* grad,
-                                     double* hess) noexcept nogil:
+cdef inline floating tweedie_log_outer(floating y, floating x, double power, double b, double c, double d,
+                                       floating* grad, floating* hess) noexcept nogil:
     """power <= 0 or > 2: u / first - v / second is a difference; where both overflow v / u = y e^-x decides."""
-    cdef double first_lo, second_lo, lo, factor
+    cdef double first_lo, second_lo, hi, lo, factor, u, v
     cdef double first = two_sum(2.0, -power, &first_lo)
     cdef double second = two_sum(1.0, -power, &second_lo)
-    cdef double hi = two_prod(first, x, &lo)
-    cdef double u = exp_sum(hi, lo + first_lo * x)
-    hi = two_prod(second, x, &lo)
-    cdef double v = exp_split(hi, lo + second_lo * x, &factor)
-    cdef double lead = log(y) - x
+    cdef double high = 1e250 if floating is float else INFINITY     # where exponentials saturate, times any y
+    if floating is float:
+        u = fl_exp_to_f32(first * x)
+        v = fl_exp_to_f32(second * x)
+        factor = 1.0
+    else:
+        hi = two_prod(first, x, &lo)
+        u = exp_sum(hi, lo + first_lo * x)
+        hi = two_prod(second, x, &lo)
+        v = exp_split(x, hi, lo + second_lo * x, &factor)
+    cdef double lead = log_for(y, y) - x
     cdef double even = log(second / first)
     v = 0.0 if y == 0 else y * v * factor
-    cdef bint both = (u == INFINITY) & (v == INFINITY)
-    grad[0] = (-INFINITY if lead > 0 else INFINITY) if both else u - v
-    hess[0] = (INFINITY if (lead > -even) == (first < 0) else -INFINITY) if both else first * u - second * v
-    return (INFINITY if (lead > even) == (first < 0) else -INFINITY) if both else u / first - v / second
+    cdef bint both = (u >= high) & (v >= high)
+    grad[0] = <floating> ((-INFINITY if lead > 0 else INFINITY) if both else u - v)
+    hess[0] = <floating> ((INFINITY if (lead > -even) == (first < 0) else -INFINITY) if both else first * u - second * v)
+    return <floating> ((INFINITY if (lead > even) == (first < 0) else -INFINITY) if both else u / first - v / second)
 
 
 cdef inline double times_power(double v, double w, double log_hi, double log_lo, double e,
@@ -147,42 +188,48 @@ cdef inline double times_power(double v, double w, double log_hi, double log_lo,
     return 0.0 if v == 0 else product
 
 
-cdef inline double tweedie_identity(double y, double x, double power, double b, double c, double d, double* grad,
-                                    double* hess) noexcept nogil:
-    """x^(1-p) (x / (2-p) - y / (1-p)), the bracket in units of the larger of x and |y|."""
-    cdef double first_lo, second_lo, third_lo, log_lo
+cdef inline floating tweedie_identity(floating y, floating x, double power, double b, double c, double d,
+                                      floating* grad, floating* hess) noexcept nogil:
+    """x^-p (x^2 / (2-p) - x y / (1-p)); in float64 the bracket is in units of the larger of x and |y|."""
+    cdef double first_lo, second_lo, third_lo, log_lo, log_x, size, m, share, target, scale
     cdef double first = two_sum(2.0, -power, &first_lo)
     cdef double second = two_sum(1.0, -power, &second_lo)
     cdef double third = two_sum(-1.0, -power, &third_lo)
-    cdef double log_x = log_dd(x, 0.0, &log_lo)
-    cdef double size = y if y > 0 else -y
-    cdef double m = size if size >= x else x
-    cdef double share = x / m, target = y / m
-    grad[0] = times_power(x - y, 1.0, log_x, log_lo, -power, 0.0)
-    hess[0] = times_power(m, second * share + power * target, log_x, log_lo, third, third_lo)
-    return times_power(m, share / first - target / second, log_x, log_lo, second, second_lo)
+    if floating is float:
+        scale = fl_exp_to_f32(-power * fl_log_to_f32(x))
+        grad[0] = <floating> ((<double> x - <double> y) * scale)
+        hess[0] = <floating> ((second * x + power * y) / x * scale)
+        return <floating> (x * scale * (x * (1.0 / first) - y * (1.0 / second)))
+    else:
+        log_x = log_dd(x, 0.0, &log_lo)
+        size = y if y > 0 else -y
+        m = size if size >= x else x
+        share = x / m
+        target = y / m
+        grad[0] = times_power(x - y, 1.0, log_x, log_lo, -power, 0.0)
+        hess[0] = times_power(m, second * share + power * target, log_x, log_lo, third, third_lo)
+        return times_power(m, share / first - target / second, log_x, log_lo, second, second_lo)
 
 
 cdef void likelihood(int kernel, const floating* y, const floating* x, const double* p, floating* value,
                      floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
     if kernel == POISSON_LOG:
         specialise(poisson_log[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == POISSON_LOG_FULL:
+        specialise(poisson_log_full[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == POISSON_IDENTITY:
+        specialise(poisson_identity[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == POISSON_IDENTITY_FULL:
+        specialise(poisson_identity_full[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == GAMMA_LOG:
         specialise(gamma_log[floating], y, x, p, value, grad, hess, n, operation)
-    elif floating is double:
-        if kernel == POISSON_LOG_FULL:
-            specialise(poisson_log_full, y, x, p, value, grad, hess, n, operation)
-        elif kernel == POISSON_IDENTITY:
-            specialise(poisson_identity, y, x, p, value, grad, hess, n, operation)
-        elif kernel == POISSON_IDENTITY_FULL:
-            specialise(poisson_identity_full, y, x, p, value, grad, hess, n, operation)
-        elif kernel == GAMMA_IDENTITY:
-            specialise(gamma_identity, y, x, p, value, grad, hess, n, operation)
-        elif kernel == NORMAL_IDENTITY:
-            specialise(normal_identity, y, x, p, value, grad, hess, n, operation)
-        elif kernel == TWEEDIE_LOG:
-            specialise(tweedie_log, y, x, p, value, grad, hess, n, operation)
-        elif kernel == TWEEDIE_LOG_OUTER:
-            specialise(tweedie_log_outer, y, x, p, value, grad, hess, n, operation)
-        elif kernel == TWEEDIE_IDENTITY:
-            specialise(tweedie_identity, y, x, p, value, grad, hess, n, operation)
+    elif kernel == GAMMA_IDENTITY:
+        specialise(gamma_identity[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == NORMAL_IDENTITY:
+        specialise(normal_identity[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == TWEEDIE_LOG:
+        specialise(tweedie_log[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == TWEEDIE_LOG_OUTER:
+        specialise(tweedie_log_outer[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == TWEEDIE_IDENTITY:
+        specialise(tweedie_identity[floating], y, x, p, value, grad, hess, n, operation)

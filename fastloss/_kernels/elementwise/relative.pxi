@@ -8,12 +8,17 @@ cpdef enum:
     SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR
     SQUARED_LOG_ERROR
 
-cdef inline double difference(double x, double y, double* unit) noexcept nogil:
+cdef inline double difference(floating x, floating y, double* unit) noexcept nogil:
     """x - y in units of 1, or of 2 where it overflows."""
-    cdef double r = x - y
-    cdef bint over = (r == INFINITY) | (r == -INFINITY)
-    unit[0] = 2.0 if over else 1.0
-    return 0.5 * x - 0.5 * y if over else r
+    cdef double r = <double> x - <double> y
+    cdef bint over
+    if floating is float:
+        unit[0] = 1.0
+        return r
+    else:
+        over = (r == INFINITY) | (r == -INFINITY)
+        unit[0] = 2.0 if over else 1.0
+        return 0.5 * x - 0.5 * y if over else r
 
 
 cdef inline floating absolute_percentage_error(floating y, floating x, double epsilon, double scale, double c,
@@ -47,11 +52,14 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
     cdef double size_x = x if x > 0 else -x
     cdef double scale = 0.25 if size_x + size_y == INFINITY else 1.0
     cdef double r = scale * x - scale * y
-    cdef double total = scale * size_x + scale * size_y
+    cdef double low
+    cdef double total = sum_for(x, scale * size_x, scale * size_y, &low)
     cdef double divisor = 1.0 if total == 0 else total
     cdef double side = 1.0 if (x > 0) & (y > 0) | (x < 0) & (y < 0) else (0.5 if x == 0 else 0.0)
     cdef double slope = 4.0 * side * (scale * size_y / divisor) / divisor * scale
     cdef double curve = 2.0 * slope / divisor * scale
+    if floating is double:
+        curve = curve * (1.0 - 3.0 * (low / divisor))           # the cube would multiply what the sum rounds off
     grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))
     hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r * slope))
     return <floating> ((r if r > 0 else 0.0 - r) / divisor * 2.0)
@@ -80,9 +88,9 @@ cdef inline floating squared_log_error(floating y, floating x, double a, double 
     """L = log1p(x) - log1p(y) = +-log1p(|x - y| / (1 + min(x, y))); float64 is exact enough for float32 as it is."""
     cdef double low = x if x < y else y
     cdef double lo, size
-    cdef double r = two_sum(x, -y, &lo)
+    cdef double r = sum_for(x, x, -y, &lo)
     if floating is float:
-        size = log1p((r if r > 0 else -r) / (1.0 + low))
+        size = log1p_for(x, (r if r > 0 else 0.0 - r) / (1.0 + low))
     else:
         size = log_ratio(r if r > 0 else -r, lo if r > 0 else -lo, low)
     cdef double log_quotient = size if r > 0 else -size

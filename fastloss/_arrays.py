@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 from fastloss._isa import kernels
 
 BFLOAT16 = kernels.BFLOAT16
-FLOATS: dict[int, np.dtype[Any]] = {kernels.FLOAT16: np.dtype("f2"), kernels.FLOAT32: np.dtype("f4"), kernels.FLOAT64: np.dtype("f8")}
+FLOATS: dict[int, np.dtype[Any]] = {
+    kernels.FLOAT16: np.dtype("f2"),
+    kernels.FLOAT32: np.dtype("f4"),
+    kernels.FLOAT64: np.dtype("f8"),
+}
 
 KINDS: dict[np.dtype[Any], int] = {}
 for _name, _code in [

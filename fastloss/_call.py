@@ -29,7 +29,8 @@ VALUE, GRAD, HESS, MOMENTS = kernels.VALUE, kernels.GRAD, kernels.HESS, kernels.
 REDUCTIONS = ("mean", "batch_mean", "sum", "none")
 NAN_POLICIES = {"propagate": kernels.PROPAGATE, "omit": kernels.OMIT, "raise": kernels.RAISE}
 FLOAT64_ONLY = 0x80  # in a kernel's number: it computes in float64 whatever the input
-FLOAT32, FLOAT64 = kernels.FLOAT32, kernels.FLOAT64
+FLOAT32: int = kernels.FLOAT32
+FLOAT64: int = kernels.FLOAT64
 NARROW = frozenset(code | swapped for code in (kernels.FLOAT16, kernels.BFLOAT16, FLOAT32) for swapped in (0, 64))
 CULPRITS = ("y_true", "y_pred", "y_pred", "sample_weight")
 

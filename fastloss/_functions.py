@@ -24,7 +24,7 @@ def _made(cls: type[Loss], parameters: dict[str, Any]) -> Loss:
         hash(tuple(parameters.values()))
     except TypeError:  # a list of numbers
         return cls(**parameters)
-    return _cached(cls, **parameters)
+    return _cached(cls, **parameters)  # type: ignore[arg-type]  # a class is hashable, whatever its instances
 
 
 def _function(cls: type[Loss]) -> Callable[..., Any]:

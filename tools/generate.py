@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
 README = ROOT / "README.md"
 
-STUB_HEAD = '''\
+STUB_HEAD = """\
 # Written by tools/generate.py from the registry; do not edit.
 from typing import Any, Literal, overload
 
@@ -34,7 +34,7 @@ from fastloss._config import show_config as show_config
 from fastloss.state import LossState as LossState
 
 __version__: str
-'''
+"""
 
 
 def _function_stub(cls: type[Loss]) -> str:

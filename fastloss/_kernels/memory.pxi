@@ -2,6 +2,9 @@
 # contiguous block in first-level cache, and blocks of results go back the same way.
 
 
+cdef extern from "<assert.h>" nogil:
+    void require "assert"(bint condition)       # in the debug build only
+
 cdef extern from "memory.h" nogil:
     enum: BLOCK "FL_BLOCK"
     ctypedef struct Scratch "fl_scratch":
@@ -301,6 +304,7 @@ cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t
     """Elements start ... start + n in the type of `block`: in place if they already are that, else in `block`."""
     cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     cdef char* packed
+    require(operand.data != NULL and 0 < n <= BLOCK and 0 <= start <= shape.size - n)
     if operand.direct:
         packed = operand.data + start * operand.itemsize
     else:
@@ -317,6 +321,7 @@ cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t
 cdef void store(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n, const floating* block,
                 Scratch* scratch) noexcept nogil:
     cdef const char* packed = <const char*> block
+    require(operand.data != NULL and 0 < n <= BLOCK and 0 <= start <= shape.size - n)
     if operand.kind != (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64):
         narrow(operand.kind, block, scratch.raw, n)
         packed = <const char*> scratch.raw

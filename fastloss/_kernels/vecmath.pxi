@@ -31,8 +31,6 @@ cdef extern from "vecmath.h" nogil:
     double log_dd "fl_log_dd_f64"(double hi, double lo, double* out_lo)
     double power "fl_pow_f64"(double hi, double lo, double p)
     double powm1 "fl_powm1_f64"(double hi, double lo, double p)
-
-
     double fl_exp_to_f32(double x)
     double fl_expm1_to_f32(double x)
     double fl_log_to_f32(double x)

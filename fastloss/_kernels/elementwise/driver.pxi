@@ -47,8 +47,8 @@ cdef struct Partial:
     double weight                       # sum of w
     double count                        # elements that are neither masked nor omitted
     double square                       # sum of w^2, and of the losses under these weights
-    double mean                         #     the mean
-    double spread                       #     and the sum of squares about it
+    double mean                         # ... the mean
+    double spread                       # ... and the sum of squares about it
     Py_ssize_t bad                      # index of the first element that breaks its domain, or -1
     int culprit                         # which operand that is, as in Job.operands
 
@@ -88,7 +88,8 @@ cdef inline void loop(Formula formula, const floating* y, const floating* x, dou
 
 
 cdef inline void specialise(Formula formula, const floating* y, const floating* x, const double* p,
-                            floating* value, floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
+                            floating* value, floating* grad, floating* hess, Py_ssize_t n,
+                            int operation) noexcept nogil:
     cdef double a = p[0], b = p[1], c = p[2], d = p[3]
     if operation & HESS:
         loop(formula, y, x, a, b, c, d, value, grad, hess, n, False, True, True)

@@ -174,7 +174,8 @@ cdef inline floating tweedie_log_outer(floating y, floating x, double power, dou
     v = 0.0 if y == 0 else y * v * factor
     cdef bint both = (u >= high) & (v >= high)
     grad[0] = <floating> ((-INFINITY if lead > 0 else INFINITY) if both else u - v)
-    hess[0] = <floating> ((INFINITY if (lead > -even) == (first < 0) else -INFINITY) if both else first * u - second * v)
+    cdef double bend = INFINITY if (lead > -even) == (first < 0) else -INFINITY
+    hess[0] = <floating> (bend if both else first * u - second * v)
     return <floating> ((INFINITY if (lead > even) == (first < 0) else -INFINITY) if both else u / first - v / second)
 
 

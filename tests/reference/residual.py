@@ -76,12 +76,12 @@ def quantile_grad(y, x, quantile=0.5):
 
 def expectile(y, x, alpha=0.5):
     r = x - y
-    return np.where(r < 0, alpha * r, (1 - alpha) * r) * r
+    return r * ((1 - alpha) * np.maximum(r, 0) + alpha * np.minimum(r, 0))
 
 
 def expectile_grad(y, x, alpha=0.5):
     r = x - y
-    return 2 * np.where(r < 0, alpha * r, (1 - alpha) * r)
+    return 2 * (1 - alpha) * np.maximum(r, 0) + 2 * alpha * np.minimum(r, 0)
 
 
 def linex(y, x, a=1.0, b=1.0):
@@ -185,8 +185,8 @@ def lp_grad(y, x, p=2.0):
 
 def wing(y, x, width=10.0, curvature=2.0):
     r = np.abs(x - y)
-    offset = width * np.log1p(width / curvature) - width
-    return np.where(r < width, width * np.log1p(r / curvature), r + r.dtype.type(offset))
+    m = np.minimum(r, width)
+    return width * np.log1p(m / curvature) + (r - m)
 
 
 def wing_grad(y, x, width=10.0, curvature=2.0):

@@ -352,7 +352,7 @@ cdef inline floating squared_epsilon_insensitive(floating y, floating x, double 
 
 cdef inline floating log_cosh(floating y, floating x, double a, double b, double c, double d,
                               floating* grad, floating* hess) noexcept nogil:
-    """log1p(cosh(r) - 1) near 0, |r| + log1p(exp(-2 |r|)) - log(2) far from it; one logarithm serves both."""
+    """log1p(cosh(r) - 1) near 0, |r| + log1p(exp(-2 |r|)) - log(2) far from it."""
     cdef double low
     cdef double size = exact_magnitude(y, y, x, &low)
     cdef bint near = size < 1
@@ -370,7 +370,7 @@ cdef inline floating log_cosh(floating y, floating x, double a, double b, double
         w = 0.5 * f * f / (1 + f)
         grad[0] = tanh(x - y)
         hess[0] = 4 * e / ((1 + e) * (1 + e))
-        logarithm = log1p(w if near else e)
+        logarithm = log1p(w if near else e)                             # one logarithm serves both
         line = size + ((logarithm - 0.6931471805599453) + low)
     return <floating> (logarithm if near else line)
 
@@ -589,7 +589,9 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
         f = exp_for(y, (0.5 * alpha - 1) * logarithm, 0) * (1 / c) * (1 / c)
         grad[0] = <float> (r * f)
         hess[0] = <float> ((1 + (alpha - 1) * w) / (1 + w) * f)
-        return <float> (k / alpha * expm1_for(y, 0.5 * alpha * logarithm, 0) + 0)
+        p = 0.5 * alpha * logarithm
+        exp_parts(700 if p > 700 else p, &e, &rest)
+        return <float> (k / alpha * e + 0)
     else:
         size = exact_magnitude(y, y, x, &low)
         near = is_near(size, c)

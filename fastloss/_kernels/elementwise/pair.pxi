@@ -55,7 +55,7 @@ cdef inline floating laplace_nll(floating y, floating x, floating z, double a, d
     grad_z[0] = <floating> (1.0 - score)
     hess[0] = <floating> (0.0 if score == score else score)
     hess_z[0] = <floating> score
-    return <floating> (z + (0.6931471805599453 + score))
+    return z + <floating> (0.6931471805599453 + score)
 
 
 cdef inline floating margin_ranking(floating y, floating x, floating z, double margin, double b, floating* grad,

@@ -504,3 +504,21 @@ HUNGRY = {
 def test_no_call_copies_an_array(what):
     inputs, options, verb = HUNGRY[what]
     fresh(FRUGAL.format(inputs=inputs, options=options, verb=verb))
+
+
+@pytest.mark.parametrize("shape", [(700, 3), (3, 700), (5, 300, 3), (300, 2, 3), (90, 63), (90, 64), (2, 1, 3)])
+def test_short_rows_of_any_layout(shape):
+    rng = generator("short rows", shape)
+    y, x, w = (rng.random(shape) for _ in range(3))
+    rows = np.broadcast_to(w[(..., *[slice(1)] * (len(shape) - 1))], shape)
+    loss = fl.SquaredError()
+    with np.errstate(all="ignore"):
+        for weight in (w, rows, np.asfortranarray(w), w[::-1], spaced(w, 2), permuted(w), within(w), swapped(w)):
+            values = loss(y, x, sample_weight=weight, reduction="none")
+            np.testing.assert_array_equal(values, weight * np.square(x - y))
+            out = spaced(np.zeros_like(x), 3)
+            loss.grad(y, x, sample_weight=weight, reduction="none", grad_out=out)
+            np.testing.assert_array_equal(out, 2 * weight * (x - y))
+            out = permuted(np.zeros_like(x))
+            assert loss(y, x, sample_weight=weight, reduction="none", out=out) is out
+            np.testing.assert_array_equal(out, values)

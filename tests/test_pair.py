@@ -44,7 +44,7 @@ def test_shapes_weights_and_layouts(loss, shape, dtype):
 def test_shapes_that_do_not_belong_together(loss):
     with pytest.raises(ValueError, match=r"y_pred has shape \(3,\), must be \(3, 2\)"):
         loss([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
-    with pytest.raises(ValueError, match="sample_weight"):
+    with pytest.raises(ValueError, match=r"sample_weight has shape \(3, 2\), must have y_true's \(3,\)$"):
         loss(np.ones(3), np.ones((3, 2)), sample_weight=np.ones((3, 2)))
 
 
@@ -114,6 +114,8 @@ def test_several_quantiles_are_pinball_losses_side_by_side(dtype):
     w = rng.random(50)
     loss = fl.MultiQuantile(quantiles=[0.9, 0.5, 0.1])
     r = x.astype(float) - y[:, None].astype(float)
+    near = fl.MultiQuantile(quantiles=[1 - 1e-6] * 3)  # whose rounding to float32 is 3 percent closer to 1, or farther
+    np.testing.assert_allclose(near(y, y[:, None] + np.ones(3, dtype), reduction="none"), 1e-6, rtol=2e-3)
     levels = np.array(loss.quantiles)
     expected = np.maximum(-levels * r, (1 - levels) * r)
     np.testing.assert_allclose(loss(y, x, reduction="none"), expected, rtol=1e-6)
@@ -141,5 +143,7 @@ def test_quantiles_are_checked_hashable_and_picklable():
     ]:
         with pytest.raises(error, match=what):
             fl.MultiQuantile(quantiles=given)
+    y, x = np.ones(4), np.zeros((4, 2))
+    assert fl.multi_quantile(y, x, quantiles=[0.5, 0.25]) == loss(y, x)
     with pytest.raises(ValueError, match=r"y_pred has shape \(4, 3\), must be \(4, 2\)"):
         loss(np.ones(4), np.ones((4, 3)))

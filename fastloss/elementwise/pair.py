@@ -231,10 +231,12 @@ class MarginRanking(PairLoss):
     array([0. , 2.5])
     """
 
-    kernel = "MARGIN_RANKING"
     target = SIGN
     variants = ({"margin": 1.0},)
     margin: float = number(0.0, NON_NEGATIVE)
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return "MARGIN_RANKING" if self.margin else "RANKING", (self.margin,)
 
 
 @loss("multi_quantile_loss", "multi_pinball_loss")

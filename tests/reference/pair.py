@@ -37,12 +37,11 @@ def laplace_nll_grad(y, x):
 
 
 def margin_ranking(y, x, margin=0.0):
-    return np.maximum(0, margin - np.where(y > 0, x.dtype.type(1), x.dtype.type(-1)) * (x[..., 0] - x[..., 1]))
+    return np.maximum(0, margin - y * (x[..., 0] - x[..., 1]))
 
 
 def margin_ranking_grad(y, x, margin=0.0):
-    sign = np.where(y > 0, x.dtype.type(1), x.dtype.type(-1))
-    slope = np.where(margin_ranking(y, x, margin) > 0, sign, 0)
+    slope = y * (margin_ranking(y, x, margin) > 0)
     return np.stack([-slope, slope], axis=-1)
 
 

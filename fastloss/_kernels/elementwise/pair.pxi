@@ -4,6 +4,7 @@ cpdef enum:
     GAUSSIAN_NLL = 0x500
     GAUSSIAN_NLL_LOG_SIGMA
     LAPLACE_NLL
+    RANKING
     MARGIN_RANKING
     MULTI_QUANTILE
 
@@ -55,7 +56,20 @@ cdef inline floating laplace_nll(floating y, floating x, floating z, double a, d
     grad_z[0] = <floating> (1.0 - score)
     hess[0] = <floating> (0.0 if score == score else score)
     hess_z[0] = <floating> score
-    return <floating> (z + (0.6931471805599453 + score))
+    return z + <floating> (0.6931471805599453 + score)
+
+
+cdef inline floating ranking(floating y, floating x, floating z, double a, double b, floating* grad,
+                             floating* grad_z, floating* hess, floating* hess_z) noexcept nogil:
+    """No margin: a single subtraction."""
+    cdef floating sign = 1 if y > 0 else (-1 if y <= 0 else y)
+    cdef floating short = sign * (z - x)
+    cdef floating slope = 0 if short <= 0 else (sign if short > 0 else short)
+    grad[0] = -slope
+    grad_z[0] = slope
+    hess[0] = 0 * slope
+    hess_z[0] = hess[0]
+    return 0 if short <= 0 else short
 
 
 cdef inline floating margin_ranking(floating y, floating x, floating z, double margin, double b, floating* grad,
@@ -97,6 +111,8 @@ cdef void pair(int kernel, const floating* y, const floating* x, const floating*
         specialise_pair(gaussian_nll_log_sigma[floating], y, x, z, p, s, n, operation)
     elif kernel == LAPLACE_NLL:
         specialise_pair(laplace_nll[floating], y, x, z, p, s, n, operation)
+    elif kernel == RANKING:
+        specialise_pair(ranking[floating], y, x, z, p, s, n, operation)
     elif kernel == MARGIN_RANKING:
         specialise_pair(margin_ranking[floating], y, x, z, p, s, n, operation)
     elif kernel == MULTI_QUANTILE:

@@ -59,7 +59,8 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
     cdef double slope = 4.0 * side * (scale * size_y / divisor) / divisor * scale
     cdef double curve = 2.0 * slope / divisor * scale
     if floating is double:
-        curve = curve * (1.0 - 3.0 * (low / divisor))           # the cube would multiply what the sum rounds off
+        low = 3.0 * (low / divisor)                             # the cube triples what the sum rounds off
+        curve = curve * (1.0 - (0.0 if low != low else low))
     grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))
     hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r * slope))
     return <floating> ((r if r > 0 else 0.0 - r) / divisor * 2.0)
@@ -90,7 +91,7 @@ cdef inline floating squared_log_error(floating y, floating x, double a, double 
     cdef double lo, size
     cdef double r = sum_for(x, x, -y, &lo)
     if floating is float:
-        size = log1p_for(x, (r if r > 0 else 0.0 - r) / (1.0 + low))
+        size = fl_log1p_to_f32(fabs(r) / (1.0 + low))
     else:
         size = log_ratio(r if r > 0 else -r, lo if r > 0 else -lo, low)
     cdef double log_quotient = size if r > 0 else -size

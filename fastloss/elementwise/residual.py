@@ -32,7 +32,7 @@ class SquaredError(Loss):
     -----
     Domain: `y_true` and `y_pred` are any real numbers.
 
-    Numerics: the residual of float32 input is squared in float64 and rounded once.
+    Numerics: one subtraction and one product, each rounded once.
 
     References
     ----------
@@ -208,7 +208,7 @@ class SmoothL1(Loss):
 
 @loss("logcosh")
 class LogCosh(Loss):
-    r"""Logarithm of the hyperbolic cosine: quadratic near zero, then the absolute error less :math:`\log 2`.
+    r"""Logarithm of the hyperbolic cosine: quadratic near zero, then linear with slope 1.
 
     With the residual :math:`r = \hat y - y`,
 
@@ -652,7 +652,7 @@ class GemanMcClure(Loss):
 
 @loss("adaptive_robust_loss", "general_robust_loss")
 class Barron(Loss):
-    r"""General robust loss: one shape parameter leads from the squared error over the Cauchy loss to the Welsch loss.
+    r"""General robust loss: one shape parameter leads from the squared to the Welsch loss.
 
     With the residual :math:`r = \hat y - y`, :math:`u = (r / c)^2`, :math:`k = |\alpha - 2|` and
     :math:`B = 1 + u / k`,
@@ -740,8 +740,8 @@ class EpsilonInsensitive(Loss):
     -----
     Domain: `y_true` and `y_pred` are any real numbers.
 
-    Numerics: the gradient at :math:`|r| = \varepsilon`, where it jumps, is 0. The rounding error of the residual is
-    counted where :math:`\varepsilon` nearly cancels it; in float32 `epsilon` is rounded to that type.
+    Numerics: the gradient at :math:`|r| = \varepsilon`, where it jumps, is 0. The rounding error of a float64
+    residual is counted where :math:`\varepsilon` nearly cancels it; in float32 `epsilon` is rounded to that type.
 
     References
     ----------
@@ -783,8 +783,8 @@ class SquaredEpsilonInsensitive(Loss):
     Domain: `y_true` and `y_pred` are any real numbers. The curvature at :math:`|r| = \varepsilon`, where it jumps,
     is 2.
 
-    Numerics: the rounding error of the residual is counted where :math:`\varepsilon` nearly cancels it; in float32
-    `epsilon` is rounded to that type.
+    Numerics: the rounding error of a float64 residual is counted where :math:`\varepsilon` nearly cancels it; in
+    float32 `epsilon` is rounded to that type.
 
     References
     ----------
@@ -840,7 +840,7 @@ class Lp(Loss):
     """
 
     kernel = "LP"
-    variants = ({"p": 1.0}, {"p": 1.5}, {"p": 3.7}, {"p": 60.0})
+    variants = ({"p": 1.0}, {"p": 1.5}, {"p": 3.7}, {"p": 9.5})
     p: float = number(2.0, AT_LEAST_ONE)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:

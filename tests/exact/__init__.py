@@ -50,5 +50,13 @@ class Exact:
         def at(value: Any) -> Any:
             return self._value(target, *exact[:which], value, *exact[which + 1 :])
 
-        below, here, above = at(x - step), at(x), at(x + step)
-        return (above - below) / (2 * step), (above - 2 * here + below) / step**2
+        below, here, above = values = at(x - step), at(x), at(x + step)
+        first, second = above - below, above - 2 * here + below
+        # What the digits do not resolve is 0, as is a slope that belongs to a stationary point much nearer to x
+        # than floats are to each other: at x itself, seen through the third derivative.
+        noise = max(map(abs, values)) * mpf(10) ** (50 - mp.dps)
+        if abs(second) <= noise:
+            second = mpf(0)
+        if abs(first) <= max(noise, abs(second) * mpf(10) ** -90):
+            first = mpf(0)
+        return first / (2 * step), second / step**2

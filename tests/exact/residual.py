@@ -72,10 +72,6 @@ def linex(y, x, a, b):
     return b * (expm1(z) - z)
 
 
-def linex_kinks(y, a, b):
-    return [y]  # no kink, but differences do not resolve the gradient of exactly 0
-
-
 def fair(y, x, c):
     s = abs(x - y) / c
     return c**2 * (s - log1p(s))

@@ -1,8 +1,9 @@
 # Regression losses of the residual r = x - y.
 #
-# Generic formulas compute in float64 whatever the type: rounding r to float32 would cost up to three units in
-# r^2, and the conversions hide behind the memory. Where a scale c divides r, everything is written in ratios of
-# the smaller of |r| and c to the larger, which can neither overflow nor lose what is small.
+# Results in float32 are the textbook formulas in float64, whose range and precision are ample, rounded once; the
+# simplest, which wait for the memory, are in float32 itself where that costs at most two units. Results in float64
+# count the rounding error of r wherever it is amplified, and where a scale c divides r, they are written in ratios
+# of the smaller of |r| and c to the larger, which can neither overflow nor lose what is small.
 
 cpdef enum:
     SQUARED_ERROR = 0x000
@@ -14,7 +15,7 @@ cpdef enum:
     EXPECTILE
     EPSILON_INSENSITIVE
     SQUARED_EPSILON_INSENSITIVE
-    LOG_COSH = 0x080
+    LOG_COSH
     PSEUDO_HUBER
     LINEX
     FAIR
@@ -29,6 +30,12 @@ cpdef enum:
     STUDENT_T
 
 
+cdef extern from "vecmath.h" nogil:
+    double mul_add "fl_mul_add_f64"(double a, double b, double c)
+    double from_bits "flv_from_bits_f64"(uint64_t bits)
+    uint64_t bits_of "flv_bits_f64"(double x)
+
+
 # Parts --------------------------------------------------------------------------------------------
 
 cdef inline double finite_or_zero(double low) noexcept nogil:
@@ -36,22 +43,29 @@ cdef inline double finite_or_zero(double low) noexcept nogil:
     return low if low - low == 0 else 0
 
 
-cdef inline double magnitude(double y, double x) noexcept nogil:
-    """|x - y|, never -0."""
-    cdef double r = x - y
-    return 0 - r if r <= 0 else r
+cdef inline floating absolute(floating r) noexcept nogil:
+    """|r|, never -0."""
+    return <floating> fabs(r)
 
 
-cdef inline double exact_magnitude(double y, double x, double* low) noexcept nogil:
+cdef inline double bounded(double r) noexcept nogil:
+    """A residual of float32 numbers, finite where they are not: its powers stay finite, and products with 0 are 0."""
+    return 1e120 if r > 1e120 else (-1e120 if r < -1e120 else r)
+
+
+cdef inline double exact_magnitude(floating like, double y, double x, double* low) noexcept nogil:
     """|x - y| as a double-double."""
     cdef double lo
-    cdef double r = two_sum(x, -y, &lo)
-    lo = finite_or_zero(lo)
-    low[0] = -lo if r <= 0 else lo
-    return 0 - r if r <= 0 else r
+    cdef double r = sum_for(like, x, -y, &lo)
+    if floating is float:
+        low[0] = 0
+    else:
+        lo = finite_or_zero(lo)
+        low[0] = -lo if r <= 0 else lo
+    return absolute(r)
 
 
-cdef inline double directed(double size, double y, double x) noexcept nogil:
+cdef inline floating directed(floating size, floating y, floating x) noexcept nogil:
     """`size` with the sign of x - y: 0 at a tie, NaN at NaN."""
     return size if x > y else (-size if x < y else x - y)
 
@@ -151,15 +165,92 @@ cdef inline double log_tail(double s) noexcept nogil:
     return 0.5 - s * p
 
 
-# Arithmetic, in both types ------------------------------------------------------------------------
+# Parts of float32 results, to 2^-27 -------------------------------------------------------------------
 
-cdef inline floating squared_error(floating y, floating x, double factor, double b, double c, double d,
+cdef inline double log_parts(double w, double* tail) noexcept nogil:
+    """log(1 + w) = k log(2) + f + f^2 P(f), 2^k (1 + f) = 1 + w, and w less it, which does not cancel; w >= 0.
+
+    That the minimum is of integers keeps the compiler from a second path for it; infinity and NaN are added.
+    """
+    cdef uint64_t b = bits_of(w), most = 0x7e37e43c8800759c             # 1e300
+    cdef double v = from_bits(b if b < most else most)
+    cdef double u = 1 + v
+    b = bits_of(u) + <uint64_t> 0x00095f619980c433
+    cdef uint64_t k = b >> 52
+    cdef double m = from_bits((b & <uint64_t> 0x000fffffffffffff) + <uint64_t> 0x3fe6a09e667f3bcd)
+    cdef double line = (from_bits(k | <uint64_t> 0x4330000000000000) - 4503599627371519.0) * 0.6931471805599453
+    cdef double f = mul_add(v - (u - 1), from_bits((2046 - k) << 52), m - 1)
+    cdef double p = 0.0676902411381600151
+    p = mul_add(p, f, -0.115572878820158211)
+    p = mul_add(p, f, 0.118121361423296504)
+    p = mul_add(p, f, -0.124208144679089055)
+    p = mul_add(p, f, 0.142323178595522209)
+    p = mul_add(p, f, -0.16667536772428633)
+    p = mul_add(p, f, 0.200014467222002315)
+    p = mul_add(p, f, -0.250000109401006757)
+    p = mul_add(p, f, 0.333333227936071026)
+    p = mul_add(p, f, -0.499999999434963687)
+    p = f * f * p
+    tail[0] = (w - f) - line - p
+    return mul_add(w, 1e-300, f + line + p)
+
+
+cdef inline double log1p_positive(floating like, double w) noexcept nogil:
+    """log(1 + w) for w >= 0."""
+    cdef double tail
+    return log_parts(w, &tail) if floating is float else log1p(w)
+
+
+cdef inline double exp_parts(double z, double* less_one, double* tail) noexcept nogil:
+    """e^z, e^z - 1 and e^z - 1 - z, which do not cancel, for z <= 700; all but infinite there."""
+    cdef double low = -700 if z < -700 else z
+    cdef double t = mul_add(low, 1.4426950408889634, 6755399441056767.0)
+    cdef double r = mul_add(t - 6755399441056767.0, -0.6931471805599453, low)
+    cdef double scale = from_bits(bits_of(t) << 52)
+    cdef double p = 0.000198909808697503256
+    p = mul_add(p, r, 0.00139336410319867012)
+    p = mul_add(p, r, 0.00833331093444886847)
+    p = mul_add(p, r, 0.0416664650060400488)
+    p = mul_add(p, r, 0.166666666816142557)
+    p = mul_add(p, r, 0.500000001345772715)
+    p = scale * (r * r) * p
+    less_one[0] = mul_add(scale, r, scale - 1) + p
+    tail[0] = p + (mul_add(scale, r, scale - 1) - z)
+    return scale + (scale * r + p)
+
+
+cdef inline double log_cosh_near(double v) noexcept nogil:
+    """log(cosh(r)) / r^2 for v = r^2 <= 1."""
+    cdef double p = -0.0000256173030983130486
+    p = mul_add(p, v, 0.000176198626717958642)
+    p = mul_add(p, v, -0.000679409912203392327)
+    p = mul_add(p, v, 0.0021612918980746728)
+    p = mul_add(p, v, -0.00673979948172422117)
+    p = mul_add(p, v, 0.0222214644893570719)
+    p = mul_add(p, v, -0.0833332977609200636)
+    return mul_add(p, v, 0.499999999722870006)
+
+
+cdef inline double log1p_small(double e) noexcept nogil:
+    """log(1 + e) for 0 <= e <= e^-2."""
+    cdef double p = -0.11953338093275451
+    p = mul_add(p, e, 0.193315483918272626)
+    p = mul_add(p, e, -0.249546332059638728)
+    p = mul_add(p, e, 0.333319192211780492)
+    p = mul_add(p, e, -0.499999837337193918)
+    return mul_add(p, e, 0.999999999694749114) * e
+
+
+# Arithmetic --------------------------------------------------------------------------------------
+
+cdef inline floating squared_error(floating y, floating x, double a, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
     """factor r^2, factor 1 or 1/2."""
-    cdef double r = <double> x - y
-    grad[0] = <floating> (2 * factor * r)
+    cdef floating factor = <floating> a
+    cdef floating r = x - y
+    grad[0] = 2 * factor * r
     hess[0] = 2 * factor
-    return <floating> (factor * r * r)
+    return factor * r * r
 
 
 cdef inline floating absolute_error(floating y, floating x, double a, double b, double c, double d,
@@ -167,7 +258,7 @@ cdef inline floating absolute_error(floating y, floating x, double a, double b, 
     cdef floating r = x - y
     grad[0] = 1 if r > 0 else (-1 if r < 0 else r)      # 0 at 0, NaN at NaN
     hess[0] = 0 if r == r else r
-    return 0 - r if r <= 0 else r                       # 0 - r: -r would make -0 of 0
+    return absolute(r)
 
 
 cdef inline floating mean_bias(floating y, floating x, double a, double b, double c, double d,
@@ -178,11 +269,12 @@ cdef inline floating mean_bias(floating y, floating x, double a, double b, doubl
     return r
 
 
-cdef inline floating huber(floating y, floating x, double delta, double b, double c, double d,
+cdef inline floating huber(floating y, floating x, double a, double b, double c, double d,
                            floating* grad, floating* hess) noexcept nogil:
     """r^2 / 2 up to delta, delta (|r| - delta / 2) beyond; with m = min(|r|, delta) both are m (|r| - m / 2)."""
+    cdef double delta = a
     cdef double r = <double> x - y
-    cdef double size = magnitude(y, x)
+    cdef double size = absolute(r)
     cdef double m = delta if size > delta else size
     grad[0] = <floating> (delta if r > delta else (-delta if r < -delta else r))
     hess[0] = 0 if size > delta else 1
@@ -192,24 +284,29 @@ cdef inline floating huber(floating y, floating x, double delta, double b, doubl
 cdef inline floating smooth_l1(floating y, floating x, double beta, double b, double c, double d,
                                floating* grad, floating* hess) noexcept nogil:
     """Huber's loss over beta; the slope |r| / beta is divided out first, so that no product overflows."""
-    cdef double size = magnitude(y, x)
+    cdef double size = absolute(<double> x - y)
     cdef double m = beta if size >= beta else size
-    cdef double slope = size / beta
-    cdef double curvature = 1 / <double> beta
+    cdef double curvature = 1 / beta
+    cdef double slope
+    if floating is float:
+        slope = size * curvature
+    else:
+        slope = size / beta
     slope = 1 if size >= beta else slope
     grad[0] = <floating> directed(slope, y, x)
     hess[0] = <floating> (0 if size >= beta else curvature)
     return <floating> (slope * (size - 0.5 * m))
 
 
-cdef inline floating quantile(floating y, floating x, double under, double over, double c, double d,
+cdef inline floating quantile(floating y, floating x, double a, double b, double c, double d,
                               floating* grad, floating* hess) noexcept nogil:
     """`under` is the quantile, the cost of a prediction that is too low; `over` is the rest to 1."""
-    cdef double r = <double> x - y
-    cdef double slope = over if r > 0 else (-under if r <= 0 else r)
-    grad[0] = <floating> slope
-    hess[0] = <floating> (0 if r == r else r)
-    return <floating> (slope * r + 0)                   # + 0: no -0 at a tie
+    cdef floating under = <floating> a, over = <floating> b
+    cdef floating r = x - y
+    cdef floating slope = over if r > 0 else (-under if r <= 0 else r)
+    grad[0] = slope
+    hess[0] = 0 if r == r else r
+    return slope * r + 0                                # + 0: no -0 at a tie
 
 
 cdef inline floating expectile(floating y, floating x, double under, double over, double c, double d,
@@ -221,269 +318,383 @@ cdef inline floating expectile(floating y, floating x, double under, double over
     return <floating> (factor * r * r)
 
 
-cdef inline double excess(double y, double x, double epsilon) noexcept nogil:
-    """|r| - epsilon where that is positive, else 0: exact near epsilon, as the low part of r is counted."""
+cdef inline floating excess(floating y, floating x, floating epsilon) noexcept nogil:
+    """|r| - epsilon where that is positive, else 0; for float64 the rounding error of r is counted near epsilon."""
     cdef double low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double t = (size - epsilon) + low
+    cdef floating t
+    if floating is float:
+        t = absolute(x - y) - epsilon
+    else:
+        t = exact_magnitude(y, y, x, &low) - epsilon
+        t = t + low
     return 0 if t <= 0 else t
 
 
-cdef inline floating epsilon_insensitive(floating y, floating x, double epsilon, double b, double c, double d,
+cdef inline floating epsilon_insensitive(floating y, floating x, double a, double b, double c, double d,
                                          floating* grad, floating* hess) noexcept nogil:
-    cdef double t = excess(y, x, epsilon)
-    grad[0] = <floating> directed(0 if t <= 0 else 1, y, x)
-    hess[0] = <floating> (0 if t == t else t)
-    return <floating> t
+    cdef floating epsilon = <floating> a
+    cdef floating t = excess(y, x, epsilon)
+    grad[0] = directed(<floating> (0 if t <= 0 else 1), y, x)
+    hess[0] = 0 if t == t else t
+    return t
 
 
-cdef inline floating squared_epsilon_insensitive(floating y, floating x, double epsilon, double b, double c,
-                                                 double d, floating* grad, floating* hess) noexcept nogil:
-    cdef double t = excess(y, x, epsilon)
-    grad[0] = <floating> directed(2 * t, y, x)
-    hess[0] = 0 if magnitude(y, x) < epsilon else 2
-    return <floating> (t * t)
+cdef inline floating squared_epsilon_insensitive(floating y, floating x, double a, double b, double c, double d,
+                                                 floating* grad, floating* hess) noexcept nogil:
+    cdef floating epsilon = <floating> a
+    cdef floating t = excess(y, x, epsilon)
+    grad[0] = directed(2 * t, y, x)
+    hess[0] = 0 if absolute(x - y) < epsilon else 2
+    return t * t
 
 
-# Float64 only -------------------------------------------------------------------------------------
+# Mathematics -------------------------------------------------------------------------------------
 
-cdef inline double log_cosh(double y, double x, double a, double b, double c, double d,
-                            double* grad, double* hess) noexcept nogil:
+cdef inline floating log_cosh(floating y, floating x, double a, double b, double c, double d,
+                              floating* grad, floating* hess) noexcept nogil:
     """log1p(cosh(r) - 1) near 0, |r| + log1p(exp(-2 |r|)) - log(2) far from it; one logarithm serves both."""
     cdef double low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double e = exp_sum(-2 * size, -2 * low)
-    cdef double f = expm1_sum(-size, -low)
-    cdef double w = 0.5 * f * f / (1 + f)
+    cdef double size = exact_magnitude(y, y, x, &low)
     cdef bint near = size < 1
-    cdef double logarithm = log1p(w if near else e)
-    cdef double line = size + ((logarithm - 0.6931471805599453) + low)
-    grad[0] = tanh(x - y)
-    hess[0] = 4 * e / ((1 + e) * (1 + e))
-    return logarithm if near else line
+    cdef double e, share, f, w, logarithm, line
+    if floating is float:
+        e = exp_parts(-2 * size, &f, &w)
+        share = 1 / (1 + e)
+        grad[0] = <float> directed(-f * share, <double> y, <double> x)
+        hess[0] = <float> (4 * e * share * share)
+        logarithm = log_cosh_near(size * size) * (size * size)
+        line = size + (log1p_small(e) - 0.6931471805599453)
+    else:
+        e = exp_sum(-2 * size, -2 * low)
+        f = expm1_sum(-size, -low)
+        w = 0.5 * f * f / (1 + f)
+        grad[0] = tanh(x - y)
+        hess[0] = 4 * e / ((1 + e) * (1 + e))
+        logarithm = log1p(w if near else e)
+        line = size + ((logarithm - 0.6931471805599453) + low)
+    return <floating> (logarithm if near else line)
 
 
-cdef inline double pseudo_huber(double y, double x, double delta, double b, double c, double d,
-                                double* grad, double* hess) noexcept nogil:
+cdef inline floating pseudo_huber(floating y, floating x, double delta, double b, double c, double d,
+                                  floating* grad, floating* hess) noexcept nogil:
     """With root = sqrt(1 + q^2): r^2 / (1 + root) up to delta, delta |r| / (q + root) beyond."""
-    cdef double low, q_low, v_low, rest
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double q = ratio(size, low, delta, &q_low)
-    cdef double v = square(q, q_low, &v_low)
-    cdef double one = two_sum(1, v, &rest)
-    cdef double root = sqrt(one)
-    cdef bint near = size <= delta
-    cdef double m = delta if size > delta else size
-    cdef double h = divided(1 if near else v, 0 if near else v_low, one, rest + v_low)
-    grad[0] = directed(m / root, y, x)
-    hess[0] = h * sqrt(h)
-    return size / ((1 if near else q) + root) * m
+    cdef double low, q_low, v_low, rest, size, q, v, one, root, m, h, r
+    cdef bint near
+    if floating is float:
+        r = bounded(<double> x - y)
+        q = r * (1 / delta)
+        root = sqrt(1 + q * q)
+        h = 1 / root
+        grad[0] = <float> (r * h)
+        hess[0] = <float> (h * h * h)
+        return <float> (r * r / (1 + root))
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        q = ratio(size, low, delta, &q_low)
+        v = square(q, q_low, &v_low)
+        one = two_sum(1, v, &rest)
+        root = sqrt(one)
+        near = size <= delta
+        m = delta if size > delta else size
+        h = divided(1 if near else v, 0 if near else v_low, one, rest + v_low)
+        grad[0] = directed(m / root, y, x)
+        hess[0] = h * sqrt(h)
+        return size / ((1 if near else q) + root) * m
 
 
-cdef inline double linex(double y, double x, double a, double b, double c, double d,
-                         double* grad, double* hess) noexcept nogil:
+cdef inline floating linex(floating y, floating x, double a, double b, double c, double d,
+                           floating* grad, floating* hess) noexcept nogil:
     """b (e^z - 1 - z), z = a r. Beyond |z| = 700, e^z is the square of e^(z/2): b may bring it back into range."""
-    cdef double low, z_low
-    cdef double r = two_sum(x, -y, &low)
-    cdef double z = two_prod(a, r, &z_low)
-    cdef double size = 0 - z if z <= 0 else z
-    cdef double share = 0.5 if size >= 700 else 1
-    cdef double rest = finite_or_zero(z_low) + a * finite_or_zero(low)
-    cdef double e = expm1_sum(share * z, share * rest)
-    cdef double f = exp_sum(share * z, share * rest)
-    cdef double far = b * e * e
-    cdef double near = b * z * exp_tail(z) + b * e * rest
-    cdef double middle = b * ((e - z) - rest)
-    grad[0] = a * b * e * (e if z >= 700 else 1)
-    hess[0] = (a * b * f) * a * (f if size >= 700 else 1)
-    return far if z >= 700 else (near if size < 1 else middle)
+    cdef double low, z_low, r, z, size, share, rest, e, f, far, near, middle
+    if floating is float:
+        z = a * (<double> x - y)
+        z = 700 if z > 700 else z                                       # beyond, all is infinite
+        hess[0] = <float> (a * b * a * exp_parts(z, &e, &far))
+        grad[0] = <float> (a * b * e)
+        return <float> (b * far)
+    else:
+        r = two_sum(x, -y, &low)
+        z = two_prod(a, r, &z_low)
+        size = absolute(z)
+        share = 0.5 if size >= 700 else 1
+        rest = finite_or_zero(z_low) + a * finite_or_zero(low)
+        e = expm1_sum(share * z, share * rest)
+        f = exp_sum(share * z, share * rest)
+        far = b * e * e
+        near = b * z * exp_tail(z) + b * e * rest
+        middle = b * ((e - z) - rest)
+        grad[0] = a * b * e * (e if z >= 700 else 1)
+        hess[0] = (a * b * f) * a * (f if size >= 700 else 1)
+        return far if z >= 700 else (near if size < 1 else middle)
 
 
-cdef inline double fair(double y, double x, double c, double b, double a, double d,
-                        double* grad, double* hess) noexcept nogil:
+cdef inline floating fair(floating y, floating x, double c, double b, double a, double d,
+                          floating* grad, floating* hess) noexcept nogil:
     """c^2 (s - log1p(s)), s = |r| / c: a series near 0, a double-double logarithm, and c |r| from 1e20 on."""
-    cdef double low, s_low, one_low, log_low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double s = quotient(size, low, c, &s_low)
-    cdef double one = two_sum(1, s, &one_low)
-    cdef double logarithm = log_dd(one, one_low + s_low, &log_low)
-    cdef double tail = (s - logarithm) + (s_low - log_low)
-    cdef double m = c if size > c else size
-    cdef double q = m / (size if size > c else c)
-    cdef double sum_low
-    cdef double total = two_sum(size, c, &sum_low)
-    cdef double h = divided(c, 0, total, finite_or_zero(sum_low) + low)
-    cdef double series = size * log_tail(s) * size
-    cdef double line = c * size
-    cdef double curve = c * tail * c
-    grad[0] = directed(m / (1 + q), y, x)
-    hess[0] = h * h
-    return series if s < 0.015625 else (line if s > 1e20 else curve)
+    cdef double low, s_low, one_low, log_low, sum_low, size, s, one, logarithm, tail, m, q, total, h, series, line
+    cdef double curve
+    if floating is float:
+        size = absolute(<double> x - y)
+        s = size * (1 / c)
+        h = 1 / (1 + s)
+        grad[0] = <float> (bounded(<double> x - y) * (1 / (1 + bounded(s))))
+        hess[0] = <float> (h * h)
+        log_parts(s, &tail)
+        return <float> (c * c * tail)
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        s = quotient(size, low, c, &s_low)
+        one = two_sum(1, s, &one_low)
+        logarithm = log_dd(one, one_low + s_low, &log_low)
+        tail = (s - logarithm) + (s_low - log_low)
+        m = c if size > c else size
+        q = m / (size if size > c else c)
+        total = two_sum(size, c, &sum_low)
+        h = divided(c, 0, total, finite_or_zero(sum_low) + low)
+        series = size * log_tail(s) * size
+        line = c * size
+        curve = c * tail * c
+        grad[0] = directed(m / (1 + q), y, x)
+        hess[0] = h * h
+        return series if s < 0.015625 else (line if s > 1e20 else curve)
 
 
-cdef inline double cauchy(double y, double x, double c, double b, double a, double d,
-                          double* grad, double* hess) noexcept nogil:
+cdef inline floating cauchy(floating y, floating x, double c, double b, double a, double d,
+                            floating* grad, floating* hess) noexcept nogil:
     """c^2 / 2 log1p(w), w = (r / c)^2; r^2 / 2 where w is below one rounding."""
-    cdef double low, q_low, v_low, w_low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double w = scaled_square(size, low, c, 1, &w_low)
-    cdef double q = ratio(size, low, c, &q_low)
-    cdef double v = square(q, q_low, &v_low)
-    cdef bint near = size <= c
-    cdef double m = c if size > c else size
-    grad[0] = directed(m * (1 if near else q) / (1 + v), y, x)
-    hess[0] = ((1 - v) - v_low) / (1 + v) * (1 if near else -v) / (1 + v)
-    cdef double far = 0.5 * c * log1p_scaled(w, is_near(size, c)) * c
-    w = 0.5 * size * size
-    return w if size < 7e-9 * c else far
+    cdef double low, q_low, v_low, w_low, r, size, w, q, v, m, h, far
+    cdef bint near
+    if floating is float:
+        r = <double> x - y
+        w = r * (1 / c) * (r * (1 / c))
+        h = 1 / (1 + w)
+        grad[0] = <float> (bounded(r) * h)
+        hess[0] = <float> ((2 * h - 1) * h)
+        return <float> (0.5 * c * c * log1p_positive(y, w))
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        w = scaled_square(size, low, c, 1, &w_low)
+        q = ratio(size, low, c, &q_low)
+        v = square(q, q_low, &v_low)
+        near = size <= c
+        m = c if size > c else size
+        grad[0] = directed(m * (1 if near else q) / (1 + v), y, x)
+        hess[0] = ((1 - v) - v_low) / (1 + v) * (1 if near else -v) / (1 + v)
+        far = 0.5 * c * log1p_scaled(w, is_near(size, c)) * c
+        w = 0.5 * size * size
+        return w if size < 7e-9 * c else far
 
 
-cdef inline double tukey(double y, double x, double c, double b, double a, double d,
-                         double* grad, double* hess) noexcept nogil:
+cdef inline floating tukey(floating y, floating x, double c, double b, double a, double d,
+                           floating* grad, floating* hess) noexcept nogil:
     """r^2 / 2 (1 - w + w^2 / 3), w = (r / c)^2 at most 1."""
-    cdef double low, s_low, w_low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double gap = (c - size) - low
-    cdef double m = size if gap > 0 else (c if gap <= 0 else gap)
-    cdef double s = quotient(m, low if gap > 0 else 0, c, &s_low)
-    cdef double w = square(s, s_low, &w_low)
-    cdef double rest = (1 - w) - w_low
-    rest = 0 if gap <= 0 else rest
-    grad[0] = directed(m * rest * rest, y, x)
-    hess[0] = rest * (((1 - 4 * w) - w) - 5 * w_low)                    # 5 w would round
-    return 0.5 * m * (1 - w + w * w * (1 / 3.)) * m
+    cdef double low, s_low, w_low, r, size, gap, m, s, w, rest
+    if floating is float:
+        r = <double> x - y
+        r = c if r > c else (-c if r < -c else r)
+        w = r * (1 / c) * (r * (1 / c))
+        rest = 0 if absolute(r) >= c else 1 - w
+        grad[0] = <float> (r * rest * rest)
+        hess[0] = <float> (rest * (1 - 5 * w))
+        return <float> (0.5 * r * r * (1 - w + w * w * (1 / 3.)))
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        gap = (c - size) - low
+        m = size if gap > 0 else (c if gap <= 0 else gap)
+        s = quotient(m, low if gap > 0 else 0, c, &s_low)
+        w = square(s, s_low, &w_low)
+        rest = (1 - w) - w_low
+        rest = 0 if gap <= 0 else rest
+        grad[0] = directed(m * rest * rest, y, x)
+        hess[0] = rest * (((1 - 4 * w) - w) - 5 * w_low)                # 5 w would round
+        return 0.5 * m * (1 - w + w * w * (1 / 3.)) * m
 
 
-cdef inline double welsch(double y, double x, double c, double b, double a, double d,
-                          double* grad, double* hess) noexcept nogil:
+cdef inline floating welsch(floating y, floating x, double c, double b, double a, double d,
+                            floating* grad, floating* hess) noexcept nogil:
     """c^2 / 2 (1 - e^-w), w = (r / c)^2. e^-w is the square of e^(-w/2), as r may bring it back into range."""
-    cdef double low, s_low, w_low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double m = 64 * c if size > 64 * c else size                   # beyond, e^-w counts for nothing
-    cdef double s = quotient(m, low, c, &s_low)
-    cdef double w = square(s, s_low, &w_low)
-    cdef double f = exp_sum(-0.5 * w, -0.5 * w_low)
-    cdef double e = expm1_sum(-w, -w_low)
-    grad[0] = directed(m * f * f, y, x)
-    hess[0] = ((1 - 2 * w) - 2 * w_low) * f * f
-    cdef double far = -0.5 * c * e * c
-    w = 0.5 * size * size
-    return w if s < 7e-9 else far
+    cdef double low, s_low, w_low, r, size, m, s, w, f, e, far
+    if floating is float:
+        r = <double> x - y
+        w = r * (1 / c) * (r * (1 / c))
+        f = exp_parts(-w, &e, &far)
+        grad[0] = <float> (bounded(r) * f)
+        w = 700 if w > 700 else w                                       # beyond, e^-w counts for nothing
+        hess[0] = <float> ((1 - 2 * w) * f)
+        return <float> (-0.5 * c * c * e + 0)                           # + 0: no -0 at a tie
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        m = 64 * c if size > 64 * c else size                           # beyond, e^-w counts for nothing
+        s = quotient(m, low, c, &s_low)
+        w = square(s, s_low, &w_low)
+        f = exp_sum(-0.5 * w, -0.5 * w_low)
+        e = expm1_sum(-w, -w_low)
+        grad[0] = directed(m * f * f, y, x)
+        hess[0] = ((1 - 2 * w) - 2 * w_low) * f * f
+        far = -0.5 * c * e * c
+        w = 0.5 * size * size
+        return w if s < 7e-9 else far
 
 
-cdef inline double geman_mcclure(double y, double x, double c, double b, double a, double d,
-                                 double* grad, double* hess) noexcept nogil:
+cdef inline floating geman_mcclure(floating y, floating x, double c, double b, double a, double d,
+                                   floating* grad, floating* hess) noexcept nogil:
     """m^2 / 2 / (1 + v), m = min(|r|, c), v the square of the ratio of both; derivatives fall as r^-3 and r^-4."""
-    cdef double low, q_low, v_low, rest
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double q = ratio(size, low, c, &q_low)
-    cdef double v = square(q, q_low, &v_low)
-    cdef double one = two_sum(1, v, &rest)
-    cdef bint near = size <= c
-    cdef double m = c if size > c else size
-    cdef double near_bend = ((1 - 2 * v) - v) - 3 * v_low               # 3 v would round
-    cdef double far_bend = v - 3
-    cdef double cube_q_low, fourth_low, two_low, three_low
-    cdef double cube_q = two_prod(q, v, &cube_q_low)
-    cdef double fourth = square(v, v_low, &fourth_low)
-    cdef double two = two_prod(one, one, &two_low)
-    cdef double three = two_prod(two, one, &three_low)
-    cube_q_low = cube_q_low + q * v_low + q_low * v
-    rest = rest + v_low
-    two_low = two_low + 2 * rest * one
-    three_low = three_low + two_low * one + rest * two
-    cube_q = m * cube_q
-    cube_q_low = m * cube_q_low
-    fourth = far_bend * fourth
-    fourth_low = far_bend * fourth_low
-    grad[0] = directed(divided(m if near else cube_q, low if near else cube_q_low, two, two_low), y, x)
-    hess[0] = divided(near_bend if near else fourth, 0 if near else fourth_low, three, three_low)
-    return 0.5 * m * (m / one)
+    cdef double low, q_low, v_low, rest, r, size, q, v, w, h, one, m, near_bend, far_bend, cube, cube_low, two, three
+    cdef double far, far_low, fourth, fourth_low, two_low, three_low
+    cdef bint near
+    if floating is float:
+        r = bounded(<double> x - y)
+        w = r * (1 / c) * (r * (1 / c))
+        h = 1 / (1 + w)
+        grad[0] = <float> (r * h * h)
+        hess[0] = <float> ((4 * h - 3) * h * h)
+        return <float> (0.5 * r * h * r)
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        q = ratio(size, low, c, &q_low)
+        v = square(q, q_low, &v_low)
+        one = two_sum(1, v, &rest)
+        near = size <= c
+        m = c if size > c else size
+        near_bend = ((1 - 2 * v) - v) - 3 * v_low                       # 3 v would round
+        far_bend = v - 3
+        # In this order the products are subnormal only where the gradient is.
+        far = two_prod(m, q, &far_low)
+        cube = two_prod(far, v, &cube_low)
+        fourth = square(v, v_low, &fourth_low)
+        two = two_prod(one, one, &two_low)
+        three = two_prod(two, one, &three_low)
+        far_low = far_low + m * q_low
+        cube_low = cube_low + far * v_low + far_low * v
+        rest = rest + v_low
+        two_low = two_low + 2 * rest * one
+        three_low = three_low + two_low * one + rest * two
+        fourth = far_bend * fourth
+        fourth_low = far_bend * fourth_low
+        grad[0] = directed(divided(m if near else cube, low if near else cube_low, two, two_low), y, x)
+        hess[0] = divided(near_bend if near else fourth, 0 if near else fourth_low, three, three_low)
+        return 0.5 * m * (m / one)
 
 
-cdef inline double barron(double y, double x, double alpha, double c, double k, double d,
-                          double* grad, double* hess) noexcept nogil:
+cdef inline floating barron(floating y, floating x, double alpha, double c, double k, double d,
+                            floating* grad, floating* hess) noexcept nogil:
     """k / alpha (B^(alpha/2) - 1), B = 1 + w, w = (r / c)^2 / k, k = |alpha - 2|; all powers from one logarithm."""
-    cdef double low, w_low, base_low, l_low, sum_low, p_low, h_low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef bint near = is_near(size, c)
-    cdef double w = scaled_square(size, low, c, k, &w_low)
-    cdef double base = two_sum(1, w, &base_low)
-    cdef double logarithm = log_dd(base if near else w, w_low + (base_low if near else 0), &l_low)
-    cdef double shrunk = two_sum(logarithm, 0 if near else 970.4060527839234, &sum_low)
-    cdef double rest = l_low + sum_low + (0 if near else 4.933124383144313e-15)
-    cdef double p = two_prod(0.5 * alpha, shrunk, &p_low)
-    cdef double power_low
-    cdef double half_power = two_sum(0.25 * alpha, -0.5, &power_low)    # of the root of B^(alpha/2 - 1)
-    cdef double h = two_prod(half_power, shrunk, &h_low)
-    cdef double f = exp_sum(h, h_low + half_power * rest + power_low * shrunk)
-    cdef double share = 0.5 if p >= 700 else 1                          # k / alpha may bring it back into range
-    cdef double e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
-    cdef double bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
-    size = 1.7976931348623157e308 if size > 1.7976931348623157e308 else size
-    f = f / c
-    grad[0] = directed(size * f * f, y, x)
-    hess[0] = (bend if near else alpha - 1) * f * f
-    return k / alpha * e * (e if p >= 700 else 1) + 0                   # + 0: no -0 at a tie
+    cdef double low, w_low, base_low, l_low, sum_low, p_low, h_low, power_low
+    cdef double r, size, w, base, logarithm, shrunk, rest, p, half_power, h, f, share, e, bend
+    cdef bint near
+    if floating is float:
+        r = bounded(<double> x - y)
+        w = r * (1 / c) * (r * (1 / c)) * (1 / k)
+        logarithm = log_parts(w, &rest)
+        f = exp_for(y, (0.5 * alpha - 1) * logarithm, 0) * (1 / c) * (1 / c)
+        grad[0] = <float> (r * f)
+        hess[0] = <float> ((1 + (alpha - 1) * w) / (1 + w) * f)
+        return <float> (k / alpha * expm1_for(y, 0.5 * alpha * logarithm, 0) + 0)
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        near = is_near(size, c)
+        w = scaled_square(size, low, c, k, &w_low)
+        base = two_sum(1, w, &base_low)
+        logarithm = log_dd(base if near else w, w_low + (base_low if near else 0), &l_low)
+        shrunk = two_sum(logarithm, 0 if near else 970.4060527839234, &sum_low)
+        rest = l_low + sum_low + (0 if near else 4.933124383144313e-15)
+        p = two_prod(0.5 * alpha, shrunk, &p_low)
+        half_power = two_sum(0.25 * alpha, -0.5, &power_low)            # of the root of B^(alpha/2 - 1)
+        h = two_prod(half_power, shrunk, &h_low)
+        f = exp_sum(h, h_low + half_power * rest + power_low * shrunk)
+        share = 0.5 if p >= 700 else 1                                  # k / alpha may bring it back into range
+        e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
+        bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
+        size = 1.7976931348623157e308 if size > 1.7976931348623157e308 else size
+        f = f / c
+        grad[0] = directed(size * f * f, y, x)
+        hess[0] = (bend if near else alpha - 1) * f * f
+        return k / alpha * e * (e if p >= 700 else 1) + 0               # + 0: no -0 at a tie
 
 
-cdef inline double barron_quadratic(double y, double x, double c, double b, double a, double d,
-                                    double* grad, double* hess) noexcept nogil:
+cdef inline floating barron_quadratic(floating y, floating x, double c, double b, double a, double d,
+                                      floating* grad, floating* hess) noexcept nogil:
     """(r / c)^2 / 2, the limit of alpha = 2."""
-    cdef double low, s_low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double s = quotient(size, low, c, &s_low)
-    grad[0] = directed(s / c, y, x)
-    hess[0] = 1 / c / c
-    return 0.5 * s * s + finite_or_zero(s * s_low)
+    cdef double low, s_low, size, s
+    hess[0] = <floating> (1 / c / c)
+    if floating is float:
+        s = (<double> x - y) * (1 / c)
+        grad[0] = <float> (s * (1 / c))
+        return <float> (0.5 * s * s)
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        s = quotient(size, low, c, &s_low)
+        grad[0] = directed(s / c, y, x)
+        return 0.5 * s * s + finite_or_zero(s * s_low)
 
 
-cdef inline double lp(double y, double x, double p, double b, double c, double d,
-                      double* grad, double* hess) noexcept nogil:
+cdef inline floating lp(floating y, floating x, double p, double b, double c, double d,
+                        floating* grad, floating* hess) noexcept nogil:
     """|r|^p; derivatives from the root of their power, which is normal where p times the power still is."""
-    cdef double low
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef double f = power(size, low, 0.5 * p - 0.5)
-    cdef double g = power(size, low, 0.5 * p - 1)
-    grad[0] = directed(p * f * f, y, x)
-    hess[0] = p * (p - 1) * g * g
-    return power(size, low, p)
+    cdef double low, f, g
+    cdef double size = exact_magnitude(y, y, x, &low)
+    if floating is float:
+        grad[0] = <float> directed(p * power_for(y, size, 0, p - 1), <double> y, <double> x)
+        hess[0] = <float> (p * (p - 1) * power_for(y, size, 0, p - 2))
+    else:
+        f = power(size, low, 0.5 * p - 0.5)
+        g = power(size, low, 0.5 * p - 1)
+        grad[0] = directed(p * f * f, y, x)
+        hess[0] = p * (p - 1) * g * g
+    return <floating> power_for(y, size, low, p)
 
 
-cdef inline double wing(double y, double x, double width, double curvature, double height, double d,
-                        double* grad, double* hess) noexcept nogil:
+cdef inline floating wing(floating y, floating x, double width, double curvature, double height, double d,
+                          floating* grad, floating* hess) noexcept nogil:
     """`height` is the value at |r| = width, where the logarithm becomes a line of slope 1."""
-    cdef double low
-    cdef double size = exact_magnitude(y, x, &low)
+    cdef double low, curve, line, tiny
+    cdef double size = exact_magnitude(y, y, x, &low)
     cdef bint near = size < width
-    cdef double slope = width / (curvature + size)
-    cdef double bend = -slope / (curvature + size)
-    cdef double curve = width * log1p(size / curvature)
-    cdef double line = ((size - width) + low) + height
-    grad[0] = directed(slope if near else 1, y, x)
-    hess[0] = bend if near else 0
-    return curve if near else line
+    cdef double share = 1 / (curvature + size)
+    cdef double slope = width * share
+    if floating is float:
+        curve = width * log1p_positive(y, size * (1 / curvature))
+        line = size + (height - width)
+    else:
+        slope = width / (curvature + size)
+        share = 1 / (curvature + size)
+        curve = width * log1p(size / curvature)
+        tiny = size * (width / curvature)                               # the ratio above may be subnormal
+        curve = tiny if size < 1e-18 * curvature else curve
+        line = ((size - width) + low) + height
+    grad[0] = <floating> directed(slope if near else 1, <double> y, <double> x)
+    hess[0] = <floating> (-slope * share if near else 0)
+    return <floating> (curve if near else line)
 
 
-cdef inline double student_t(double y, double x, double c, double k, double factor, double rate,
-                             double* grad, double* hess) noexcept nogil:
+cdef inline floating student_t(floating y, floating x, double c, double k, double factor, double rate,
+                               floating* grad, floating* hess) noexcept nogil:
     """factor log1p(w), w = (r / c)^2 / k, rate = 2 factor / k; the limit of alpha = 0 of `barron` as well."""
-    cdef double low, w_low, rest
-    cdef double size = exact_magnitude(y, x, &low)
-    cdef bint near = is_near(size, c)
-    cdef double w = scaled_square(size, low, c, k, &w_low)
-    cdef double one = two_sum(1, w, &rest)
-    cdef bint far = (w if near else 1e30) >= 1e30                       # 1 + w is w
-    cdef double tiny = size / c * (0.5 * rate) * (size / c)             # w may be subnormal, this not
-    cdef double slope = size / c * (rate / c) / one
-    cdef double bend = divided(1 - w, -w_low, one, rest + w_low)
-    cdef double outer = 2 * factor / size
-    bend = divided(bend * (rate / c), 0, one, rest + w_low) / c
-    grad[0] = directed(outer if far else slope, y, x)
-    outer = -outer / size
-    hess[0] = outer if far else bend
-    outer = factor * log1p_scaled(w, near)
-    return tiny if size < 1e-140 * c else outer
+    cdef double low, w_low, rest, r, size, w, one, tiny, slope, bend, outer, h
+    cdef bint near, far
+    if floating is float:
+        r = <double> x - y
+        w = r * (1 / c) * (r * (1 / c)) * (1 / k)
+        h = 1 / (1 + w)
+        grad[0] = <float> (rate / c / c * bounded(r) * h)
+        hess[0] = <float> (rate / c / c * ((2 * h - 1) * h))
+        return <float> (factor * log1p_positive(y, w))
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        near = is_near(size, c)
+        w = scaled_square(size, low, c, k, &w_low)
+        one = two_sum(1, w, &rest)
+        far = (w if near else 1e30) >= 1e30                             # 1 + w is w
+        tiny = size / c * (0.5 * rate) * (size / c)                     # w may be subnormal, this not
+        slope = size / c * (rate / c) / one
+        bend = divided(1 - w, -w_low, one, rest + w_low)
+        outer = 2 * factor / size
+        bend = divided(bend * (rate / c), 0, one, rest + w_low) / c
+        grad[0] = directed(outer if far else slope, y, x)
+        outer = -outer / size
+        hess[0] = outer if far else bend
+        outer = factor * log1p_scaled(w, near)
+        return tiny if size < 1e-140 * c else outer
 
 
 cdef void residual(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
@@ -506,30 +717,29 @@ cdef void residual(int kernel, const floating* y, const floating* x, const doubl
         specialise(epsilon_insensitive[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == SQUARED_EPSILON_INSENSITIVE:
         specialise(squared_epsilon_insensitive[floating], y, x, p, value, grad, hess, n, operation)
-    elif floating is double:
-        if kernel == LOG_COSH:
-            specialise(log_cosh, y, x, p, value, grad, hess, n, operation)
-        elif kernel == PSEUDO_HUBER:
-            specialise(pseudo_huber, y, x, p, value, grad, hess, n, operation)
-        elif kernel == LINEX:
-            specialise(linex, y, x, p, value, grad, hess, n, operation)
-        elif kernel == FAIR:
-            specialise(fair, y, x, p, value, grad, hess, n, operation)
-        elif kernel == CAUCHY:
-            specialise(cauchy, y, x, p, value, grad, hess, n, operation)
-        elif kernel == TUKEY:
-            specialise(tukey, y, x, p, value, grad, hess, n, operation)
-        elif kernel == WELSCH:
-            specialise(welsch, y, x, p, value, grad, hess, n, operation)
-        elif kernel == GEMAN_MCCLURE:
-            specialise(geman_mcclure, y, x, p, value, grad, hess, n, operation)
-        elif kernel == BARRON:
-            specialise(barron, y, x, p, value, grad, hess, n, operation)
-        elif kernel == BARRON_QUADRATIC:
-            specialise(barron_quadratic, y, x, p, value, grad, hess, n, operation)
-        elif kernel == LP:
-            specialise(lp, y, x, p, value, grad, hess, n, operation)
-        elif kernel == WING:
-            specialise(wing, y, x, p, value, grad, hess, n, operation)
-        elif kernel == STUDENT_T:
-            specialise(student_t, y, x, p, value, grad, hess, n, operation)
+    elif kernel == LOG_COSH:
+        specialise(log_cosh[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == PSEUDO_HUBER:
+        specialise(pseudo_huber[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == LINEX:
+        specialise(linex[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == FAIR:
+        specialise(fair[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == CAUCHY:
+        specialise(cauchy[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == TUKEY:
+        specialise(tukey[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == WELSCH:
+        specialise(welsch[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == GEMAN_MCCLURE:
+        specialise(geman_mcclure[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == BARRON:
+        specialise(barron[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == BARRON_QUADRATIC:
+        specialise(barron_quadratic[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == LP:
+        specialise(lp[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == WING:
+        specialise(wing[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == STUDENT_T:
+        specialise(student_t[floating], y, x, p, value, grad, hess, n, operation)

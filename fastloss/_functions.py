@@ -14,7 +14,7 @@ from fastloss._base import Loss, registry
 OPTIONS = [p for p in inspect.signature(Loss.__call__).parameters.values() if p.name != "self"]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _cached(cls: type[Loss], **parameters: Any) -> Loss:
     return cls(**parameters)
 

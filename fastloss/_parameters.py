@@ -55,17 +55,17 @@ BINARY = Domain(low=0, high=1, ternary=True)
 SIGN = Domain(low=-1, high=1, ternary=True)
 
 
-def number(default: float, domain: Domain = ANY) -> Any:
+def number(domain: Domain = ANY, *, default: float) -> Any:
     """A parameter of a loss: a finite real number in a domain."""
     return field(default=default, metadata={"domain": domain})
 
 
-def numbers(default: tuple[float, ...], domain: Domain = ANY) -> Any:
+def numbers(domain: Domain = ANY, *, default: tuple[float, ...]) -> Any:
     """A parameter of a loss: one or more finite real numbers in a domain, kept as a tuple."""
     return field(default=default, metadata={"domain": domain, "several": True})
 
 
-def choice(default: str, *options: str) -> Any:
+def choice(*options: str, default: str) -> Any:
     """A parameter of a loss: one of some words."""
     return field(default=default, metadata={"options": options})
 

@@ -69,7 +69,7 @@ class Poisson(Loss):
     target = NON_NEGATIVE
     log_input: bool = True
     full: bool = False
-    eps: float = number(1e-8, NON_NEGATIVE)
+    eps: float = number(NON_NEGATIVE, default=1e-8)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return f"POISSON_{'LOG' if self.log_input else 'IDENTITY'}{'_FULL' if self.full else ''}", (self.eps,)
@@ -194,8 +194,8 @@ class Tweedie(Loss):
         {"power": -0.7, "link": "identity"},
         {"power": 3.0, "link": "identity"},
     )
-    power: float = number(1.5)
-    link: str = choice("log", "log", "identity")
+    power: float = number(default=1.5)
+    link: str = choice("log", "identity", default="log")
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         if 0 < self.power < 1:

@@ -91,7 +91,7 @@ class GaussianNLL(PairLoss):
     second_prediction = NON_NEGATIVE
     variants = ({"full": True, "eps": 0.1},)
     full: bool = False
-    eps: float = number(1e-6, POSITIVE)
+    eps: float = number(POSITIVE, default=1e-6)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return self.kernel, (0.5 * math.log(2 * math.pi) if self.full else 0.0, self.eps)
@@ -233,7 +233,7 @@ class MarginRanking(PairLoss):
 
     target = SIGN
     variants = ({"margin": 1.0},)
-    margin: float = number(0.0, NON_NEGATIVE)
+    margin: float = number(NON_NEGATIVE, default=0.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return "MARGIN_RANKING" if self.margin else "RANKING", (self.margin,)
@@ -285,7 +285,7 @@ class MultiQuantile(Loss):
 
     kernel = "MULTI_QUANTILE"
     variants = ({"quantiles": (0.75, 0.25)},)
-    quantiles: tuple[float, ...] = numbers((0.1, 0.5, 0.9), OPEN_UNIT)
+    quantiles: tuple[float, ...] = numbers(OPEN_UNIT, default=(0.1, 0.5, 0.9))
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return self.kernel, ()

@@ -94,8 +94,8 @@ class AbsolutePercentageError(Loss):
 
     kernel = "ABSOLUTE_PERCENTAGE_ERROR"
     variants = ({"epsilon": 1.0, "scale": 100.0}, {"epsilon": 2.220446049250313e-16})
-    epsilon: float = number(1e-8, POSITIVE)
-    scale: float = number(1.0, POSITIVE)
+    epsilon: float = number(POSITIVE, default=1e-8)
+    scale: float = number(POSITIVE, default=1.0)
 
 
 @loss("spe", "mspe", "mean_squared_percentage_error")
@@ -141,7 +141,7 @@ class SquaredPercentageError(Loss):
 
     kernel = "SQUARED_PERCENTAGE_ERROR"
     variants = ({"epsilon": 1.0},)
-    epsilon: float = number(1e-8, POSITIVE)
+    epsilon: float = number(POSITIVE, default=1e-8)
 
 
 @loss("smape", "symmetric_mean_absolute_percentage_error")

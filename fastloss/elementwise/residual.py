@@ -157,7 +157,7 @@ class Huber(Loss):
 
     kernel = "HUBER"
     variants = ({"delta": 0.3},)
-    delta: float = number(1.0, POSITIVE)
+    delta: float = number(POSITIVE, default=1.0)
 
 
 @loss("smooth_l1_loss")
@@ -200,7 +200,7 @@ class SmoothL1(Loss):
 
     kernel = "SMOOTH_L1"
     variants = ({"beta": 0.3}, {"beta": 0.0})
-    beta: float = number(1.0, NON_NEGATIVE)
+    beta: float = number(NON_NEGATIVE, default=1.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return self.kernel if self.beta else AbsoluteError.kernel, (self.beta,)
@@ -280,7 +280,7 @@ class PseudoHuber(Loss):
 
     kernel = "PSEUDO_HUBER"
     variants = ({"delta": 0.3}, {"delta": 70.0})
-    delta: float = number(1.0, POSITIVE)
+    delta: float = number(POSITIVE, default=1.0)
 
 
 @loss("pinball", "quantile_loss", "pinball_loss")
@@ -325,7 +325,7 @@ class Quantile(Loss):
 
     kernel = "QUANTILE"
     variants = ({"quantile": 0.1}, {"quantile": 0.999})
-    quantile: float = number(0.5, OPEN_UNIT)
+    quantile: float = number(OPEN_UNIT, default=0.5)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return self.kernel, (self.quantile, 1.0 - self.quantile)
@@ -371,7 +371,7 @@ class Expectile(Loss):
 
     kernel = "EXPECTILE"
     variants = ({"alpha": 0.1}, {"alpha": 0.999})
-    alpha: float = number(0.5, OPEN_UNIT)
+    alpha: float = number(OPEN_UNIT, default=0.5)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return self.kernel, (self.alpha, 1.0 - self.alpha)
@@ -419,8 +419,8 @@ class Linex(Loss):
 
     kernel = "LINEX"
     variants = ({"a": -1.7, "b": 0.3}, {"a": 1e-3, "b": 2.0})
-    a: float = number(1.0)
-    b: float = number(1.0, POSITIVE)
+    a: float = number(default=1.0)
+    b: float = number(POSITIVE, default=1.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         if self.a == 0:
@@ -469,7 +469,7 @@ class Fair(Loss):
 
     kernel = "FAIR"
     variants = ({"c": 0.3}, {"c": 70.0})
-    c: float = number(1.3998, POSITIVE)
+    c: float = number(POSITIVE, default=1.3998)
 
 
 @loss("cauchy_loss", "lorentzian")
@@ -514,7 +514,7 @@ class Cauchy(Loss):
 
     kernel = "CAUCHY"
     variants = ({"c": 0.3}, {"c": 70.0})
-    c: float = number(2.3849, POSITIVE)
+    c: float = number(POSITIVE, default=2.3849)
 
 
 @loss("tukey_biweight", "bisquare", "tukey_loss")
@@ -559,7 +559,7 @@ class Tukey(Loss):
 
     kernel = "TUKEY"
     variants = ({"c": 0.3}, {"c": 70.0})
-    c: float = number(4.685, POSITIVE)
+    c: float = number(POSITIVE, default=4.685)
 
 
 @loss("leclerc", "welsch_loss")
@@ -603,7 +603,7 @@ class Welsch(Loss):
 
     kernel = "WELSCH"
     variants = ({"c": 0.3}, {"c": 70.0})
-    c: float = number(2.985, POSITIVE)
+    c: float = number(POSITIVE, default=2.985)
 
 
 @loss("geman_mcclure_loss", name="geman_mcclure")
@@ -647,7 +647,7 @@ class GemanMcClure(Loss):
 
     kernel = "GEMAN_MCCLURE"
     variants = ({"c": 0.3}, {"c": 70.0})
-    c: float = number(1.0, POSITIVE)
+    c: float = number(POSITIVE, default=1.0)
 
 
 @loss("adaptive_robust_loss", "general_robust_loss")
@@ -703,8 +703,8 @@ class Barron(Loss):
         {"alpha": 2.0, "c": 0.3}, {"alpha": 0.0, "c": 3.0}, {"alpha": -2.0, "c": 0.3}, {"alpha": 1.7, "c": 70.0},
         {"alpha": 5.5}, {"alpha": -1e9}, {"alpha": 1e-9}, {"alpha": 2.0 - 1e-9},
     )  # fmt: skip
-    alpha: float = number(1.0)
-    c: float = number(1.0, POSITIVE)
+    alpha: float = number(default=1.0)
+    c: float = number(POSITIVE, default=1.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         k = abs(self.alpha - 2.0)
@@ -756,7 +756,7 @@ class EpsilonInsensitive(Loss):
 
     kernel = "EPSILON_INSENSITIVE"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
-    epsilon: float = number(0.1, NON_NEGATIVE)
+    epsilon: float = number(NON_NEGATIVE, default=0.1)
 
 
 @loss("squared_epsilon_insensitive_loss")
@@ -799,7 +799,7 @@ class SquaredEpsilonInsensitive(Loss):
 
     kernel = "SQUARED_EPSILON_INSENSITIVE"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
-    epsilon: float = number(0.1, NON_NEGATIVE)
+    epsilon: float = number(NON_NEGATIVE, default=0.1)
 
 
 @loss("lp_loss", "lq_loss")
@@ -841,7 +841,7 @@ class Lp(Loss):
 
     kernel = "LP"
     variants = ({"p": 1.0}, {"p": 1.5}, {"p": 3.7}, {"p": 9.5})
-    p: float = number(2.0, AT_LEAST_ONE)
+    p: float = number(AT_LEAST_ONE, default=2.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         if self.p == 1:
@@ -895,8 +895,8 @@ class Wing(Loss):
 
     kernel = "WING"
     variants = ({"width": 0.3, "curvature": 70.0}, {"width": 5.0, "curvature": 0.1})
-    width: float = number(10.0, POSITIVE)
-    curvature: float = number(2.0, POSITIVE)
+    width: float = number(POSITIVE, default=10.0)
+    curvature: float = number(POSITIVE, default=2.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         height = self.width * math.log1p(self.width / self.curvature)
@@ -948,8 +948,8 @@ class StudentTNLL(Loss):
 
     kernel = "STUDENT_T"
     variants = ({"df": 0.7, "scale": 0.3}, {"df": 50.0, "scale": 70.0})
-    df: float = number(3.0, POSITIVE)
-    scale: float = number(1.0, POSITIVE)
+    df: float = number(POSITIVE, default=3.0)
+    scale: float = number(POSITIVE, default=1.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return self.kernel, (self.scale, self.df, 0.5 * (self.df + 1.0), (self.df + 1.0) / self.df)

@@ -28,7 +28,6 @@ NanPolicy: TypeAlias = Literal["propagate", "omit", "raise"]
 VALUE, GRAD, HESS, MOMENTS = kernels.VALUE, kernels.GRAD, kernels.HESS, kernels.MOMENTS
 REDUCTIONS = ("mean", "batch_mean", "sum", "none")
 NAN_POLICIES = {"propagate": kernels.PROPAGATE, "omit": kernels.OMIT, "raise": kernels.RAISE}
-FLOAT64_ONLY = 0x80  # in a kernel's number: it computes in float64 whatever the input
 FLOAT32: int = kernels.FLOAT32
 FLOAT64: int = kernels.FLOAT64
 NARROW = frozenset(code | swapped for code in (kernels.FLOAT16, kernels.BFLOAT16, FLOAT32) for swapped in (0, 64))
@@ -42,7 +41,6 @@ class Plan:
     owner: str
     kernel: int
     constants: tuple[float, ...]
-    single: bool  # the formula exists in float32
     bounded: bool  # labels: exact in float32 whatever their type
     closed: tuple[Any, Any]  # the domains as the kernel tests them, in float64 and in float32
     rules: tuple[str, ...]
@@ -57,12 +55,12 @@ class Plan:
             for dtype in (np.float64, np.float32)
         ]
         rules = (*(str(domain) for domain in domains), "finite and not negative")
-        return cls(owner, code, constants, not code & FLOAT64_ONLY, domains[0].bounded, (closed[0], closed[1]), rules)
+        return cls(owner, code, constants, domains[0].bounded, (closed[0], closed[1]), rules)
 
     def using(self, kernel: str, *constants: float) -> Plan:
         """The same owner and domains with another formula."""
         code = getattr(kernels, kernel)
-        return replace(self, kernel=code, constants=constants, single=not code & FLOAT64_ONLY)
+        return replace(self, kernel=code, constants=constants)
 
 
 class Call:
@@ -110,9 +108,7 @@ class Call:
         self._nan_policy = NAN_POLICIES[nan_policy]
         self._num_threads = num_threads
         self._weighted = weight is not None or kept is not None or nan_policy == "omit"
-        self._single = (
-            plan.single and x_kind in NARROW and (y_kind in EXACT_IN_SINGLE or (plan.bounded and y_kind in INTEGERS))
-        )
+        self._single = x_kind in NARROW and (y_kind in EXACT_IN_SINGLE or (plan.bounded and y_kind in INTEGERS))
         self._domains = plan.closed[self._single]
 
     @property

@@ -146,14 +146,6 @@ def assert_same_bits(actual, wanted, what=""):
         )
 
 
-def roundoff(loss, dtype):
-    """How far a result may be from one that takes the rounding to `dtype` twice, or not at all.
-
-    Losses that compute in float64 whatever the input round float32 results once, at the end.
-    """
-    return 1e-13 if dtype == np.float64 or loss._plan.single else 2.0**-23
-
-
 # Processes ----------------------------------------------------------------------------------------
 
 

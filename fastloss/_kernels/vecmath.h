@@ -19,11 +19,11 @@
  *   log1p                    0.95  1.02    0.81  0.81
  *   expm1                    0.89  1.03    0.98  0.91
  *   tanh                     0.76  0.77    0.75  0.80
- *   sigmoid                  0.80  0.80    0.78  0.78
- *   softplus                 1.32  1.53    1.15  1.36
+ *   sigmoid                  1.71  2.03    0.78  0.78
+ *   softplus                 1.67  1.84    1.15  1.36
  *   atan                     0.70  0.74    0.65  0.65
- *   logistic, softplus_neg   1.32  1.53    1.12  1.32
- *   logistic, sigmoid_neg    0.80  0.79    0.77  0.78
+ *   logistic, softplus_neg   1.55  1.84    1.12  1.32
+ *   logistic, sigmoid_neg    1.71  2.03    0.77  0.78
  *   exp_sum                               0.75  0.75
  *   expm1_sum                             1.10  1.05
  *   pow                                   0.76  0.76
@@ -412,65 +412,49 @@ FL_INLINE double fl_log1p_f64(double x) {
     return x == 0.0 ? x : r;
 }
 
-/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k h, h = 1 + q, the first is 2^k h L(e),
-   L(e) = log1p(e) / e, summed as 2^k (c + (w + q (c + w))), L(e) = c + w: c = L(e0) near the middle
-   of [0, 1] makes |w| < 0.2, so the roundings of h and w count little and h needs no low part. */
-FL_INLINE void flv_logistic_f32(float z, float *softplus_neg, float *softplus_lo,
-                                float *sigmoid_neg) {
+/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k (1 + q) the first is 2^k (L + q L),
+   L(e) = log1p(e) / e as a polynomial about the middle of [0, 1], so that the rounding of e counts
+   little. The second is 2^k (1 + u) / d, d the rounded 1 + e: u is q less the relative error of d. */
+FL_INLINE void fl_logistic_f32(float z, float *softplus_neg, float *sigmoid_neg) {
     const float magic = 0x1.8p23f + 159.0f;
-    float a = flv_from_bits_f32(flv_bits_f32(z) | 0x80000000u);
+    float a = -__builtin_fabsf(z);
     a = a < -104.0f ? -104.0f : a;
     float t = fl_mul_add_f32(a, 0x1.715476p+0f, magic);
     float k = t - magic;
     /* 2^k may be subnormal: harmless, it is exact and multiplies last (2^-150, which is not,
        occurs only where the result is at most 0.71 of the smallest number). */
     float scale = flv_from_bits_f32(flv_bits_f32(t) << 23) * 0x1p-32f;
-    float r_hi = fl_mul_add_f32(k, -0x1.62e4p-1f, a);
-    float r_lo = k * 0x1.7f7d1cp-20f;
-    float r = r_hi - r_lo;
-    float p = 0x1.6d7212p-10f;
-    p = fl_mul_add_f32(p, r, 0x1.12269p-7f);
-    p = fl_mul_add_f32(p, r, 0x1.5554c8p-5f);
-    p = fl_mul_add_f32(p, r, 0x1.5554b2p-3f);
+    float r = fl_mul_add_f32(k, -0x1.62e4p-1f, a);
+    r = fl_mul_add_f32(k, -0x1.7f7d1cp-20f, r);
+    float p = 0x1.6db37cp-10f;
+    p = fl_mul_add_f32(p, r, 0x1.123bd6p-7f);
+    p = fl_mul_add_f32(p, r, 0x1.55546p-5f);
+    p = fl_mul_add_f32(p, r, 0x1.55548ep-3f);
     p = fl_mul_add_f32(p, r, 0.5f);
-    float q_lo = fl_mul_add_f32(r * r, p, -r_lo);
-    float q = r_hi + q_lo;
-    float h = 1.0f + q;
-    float v = fl_mul_add_f32(h, scale, -0x1.fe3f38p-2f);
-    float w = -0x1.a1bb14p-9f;
-    w = fl_mul_add_f32(w, v, 0x1.597fa4p-8f);
-    w = fl_mul_add_f32(w, v, -0x1.c15b14p-8f);
-    w = fl_mul_add_f32(w, v, 0x1.7e8cf4p-7f);
-    w = fl_mul_add_f32(w, v, -0x1.52e0a4p-6f);
-    w = fl_mul_add_f32(w, v, 0x1.2d8abep-5f);
-    w = fl_mul_add_f32(w, v, -0x1.1647b6p-4f);
-    w = fl_mul_add_f32(w, v, 0x1.104bfep-3f);
-    w = fl_mul_add_f32(w, v, -0x1.27ead4p-2f);
-    w *= v;
-    float y_lo;
-    *softplus_neg =
-        flv_fast_two_sum_f32(0x1.9f730ap-1f, fl_mul_add_f32(q, 0x1.9f730ap-1f + w, w), &y_lo) *
-        scale;
-    *softplus_lo = y_lo * scale;
-    float h_lo = (q - (h - 1.0f)) + (q_lo - (q - r_hi));
-    float dl, sl;
-    float d = flv_fast_two_sum_f32(1.0f, h * scale, &dl);
-    float s = flv_div_f32(h, h_lo, d, fl_mul_add_f32(h_lo, scale, dl), &sl);
-    *sigmoid_neg = (s + sl) * scale;
+    float q = fl_mul_add_f32(r * r, p, r);
+    float e = fl_mul_add_f32(q, scale, scale);
+    float v = e - 0x1.f0a3d8p-2f;
+    float l = -0x1.ab8aa4p-9f;
+    l = fl_mul_add_f32(l, v, 0x1.733638p-8f);
+    l = fl_mul_add_f32(l, v, -0x1.e47532p-8f);
+    l = fl_mul_add_f32(l, v, 0x1.9429d2p-7f);
+    l = fl_mul_add_f32(l, v, -0x1.62b1bp-6f);
+    l = fl_mul_add_f32(l, v, 0x1.390f4p-5f);
+    l = fl_mul_add_f32(l, v, -0x1.1e7192p-4f);
+    l = fl_mul_add_f32(l, v, 0x1.15ecaap-3f);
+    l = fl_mul_add_f32(l, v, -0x1.2b92a4p-2f);
+    l = fl_mul_add_f32(l, v, 0x1.a16d74p-1f);
+    *softplus_neg = fl_mul_add_f32(q, l, l) * scale;
+    float d = 1.0f + e;
+    float inv = 1.0f / d;
+    float u = fl_mul_add_f32((d - 1.0f) - e, inv, q);
+    *sigmoid_neg = fl_mul_add_f32(u, inv, inv) * scale;
 }
 
-FL_INLINE void fl_logistic_f32(float z, float *softplus_neg, float *sigmoid_neg) {
-    float lo;
-    flv_logistic_f32(z, softplus_neg, &lo, sigmoid_neg);
-}
-
-/* The low part keeps the sum from being rounded twice. */
 FL_INLINE float fl_softplus_f32(float x) {
-    float sp, sp_lo, sn, lo;
-    flv_logistic_f32(x, &sp, &sp_lo, &sn);
-    float m = x > 0.0f ? x : 0.0f;
-    float s = fl_two_sum_f32(m, sp, &lo);
-    return m < (float)__builtin_inf() ? s + (lo + sp_lo) : m;
+    float sp, sn;
+    fl_logistic_f32(x, &sp, &sn);
+    return (x < 0.0f ? 0.0f : x) + sp;
 }
 
 FL_INLINE float fl_sigmoid_f32(float x) {

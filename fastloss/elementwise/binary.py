@@ -18,12 +18,6 @@ def _balance(alpha: float) -> tuple[float, float]:
     return (alpha, 1 - alpha) if alpha >= 0 else (1.0, 1.0)
 
 
-def _in_two(constant: float) -> tuple[float, float]:
-    """A constant in two parts, which a kernel gets whole even where it is handed them in single precision."""
-    high = float(np.float32(constant))
-    return high, constant - high
-
-
 @loss("bce", "bce_with_logits", "binary_cross_entropy_with_logits", "binary_crossentropy", "log_loss_with_logits")
 class BinaryCrossEntropy(Loss):
     r"""Binary cross-entropy of a logit.
@@ -68,8 +62,8 @@ class BinaryCrossEntropy(Loss):
     kernel = "BINARY_CROSS_ENTROPY"
     target = UNIT
     variants = ({"pos_weight": 3.0}, {"label_smoothing": 0.1}, {"pos_weight": 0.3, "label_smoothing": 0.2})
-    pos_weight: float = number(1.0, NON_NEGATIVE)
-    label_smoothing: float = number(0.0, SMOOTHING)
+    pos_weight: float = number(NON_NEGATIVE, default=1.0)
+    label_smoothing: float = number(SMOOTHING, default=0.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         if self.pos_weight == 1 and self.label_smoothing == 0:
@@ -121,8 +115,8 @@ class BinaryCrossEntropyProbability(Loss):
     target = UNIT
     prediction = UNIT
     variants = ({"eps": 1e-7}, {"log_clamp": -100.0}, {"eps": 0.01, "log_clamp": -3.0})
-    eps: float = number(0.0, Domain(low=0, high=0.5, high_open=True))
-    log_clamp: float = number(0.0, Domain(high=0))
+    eps: float = number(Domain(low=0, high=0.5, high_open=True), default=0.0)
+    log_clamp: float = number(Domain(high=0), default=0.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         low = max(math.log(self.eps) if self.eps else -math.inf, self.log_clamp or -math.inf)
@@ -182,11 +176,11 @@ class SigmoidFocal(Loss):
     kernel = "SIGMOID_FOCAL"
     target = UNIT
     variants = ({"gamma": 0.0}, {"gamma": 0.5, "alpha": -1.0}, {"gamma": 5.0, "alpha": 0.7})
-    alpha: float = number(0.25, BALANCE)
-    gamma: float = number(2.0, NON_NEGATIVE)
+    alpha: float = number(BALANCE, default=0.25)
+    gamma: float = number(NON_NEGATIVE, default=2.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (*_balance(self.alpha), *_in_two(self.gamma))
+        return self.kernel, (*_balance(self.alpha), self.gamma)
 
 
 @loss("reduced_focal_loss")
@@ -234,9 +228,9 @@ class ReducedFocal(Loss):
     kernel = "REDUCED_FOCAL"
     target = BINARY
     variants = ({"threshold": 0.3, "gamma": 1.5, "alpha": 0.25},)
-    threshold: float = number(0.5, OPEN_UNIT)
-    gamma: float = number(2.0, NON_NEGATIVE)
-    alpha: float = number(-1.0, BALANCE)
+    threshold: float = number(OPEN_UNIT, default=0.5)
+    gamma: float = number(NON_NEGATIVE, default=2.0)
+    alpha: float = number(BALANCE, default=-1.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         unit = math.log(self.threshold)
@@ -296,15 +290,9 @@ class AsymmetricLoss(Loss):
     kernel = "ASYMMETRIC_FOCAL"
     target = BINARY
     variants = ({"clip": 0.0}, {"gamma_neg": 2.5, "gamma_pos": 0.0, "clip": 0.2})
-    gamma_neg: float = number(4.0, NON_NEGATIVE)
-    gamma_pos: float = number(1.0, NON_NEGATIVE)
-    clip: float = number(0.05, SMOOTHING)
-
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        if self.clip == 0:
-            return self.kernel, (*_in_two(self.gamma_pos), *_in_two(self.gamma_neg))
-        return "CLIPPED_ASYMMETRIC_FOCAL", (self.gamma_pos, self.gamma_neg, self.clip)
-
+    gamma_neg: float = number(NON_NEGATIVE, default=4.0)
+    gamma_pos: float = number(NON_NEGATIVE, default=1.0)
+    clip: float = number(SMOOTHING, default=0.05)
 
 @loss("brier_score", "brier_score_loss")
 class Brier(Loss):
@@ -358,7 +346,7 @@ class CrossEntropyLambda(Loss):
 
     Parameters
     ----------
-    weight : float, default=1.0
+    exposure : float, default=1.0
         The exposure :math:`w`: how many trials a target stands for; positive.
 
     See Also
@@ -379,17 +367,17 @@ class CrossEntropyLambda(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.CrossEntropyLambda(weight=2.0)([1, 0], [0.0, 0.0], reduction="none")
+    >>> fl.CrossEntropyLambda(exposure=2.0)([1, 0], [0.0, 0.0], reduction="none")
     array([0.28768207, 1.38629436])
     """
 
     kernel = "CROSS_ENTROPY_LAMBDA"
     target = UNIT
-    variants = ({"weight": 0.3}, {"weight": 5.0})
-    weight: float = number(1.0, POSITIVE)
+    variants = ({"exposure": 0.3}, {"exposure": 5.0})
+    exposure: float = number(POSITIVE, default=1.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.weight, math.log(self.weight))
+        return self.kernel, (self.exposure, math.log(self.exposure))
 
 
 @loss("zero_one_loss")
@@ -422,7 +410,12 @@ class ZeroOne(Loss):
     kernel = "ZERO_ONE"
     target = SIGN
     variants = ({"threshold": 0.5},)
-    threshold: float = number(0.0)
+    threshold: float = number(default=0.0)
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        near = np.float32(self.threshold)
+        below = near if near <= self.threshold else np.nextafter(near, np.float32(-np.inf))
+        return self.kernel, (self.threshold, float(below))
 
 
 @loss("slide_loss")
@@ -468,7 +461,7 @@ class Slide(Loss):
     kernel = "SLIDE"
     target = UNIT
     variants = ({"mu": 0.1}, {"mu": 0.75})
-    mu: float = number(0.5, UNIT)
+    mu: float = number(UNIT, default=0.5)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         mu = max(self.mu, 0.2)

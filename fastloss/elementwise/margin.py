@@ -48,7 +48,7 @@ class Hinge(Loss):
     kernel = "HINGE"
     target = SIGN
     variants = ({"margin": 0.25},)
-    margin: float = number(1.0, NON_NEGATIVE)
+    margin: float = number(NON_NEGATIVE, default=1.0)
 
 
 @loss("squared_hinge_loss")
@@ -87,7 +87,7 @@ class SquaredHinge(Loss):
     kernel = "SQUARED_HINGE"
     target = SIGN
     variants = ({"margin": 0.25},)
-    margin: float = number(1.0, NON_NEGATIVE)
+    margin: float = number(NON_NEGATIVE, default=1.0)
 
 
 @loss("smooth_hinge")
@@ -135,10 +135,10 @@ class SmoothedHinge(Loss):
     kernel = "SMOOTHED_HINGE"
     target = SIGN
     variants = ({"gamma": 0.25},)
-    gamma: float = number(1.0, POSITIVE)
+    gamma: float = number(POSITIVE, default=1.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.gamma, 1 - self.gamma)
+        return self.kernel, (self.gamma, 1 - self.gamma, 1 / self.gamma)
 
 
 @loss("modified_huber_loss")
@@ -387,7 +387,7 @@ class HingeEmbedding(Loss):
     kernel = "HINGE_EMBEDDING"
     target = SIGN
     variants = ({"margin": 0.25},)
-    margin: float = number(1.0, NON_NEGATIVE)
+    margin: float = number(NON_NEGATIVE, default=1.0)
 
 
 # Adversarial games --------------------------------------------------------------------------------
@@ -439,7 +439,7 @@ class GANDiscriminator(Loss):
 
     target = SIGN
     variants = ({"mode": "ls"}, {"mode": "wgan"}, {"mode": "hinge"})
-    mode: str = choice("bce", "bce", "ls", "wgan", "hinge")
+    mode: str = choice("bce", "ls", "wgan", "hinge", default="bce")
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return {
@@ -491,7 +491,7 @@ class GANGenerator(Loss):
 
     target = SIGN
     variants = ({"mode": "minimax"}, {"mode": "ls"}, {"mode": "wgan"}, {"mode": "hinge"})
-    mode: str = choice("bce", "bce", "minimax", "ls", "wgan", "hinge")
+    mode: str = choice("bce", "minimax", "ls", "wgan", "hinge", default="bce")
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return {
@@ -553,8 +553,8 @@ class DPO(Loss):
     kernel = "DPO"
     target = UNIT
     variants = ({"beta": 0.3, "label_smoothing": 0.1}, {"beta": 2.5})
-    beta: float = number(0.1, POSITIVE)
-    label_smoothing: float = number(0.0, Domain(low=0, high=0.5, high_open=True))
+    beta: float = number(POSITIVE, default=0.1)
+    label_smoothing: float = number(Domain(low=0, high=0.5, high_open=True), default=0.0)
 
 
 @loss("ipo_loss", name="ipo")
@@ -599,7 +599,7 @@ class IPO(Loss):
     kernel = "IPO"
     target = SIGN
     variants = ({"beta": 0.3},)
-    beta: float = number(0.1, POSITIVE)
+    beta: float = number(POSITIVE, default=0.1)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         goal = 0.5 / self.beta
@@ -649,4 +649,4 @@ class KTO(Loss):
     kernel = "KTO"
     target = SIGN
     variants = ({"beta": 2.5},)
-    beta: float = number(0.1, POSITIVE)
+    beta: float = number(POSITIVE, default=0.1)

@@ -57,20 +57,20 @@ def slide_grad_terms(y, z, mu):
     return exp(mpf(1)) * _terms(y, z)
 
 
-def cross_entropy_lambda(y, z, weight):
-    u = weight * softplus(z)
+def cross_entropy_lambda(y, z, exposure):
+    u = exposure * softplus(z)
     return (-y * log(-expm1(-u)) if y > 0 else 0) + (1 - y) * u
 
 
-def cross_entropy_lambda_grad_terms(y, z, weight):
-    p = -expm1(-weight * softplus(z))
-    return (p + y if p < 0.5 else (1 - y) + (1 - p)) * weight * sigmoid(z) / p
+def cross_entropy_lambda_grad_terms(y, z, exposure):
+    p = -expm1(-exposure * softplus(z))
+    return (p + y if p < 0.5 else (1 - y) + (1 - p)) * exposure * sigmoid(z) / p
 
 
-def cross_entropy_lambda_hess_terms(y, z, weight):
-    p = -expm1(-weight * softplus(z))
-    ratio = weight * sigmoid(z) / p
-    return cross_entropy_lambda_grad_terms(y, z, weight) * sigmoid(-z) + y * (1 - p) * ratio**2
+def cross_entropy_lambda_hess_terms(y, z, exposure):
+    p = -expm1(-exposure * softplus(z))
+    ratio = exposure * sigmoid(z) / p
+    return cross_entropy_lambda_grad_terms(y, z, exposure) * sigmoid(-z) + y * (1 - p) * ratio**2
 
 
 # Focal losses -------------------------------------------------------------------------------------

@@ -4,8 +4,7 @@ import numpy as np
 
 
 def sigmoid(z):
-    e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+    return 1 / (1 + np.exp(-z))
 
 
 def softplus(z):
@@ -64,16 +63,16 @@ def slide_grad(y, z, mu=0.5):
     return _slide_weight(y, mu) * binary_cross_entropy_grad(y, z)
 
 
-def cross_entropy_lambda(y, z, weight=1.0):
-    u = weight * softplus(z)
+def cross_entropy_lambda(y, z, exposure=1.0):
+    u = exposure * softplus(z)
     with np.errstate(divide="ignore", invalid="ignore"):
         return (1 - y) * u - np.where(y == 0, 0, y * np.log(-np.expm1(-u)))
 
 
-def cross_entropy_lambda_grad(y, z, weight=1.0):
+def cross_entropy_lambda_grad(y, z, exposure=1.0):
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(y == 0, 0, y / -np.expm1(-weight * softplus(z)))
-    return (1 - ratio) * weight * sigmoid(z)
+        ratio = np.where(y == 0, 0, y / -np.expm1(-exposure * softplus(z)))
+    return (1 - ratio) * exposure * sigmoid(z)
 
 
 # Focal losses -------------------------------------------------------------------------------------

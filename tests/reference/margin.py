@@ -6,7 +6,7 @@ from tests.reference.binary import binary_cross_entropy, binary_cross_entropy_gr
 
 
 def _sign(y):
-    return np.where(y > 0, y, y - (y == 0))
+    return y - (y == 0)
 
 
 def hinge(y, x, margin=1.0):
@@ -29,7 +29,8 @@ def squared_hinge_grad(y, x, margin=1.0):
 
 def smoothed_hinge(y, x, gamma=1.0):
     slack = np.maximum(1 - _sign(y) * x, 0)
-    return np.where(slack <= gamma, slack**2 / (2 * gamma), slack - gamma / 2)
+    part = np.minimum(slack, gamma)
+    return part * (slack - part / 2) / gamma
 
 
 def smoothed_hinge_grad(y, x, gamma=1.0):
@@ -38,8 +39,9 @@ def smoothed_hinge_grad(y, x, gamma=1.0):
 
 
 def modified_huber(y, x):
-    t = _sign(y) * x
-    return np.where(t >= -1, np.maximum(1 - t, 0) ** 2, -4 * t)
+    slack = np.maximum(1 - _sign(y) * x, 0)
+    part = np.minimum(slack, 2)
+    return part * (2 * slack - part)
 
 
 def modified_huber_grad(y, x):

@@ -7,12 +7,11 @@
 cpdef enum:
     BINARY_CROSS_ENTROPY = 0x300
     WEIGHTED_BINARY_CROSS_ENTROPY
+    BINARY_CROSS_ENTROPY_PROBABILITY
     ZERO_ONE
     SIGMOID_FOCAL
-    ASYMMETRIC_FOCAL
-    BINARY_CROSS_ENTROPY_PROBABILITY = 0x380
     REDUCED_FOCAL
-    CLIPPED_ASYMMETRIC_FOCAL
+    ASYMMETRIC_FOCAL
     BRIER
     CROSS_ENTROPY_LAMBDA
     SLIDE
@@ -21,12 +20,11 @@ cpdef enum:
 cdef inline floating binary_cross_entropy(floating y, floating z, double a, double b, double c, double d,
                                           floating* grad, floating* hess) noexcept nogil:
     cdef floating tail, far
-    cdef floating size = -z if z < 0 else z
     cdef floating wrong = 1 - y if z > 0 else y
     logistic(z, &tail, &far)
     grad[0] = wrong - far if z > 0 else far - wrong
-    hess[0] = far * (1 - far)
-    return tail + (0 if wrong == 0 else size * wrong)
+    hess[0] = <floating> (far * (1 - <double> far))
+    return tail + (0 if wrong == 0 else abs(z) * wrong)
 
 
 cdef inline floating weighted_binary_cross_entropy(floating y, floating z, double a, double b, double c, double d,
@@ -37,43 +35,58 @@ cdef inline floating weighted_binary_cross_entropy(floating y, floating z, doubl
     """
     cdef floating tail, far
     cdef double other = 1 - <double> y
-    cdef double positive = a * other + <double> b * y
-    cdef double negative = c * other + <double> d * y
+    cdef double positive = a * other + b * y
+    cdef double negative = c * other + d * y
     cdef double both = positive + negative
     cdef double wrong = negative if z > 0 else positive
-    cdef floating size = -z if z < 0 else z
     logistic(z, &tail, &far)
     grad[0] = <floating> (wrong - both * far if z > 0 else both * far - wrong)
-    hess[0] = <floating> (both * far * (1 - far))
-    return <floating> (both * tail + (0 if wrong == 0 else size * wrong))
+    hess[0] = <floating> (both * far * (1 - <double> far))
+    return <floating> (both * tail + (0 if wrong == 0 else abs(z) * wrong))
 
 
-cdef inline floating zero_one(floating y, floating x, double threshold, double b, double c, double d,
+cdef inline floating zero_one(floating y, floating z, double threshold, double below, double c, double d,
                               floating* grad, floating* hess) noexcept nogil:
-    cdef floating predicted = 1 if x > threshold else (0 if x <= threshold else x)
-    cdef floating label = 1 if y > 0 else (0 if y <= 0 else y)
-    cdef floating miss = predicted - label
-    grad[0] = 0 if miss == miss else miss
-    hess[0] = 0 if miss == miss else miss
-    return miss * miss
+    """`below` is the largest number of float32 up to the threshold: no other of them lies between the two."""
+    cdef floating cut = <floating> (below if floating is float else threshold)
+    cdef floating nan = z if z != z else y
+    cdef floating miss = 1 if (z > cut) != (y > 0) else 0
+    cdef bint good = (z == z) & (y == y)
+    grad[0] = 0 if good else nan
+    hess[0] = 0 if good else nan
+    return miss if good else nan
 
 
-cdef inline double binary_cross_entropy_probability(double y, double p, double low, double high, double eps,
-                                                    double floor, double* grad, double* hess) noexcept nogil:
+cdef inline floating binary_cross_entropy_probability(floating y, floating p, double low, double high, double eps,
+                                                      double floor, floating* grad, floating* hess) noexcept nogil:
     """Both logarithms clamped to [low, high]; a term has a slope where its own argument is at least `floor`, and
     both where p is not clipped by `eps`."""
-    cdef double other = 1 - y, q = 1 - p
-    cdef double yes = log(p), no = log1p(-p)
-    cdef double ratio = y / p if y != 0 else 0
-    cdef double other_ratio = other / q if other != 0 else 0
-    cdef bint steep = (p >= floor) & (q >= floor) & (p >= eps) & (q >= eps) & (y > 0) & (y < 1)
-    ratio = 0 if (p < floor) | (q < eps) else ratio
-    other_ratio = 0 if (q < floor) | (p < eps) else other_ratio
-    grad[0] = (p - y) / (p * q) if steep else other_ratio - ratio                           # p - y cancels but once
-    hess[0] = (ratio / p if ratio != 0 else 0) + (other_ratio / q if other_ratio != 0 else 0)
+    cdef double other = 1 - <double> y, q = 1 - <double> p
+    cdef double yes = log_for(y, p), no = log1p_for(y, -<double> p)
+    cdef bint yes_flat = (p < floor) | (q < eps)
+    cdef bint no_flat = (q < floor) | (p < eps)
+    cdef double ratio, other_ratio, least, most, steepness
+    cdef bint steep
+    if floating is float:
+        # One division for all; in double precision the difference of the two terms is as good as p - y.
+        least = 1e-60 if p <= 0 else p
+        most = 1e-60 if q <= 0 else q
+        ratio = (0 if yes_flat else y) * most
+        other_ratio = (0 if no_flat else other) * least
+        steepness = 1 / (least * most)
+        grad[0] = <float> ((other_ratio - ratio) * steepness)
+        hess[0] = <float> ((ratio * most + other_ratio * least) * steepness * steepness)
+    else:
+        steep = (p >= floor) & (q >= floor) & (p >= eps) & (q >= eps) & (y > 0) & (y < 1)
+        ratio = y / p if y != 0 else 0
+        other_ratio = other / q if other != 0 else 0
+        ratio = 0 if yes_flat else ratio
+        other_ratio = 0 if no_flat else other_ratio
+        grad[0] = (p - y) / (p * q) if steep else other_ratio - ratio                       # p - y cancels but once
+        hess[0] = (ratio / p if ratio != 0 else 0) + (other_ratio / q if other_ratio != 0 else 0)
     yes = low if yes < low else (high if yes > high else yes)
     no = low if no < low else (high if no > high else no)
-    return (-y * yes if y != 0 else 0) + (-other * no if other != 0 else 0)
+    return <floating> ((-y * yes if y != 0 else 0) + (-other * no if other != 0 else 0))
 
 
 # Focal losses -------------------------------------------------------------------------------------
@@ -112,24 +125,24 @@ cdef inline double log_share(double size, double wrong, double wrong_lo, double 
     return m if wrong == 0 else log_hi
 
 
-cdef inline double focal(double y, double z, double weight, double gamma, double unit, bint flat, bint single,
-                         double* grad, double* hess) noexcept nogil:
+cdef inline floating focal(floating y, floating z, double weight, double gamma, double unit, bint flat,
+                           floating* grad, floating* hess) noexcept nogil:
     """weight (m / e^unit)^gamma times the cross-entropy, m = y sigmoid(-z) + (1 - y) sigmoid(z); gamma = 0 where flat.
 
-    The power magnifies the relative error of m by gamma: double precision has it from a double-double.
+    The power magnifies the relative error of m by gamma: float64 has it from a double-double.
     """
     cdef double tail, far, m, log_m, log_lo, power_hi, power_lo, factor
-    cdef double size = -z if z < 0 else z
+    cdef double size = abs(<double> z)
     cdef double near = 1000 if size > 1000 else size        # beyond, only the value has a term left that grows
-    cdef double other = 1 - y
+    cdef double other = 1 - <double> y
     cdef double other_lo = (1 - other) - y
     cdef double wrong = other if z > 0 else y, wrong_lo = other_lo if z > 0 else 0
     cdef double right = y if z > 0 else other, right_lo = 0 if z > 0 else other_lo
-    logistic(z, &tail, &far)
-    if single:
+    logistic_for(y, near, &tail, &far)
+    if floating is float:
         m = wrong * (1 - far) + right * far
-        log_m = log(m)
-        factor = exp(gamma * (-near - tail if wrong == 0 else log_m))
+        log_m = log_for(y, m)
+        factor = exp_for(y, gamma * ((-near - tail if wrong == 0 else log_m) - unit), 0)
     else:
         log_m = log_share(near, wrong, wrong_lo, right, right_lo, &m, &log_lo)
         log_m = two_sum(log_m, -unit, &power_lo)
@@ -143,122 +156,132 @@ cdef inline double focal(double y, double z, double weight, double gamma, double
     cdef double lean = steep / m
     lean = (wrong - right) * (1 - far if wrong == 0 else lean)                  # s m' / m, s the sign of z
     cdef double slope = factor * (gamma * lean * entropy + (wrong - far))
-    grad[0] = slope if z > 0 else -slope
-    hess[0] = factor * (gamma * lean * (entropy * ((gamma - 1) * lean - (1 - 2 * far)) + 2 * (wrong - far)) + steep)
-    return 0 if factor == 0 else factor * (tail + (0 if wrong == 0 else size * wrong))
+    cdef double bend = (gamma - 1) * lean - (1 - 2 * far)
+    grad[0] = <floating> (slope if z > 0 else -slope)
+    hess[0] = <floating> (factor * (gamma * lean * (entropy * bend + 2 * (wrong - far)) + steep))
+    return <floating> (0 if factor == 0 else factor * (tail + (0 if wrong == 0 else size * wrong)))
 
 
-cdef inline floating sigmoid_focal(floating y, floating z, double positive, double negative, double gamma,
-                                   double gamma_lo, floating* grad, floating* hess) noexcept nogil:
-    """`gamma` comes in two parts, which together are exact in single precision too."""
-    cdef double g, h
-    cdef double weight = <double> positive * y + <double> negative * (1 - <double> y)
-    cdef double value = focal(y, z, weight, <double> gamma + gamma_lo, 0, False, floating is float, &g, &h)
-    grad[0] = <floating> g
-    hess[0] = <floating> h
-    return <floating> value
+cdef inline floating sigmoid_focal(floating y, floating z, double positive, double negative, double gamma, double d,
+                                   floating* grad, floating* hess) noexcept nogil:
+    return focal(y, z, positive * y + negative * (1 - <double> y), gamma, 0, False, grad, hess)
 
 
-cdef inline floating asymmetric_focal(floating y, floating z, double positive, double positive_lo,
-                                      double negative, double negative_lo, floating* grad, floating* hess) noexcept nogil:
-    cdef double g, h
-    cdef double gamma = <double> positive + positive_lo if y > 0 else <double> negative + negative_lo
-    cdef double value = focal(y, z, 1, gamma, 0, False, floating is float, &g, &h)
-    grad[0] = <floating> g
-    hess[0] = <floating> h
-    return <floating> value
-
-
-cdef inline double reduced_focal(double y, double z, double alpha, double gamma, double unit, double cut,
-                                 double* grad, double* hess) noexcept nogil:
+cdef inline floating reduced_focal(floating y, floating z, double alpha, double gamma, double unit, double cut,
+                                   floating* grad, floating* hess) noexcept nogil:
     """The label is hard, so the threshold is one of the margin, where the test for it is exact."""
     cdef double weight = 1 if alpha < 0 else (alpha if y > 0 else 1 - alpha)
-    return focal(y, z, weight, gamma, unit, (z if y > 0 else -z) < cut, False, grad, hess)
+    return focal(y, z, weight, gamma, unit, (z if y > 0 else -z) < cut, grad, hess)
 
 
-cdef inline double clipped_asymmetric_focal(double y, double z, double gamma_positive, double gamma, double clip,
-                                            double d, double* grad, double* hess) noexcept nogil:
-    """For y = 0 p^gamma (-log(1 - p)), p = sigmoid(z) - clip: a double-double, as it cancels."""
-    cdef double g, h, tiny, product_lo, share_lo, p_lo, log_lo, power_lo
-    cdef double value = focal(y, z, 1, gamma_positive, 0, False, False, &g, &h)
-    cdef double size = -z if z < 0 else z
-    cdef double near = 1000 if size > 1000 else size            # as in `focal`, so that the exponential is shared
-    cdef double e = exp_dd(-near, &tiny)
+cdef inline floating asymmetric_focal(floating y, floating z, double negative, double positive, double clip, double d,
+                                      floating* grad, floating* hess) noexcept nogil:
+    """m^gamma (-log(1 - m)), m = sigmoid(t) - shift, t the score of the wrong class: m cancels near the shift.
+
+    What depends on the label is arithmetic of 0 and 1: selects by it would be merged to branches.
+    """
+    cdef double tiny, product_lo, far_lo, share_lo, m_lo, log_lo, power_lo, e, product, log_m, entropy
+    cdef double other = 1 - <double> y
+    cdef double t = (other - y) * z
+    cdef double shift = other * clip
+    cdef double gamma = positive * y + negative * other
+    cdef double size = abs(t)
+    cdef double near = 1000 if size > 1000 else size        # beyond, only the value has a term left that grows
+    if floating is float:
+        e = exp(-near)
+        tiny = 0
+    else:
+        e = exp_dd(-near, &tiny)
     cdef double bottom = 1 + e
-    cdef double bottom_lo = (e - (bottom - 1)) + tiny
     cdef double far = e / bottom
-    cdef double product = two_prod(far, bottom, &product_lo)
-    cdef double far_lo = (((e - product) - product_lo) + (tiny - far * bottom_lo)) / bottom
-    cdef double share = two_sum(1, -far, &share_lo)
-    share = share if z > 0 else far                             # sigmoid(z)
-    share_lo = share_lo - far_lo if z > 0 else far_lo
-    cdef double p = two_sum(share, -clip, &p_lo)
-    p_lo += share_lo
-    cdef bint clipped = p + p_lo <= 0
-    p = 1 if clipped else p
-    p_lo = 0 if clipped else p_lo
-    cdef double complement = (far if z > 0 else 1 - far) + clip
-    cdef double entropy = -log1p(-(p + p_lo)) if p < 0.5 else -log(complement)
-    cdef double log_p = log_dd(p, p_lo, &log_lo)
-    cdef double power_hi = two_prod(gamma, log_p, &power_lo)
-    cdef double factor = exp_sum(power_hi, power_lo + gamma * log_lo)
+    if floating is float:
+        share_lo = 0
+        far_lo = 0
+    else:
+        product = two_prod(far, bottom, &product_lo)
+        far_lo = (((e - product) - product_lo) + (tiny - far * ((e - (bottom - 1)) + tiny))) / bottom
+    cdef double share = sum_for(y, 1, -far, &share_lo)
+    share = share if t > 0 else far                             # sigmoid(t)
+    share_lo = share_lo - far_lo if t > 0 else far_lo
+    cdef double m = sum_for(y, share, -shift, &m_lo)
+    m_lo += share_lo
+    cdef bint clipped = m + m_lo <= 0
+    m = 1 if clipped else m
+    m_lo = 0 if clipped else m_lo
+    cdef double complement = (far if t > 0 else 1 - far) + shift
+    cdef bint steady = (t > 40) & (shift == 0)
+    if floating is float:
+        log_m = log_for(y, m)
+        entropy = m * (1 + m / 2) if m < 1e-6 else -log_for(y, complement)
+        product = exp_for(y, gamma * log_m, 0)
+    else:
+        log_m = log_dd(m, m_lo, &log_lo)
+        entropy = -log1p(-(m + m_lo)) if m < 0.5 else -log(complement)
+        product = two_prod(gamma, log_m, &power_lo)
+        product = exp_sum(product, power_lo + gamma * log_lo)
+    entropy = near if steady else entropy
+    cdef double factor = 0 if clipped else product
     cdef double steep = far * (1 - far)
-    cdef double bend = 2 * far - 1 if z > 0 else 1 - 2 * far    # p'' / p'
-    cdef double lean = steep / (p + p_lo), rise = steep / complement
+    cdef double bend = 2 * far - 1 if t > 0 else 1 - 2 * far    # m'' / m'
+    cdef double lean = steep / (m + m_lo)
+    lean = (far if t > 0 else 1 - far) if shift == 0 else lean
+    cdef double rise = (1 - far if t > 0 else far) if shift == 0 else steep / complement
+    cdef double last = steep if shift == 0 else rise * (bend + rise)
     cdef double slope = factor * (gamma * lean * entropy + rise)
-    cdef double curve = gamma * lean * (entropy * ((gamma - 1) * lean + bend) + 2 * rise) + rise * (bend + rise)
-    value = value if y > 0 else (y if y != y else factor * entropy)
-    g = g if y > 0 else (y if y != y else slope)
-    h = h if y > 0 else (y if y != y else factor * curve)
-    clipped = clipped and y <= 0
-    grad[0] = 0 if clipped else g
-    hess[0] = 0 if clipped else h
-    return 0 if clipped else value
+    cdef double curve = gamma * lean * (entropy * ((gamma - 1) * lean + bend) + 2 * rise) + last
+    grad[0] = <floating> (-slope if y > 0 else slope)
+    hess[0] = <floating> (factor * curve)
+    return <floating> (factor * (size if steady else entropy))
 
 
 # Other losses of a logit --------------------------------------------------------------------------
 
-cdef inline double brier(double y, double z, double a, double b, double c, double d,
-                         double* grad, double* hess) noexcept nogil:
+cdef inline floating brier(floating y, floating z, double a, double b, double c, double d,
+                           floating* grad, floating* hess) noexcept nogil:
     cdef double tail, far
-    cdef double wrong = 1 - y if z > 0 else y
-    logistic(z, &tail, &far)
+    cdef double wrong = 1 - <double> y if z > 0 else y
+    logistic_for(y, z, &tail, &far)
     cdef double steep = far * (1 - far)
     cdef double miss = wrong - far
-    grad[0] = 2 * steep * (miss if z > 0 else -miss)
-    hess[0] = 2 * steep * (steep - miss * (1 - 2 * far))
-    return miss * miss
+    grad[0] = <floating> (2 * steep * (miss if z > 0 else -miss))
+    hess[0] = <floating> (2 * steep * (steep - miss * (1 - 2 * far)))
+    return <floating> (miss * miss)
 
 
-cdef inline double cross_entropy_lambda(double y, double z, double weight, double log_weight, double c, double d,
-                                        double* grad, double* hess) noexcept nogil:
-    """-y log(1 - e^-u) + (1 - y) u, u = weight softplus(z); u keeps its low part for the sake of e^-u."""
-    cdef double tail, far, soft_lo, u_lo, other = 1 - y
-    logistic(z, &tail, &far)
-    cdef double soft = two_sum(z if z > 0 else 0, tail, &soft_lo)
-    cdef double u = two_prod(weight, soft, &u_lo)
-    u_lo = u_lo + weight * soft_lo if u < 1000 else 0
-    cdef double none = exp_sum(-u, -u_lo)                       # 1 - p
-    cdef double p = -expm1_sum(-u, -u_lo)
-    cdef bint remote = z < -700                                 # p = weight e^z, near to underflow
-    cdef double log_p = log(p) if u < 0.69 else log1p(-none)
-    log_p = z + log_weight if remote else log_p
+cdef inline floating cross_entropy_lambda(floating y, floating z, double exposure, double log_exposure, double c,
+                                          double d, floating* grad, floating* hess) noexcept nogil:
+    """-y log(1 - e^-u) + (1 - y) u, u = exposure softplus(z); u keeps its low part for the sake of e^-u."""
+    cdef double tail, far, soft_lo, u_lo, log_p, other = 1 - <double> y
+    logistic_for(y, z, &tail, &far)
+    cdef double soft = sum_for(y, z if z > 0 else 0, tail, &soft_lo)
+    cdef double u = product_for(y, exposure, soft, &u_lo)
+    if floating is double:
+        u_lo = u_lo + exposure * soft_lo if u < 1000 else 0
+    cdef double none = exp_for(y, -u, -u_lo)                    # 1 - p
+    cdef double p = -expm1_for(y, -u, -u_lo)
+    cdef bint remote = z < -690                                 # p = exposure e^z, near to underflow
+    if floating is float:
+        log_p = log_for(y, p) if none > 1e-6 else -none * (1 + none / 2)
+    else:
+        log_p = log(p) if u < 0.69 else log1p(-none)
+    log_p = z + log_exposure if remote else log_p
     cdef double share = 1 - far if z > 0 else far               # sigmoid(z)
-    cdef double ratio = 1 if remote else weight * share / p
+    cdef double ratio = 1 if remote else exposure * share / p
     cdef double miss = other - none if u > 0.69 else p - y
-    grad[0] = miss * ratio
-    hess[0] = miss * ratio * (far if z > 0 else 1 - far) + y * none * ratio * ratio
-    return (-y * log_p if y != 0 else 0) + (other * u if other != 0 else 0)
+    grad[0] = <floating> (miss * ratio)
+    hess[0] = <floating> (miss * ratio * (far if z > 0 else 1 - far) + y * none * ratio * ratio)
+    return <floating> ((-y * log_p if y != 0 else 0) + (other * u if other != 0 else 0))
 
 
-cdef inline double slide(double y, double z, double mu, double before, double boost, double d,
-                         double* grad, double* hess) noexcept nogil:
-    cdef double g, h
-    cdef double value = binary_cross_entropy[double](y, z, 0, 0, 0, 0, &g, &h)
-    cdef double weight = 1 if y <= before else (boost if y < mu else exp(1 - y))
-    grad[0] = weight * g
-    hess[0] = weight * h
-    return weight * value
+cdef inline floating slide(floating y, floating z, double mu, double before, double boost, double d,
+                           floating* grad, floating* hess) noexcept nogil:
+    cdef double tail, far
+    cdef double wrong = 1 - <double> y if z > 0 else y
+    cdef double weight = 1 if y <= before else (boost if y < mu else exp_for(y, 1 - <double> y, 0))
+    logistic_for(y, z, &tail, &far)
+    grad[0] = <floating> (weight * (wrong - far if z > 0 else far - wrong))
+    hess[0] = <floating> (weight * (far * (1 - far)))
+    return <floating> (weight * (tail + (0 if wrong == 0 else abs(<double> z) * wrong)))
 
 
 cdef void binary(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
@@ -267,22 +290,19 @@ cdef void binary(int kernel, const floating* y, const floating* x, const double*
         specialise(binary_cross_entropy[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == WEIGHTED_BINARY_CROSS_ENTROPY:
         specialise(weighted_binary_cross_entropy[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == BINARY_CROSS_ENTROPY_PROBABILITY:
+        specialise(binary_cross_entropy_probability[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == ZERO_ONE:
         specialise(zero_one[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == SIGMOID_FOCAL:
         specialise(sigmoid_focal[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == REDUCED_FOCAL:
+        specialise(reduced_focal[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == ASYMMETRIC_FOCAL:
         specialise(asymmetric_focal[floating], y, x, p, value, grad, hess, n, operation)
-    elif floating is double:
-        if kernel == BINARY_CROSS_ENTROPY_PROBABILITY:
-            specialise(binary_cross_entropy_probability, y, x, p, value, grad, hess, n, operation)
-        elif kernel == REDUCED_FOCAL:
-            specialise(reduced_focal, y, x, p, value, grad, hess, n, operation)
-        elif kernel == CLIPPED_ASYMMETRIC_FOCAL:
-            specialise(clipped_asymmetric_focal, y, x, p, value, grad, hess, n, operation)
-        elif kernel == BRIER:
-            specialise(brier, y, x, p, value, grad, hess, n, operation)
-        elif kernel == CROSS_ENTROPY_LAMBDA:
-            specialise(cross_entropy_lambda, y, x, p, value, grad, hess, n, operation)
-        elif kernel == SLIDE:
-            specialise(slide, y, x, p, value, grad, hess, n, operation)
+    elif kernel == BRIER:
+        specialise(brier[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == CROSS_ENTROPY_LAMBDA:
+        specialise(cross_entropy_lambda[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == SLIDE:
+        specialise(slide[floating], y, x, p, value, grad, hess, n, operation)

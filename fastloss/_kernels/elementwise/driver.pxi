@@ -18,8 +18,7 @@ ctypedef floating (*PairFormula)(
     floating* hess_z
 ) noexcept nogil
 
-# The high byte of a kernel's number is its family, each a file beside this one with its own dispatch. Kernels
-# from 0x80 of a family exist in float64 only: their mathematics needs it to hold the accuracy in float32.
+# The high byte of a kernel's number is its family, each a file beside this one with its own dispatch.
 cdef enum:
     RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR, AGGREGATE
 

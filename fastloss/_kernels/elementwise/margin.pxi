@@ -11,7 +11,7 @@ cpdef enum:
     SATURATING
     LEAST_SQUARES_SCORE
     WASSERSTEIN
-    EXPONENTIAL = 0x480
+    EXPONENTIAL
     SAVAGE
     SIGMOID_LOSS
     DPO
@@ -20,13 +20,22 @@ cpdef enum:
 
 
 cdef inline floating sign(floating y) noexcept nogil:
-    return 1 if y > 0 else (-1 if y <= 0 else y)
+    return -1 if y == 0 else y
+
+
+cdef inline floating shortfall(double margin, floating t) noexcept nogil:
+    """margin - t. What rounding the margin to float32 leaves out may be all of the difference: it comes after."""
+    cdef floating high = <floating> margin
+    if floating is float:
+        return (high - t) + <float> (margin - high)
+    else:
+        return high - t
 
 
 cdef inline floating hinge(floating y, floating x, double margin, double b, double c, double d,
                            floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
-    cdef floating slack = margin - s * x
+    cdef floating slack = shortfall(margin, s * x)
     grad[0] = 0 if slack <= 0 else (-s if slack > 0 else slack)
     hess[0] = 0 if slack == slack else slack
     return 0 if slack <= 0 else slack
@@ -35,24 +44,24 @@ cdef inline floating hinge(floating y, floating x, double margin, double b, doub
 cdef inline floating squared_hinge(floating y, floating x, double margin, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
-    cdef floating slack = margin - s * x
+    cdef double slack = margin - s * x
     slack = 0 if slack <= 0 else slack
-    grad[0] = -2 * s * slack if slack != 0 else 0
-    hess[0] = 0 if slack <= 0 else (2 if slack > 0 else slack)
-    return slack * slack
+    grad[0] = <floating> (-2 * s * slack if slack != 0 else 0)
+    hess[0] = <floating> (0 if slack <= 0 else (2 if slack > 0 else slack))
+    return <floating> (slack * slack)
 
 
-cdef inline floating smoothed_hinge(floating y, floating x, double gamma, double corner, double c, double d,
+cdef inline floating smoothed_hinge(floating y, floating x, double gamma, double corner, double steepness, double d,
                                     floating* grad, floating* hess) noexcept nogil:
     """Huber's loss of the slack over gamma: with m = min(slack, gamma) both branches are m / gamma (slack - m / 2)."""
     cdef floating s = sign(y)
-    cdef floating t = s * x
-    cdef floating slack = 0 if t >= 1 else 1 - t
-    cdef floating m = gamma if slack > gamma else slack
-    cdef floating part = m / gamma
-    grad[0] = -s * part if slack != 0 else 0
-    hess[0] = 1 / gamma if (t >= corner) & (t < 1) else (0 if t == t else t)
-    return part * (slack - m / 2)
+    cdef double t = s * x
+    cdef double slack = 0 if t >= 1 else 1 - t
+    cdef double part = 1 if slack > gamma else (slack * steepness if floating is float else slack / gamma)
+    cdef double m = gamma if slack > gamma else slack
+    grad[0] = <floating> (-s * part if slack != 0 else 0)
+    hess[0] = <floating> (steepness if (t >= corner) & (t < 1) else (0 if t == t else t))
+    return <floating> (part * (slack - m / 2))
 
 
 cdef inline floating modified_huber(floating y, floating x, double a, double b, double c, double d,
@@ -82,7 +91,7 @@ cdef inline floating soft_margin(floating y, floating x, double a, double b, dou
     cdef floating t = s * x
     logistic(t, &tail, &far)
     grad[0] = -s * (far if t > 0 else 1 - far)
-    hess[0] = far * (1 - far)
+    hess[0] = <floating> (far * (1 - <double> far))
     return tail if t > 0 else tail - t
 
 
@@ -90,7 +99,8 @@ cdef inline floating hinge_embedding(floating y, floating x, double margin, doub
                                      floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
     cdef floating t = s * x
-    cdef floating slack = t if y > 0 else margin + t
+    cdef floating apart = shortfall(margin, -t)
+    cdef floating slack = t if y > 0 else apart
     cdef floating slope = s if slack == slack else slack
     cdef floating low = -INFINITY if y > 0 else 0       # pairs that match have no floor
     grad[0] = 0 if slack <= low else slope
@@ -106,7 +116,7 @@ cdef inline floating saturating(floating y, floating x, double a, double b, doub
     cdef floating t = s * x
     logistic(t, &tail, &far)
     grad[0] = -s * (1 - far if t > 0 else far)
-    hess[0] = -far * (1 - far)
+    hess[0] = <floating> (-far * (1 - <double> far))
     return -(tail + t) if t > 0 else -tail
 
 
@@ -127,81 +137,87 @@ cdef inline floating wasserstein(floating y, floating x, double a, double b, dou
     return -t
 
 
-cdef inline double exponential(double y, double x, double a, double b, double c, double d,
-                               double* grad, double* hess) noexcept nogil:
-    cdef double s = sign(y)
-    cdef double e = exp(-s * x)
+cdef inline floating exponential(floating y, floating x, double a, double b, double c, double d,
+                                 floating* grad, floating* hess) noexcept nogil:
+    cdef floating s = sign(y)
+    cdef floating e = fl_exp_f32(-s * x) if floating is float else exp(-s * x)
     grad[0] = -s * e
     hess[0] = e
     return e
 
 
-cdef inline double savage(double y, double x, double a, double b, double c, double d,
-                          double* grad, double* hess) noexcept nogil:
-    cdef double tail, far, s = sign(y)
+cdef inline floating savage(floating y, floating x, double a, double b, double c, double d,
+                            floating* grad, floating* hess) noexcept nogil:
+    cdef double tail, far
+    cdef floating s = sign(y)
     cdef double t = s * x
-    logistic(2 * t, &tail, &far)
+    logistic_for(y, 2 * t, &tail, &far)
     cdef double miss = far if t > 0 else 1 - far
     cdef double hit = 1 - far if t > 0 else far
-    grad[0] = -4 * s * hit * miss * miss
-    hess[0] = 8 * hit * miss * miss * (2 * hit - miss)
-    return miss * miss
+    grad[0] = <floating> (-4 * s * hit * miss * miss)
+    hess[0] = <floating> (8 * hit * miss * miss * (2 * hit - miss))
+    return <floating> (miss * miss)
 
 
-cdef inline double sigmoid_loss(double y, double x, double a, double b, double c, double d,
-                                double* grad, double* hess) noexcept nogil:
-    cdef double tail, far, s = sign(y)
+cdef inline floating sigmoid_loss(floating y, floating x, double a, double b, double c, double d,
+                                  floating* grad, floating* hess) noexcept nogil:
+    cdef double tail, far
+    cdef floating s = sign(y)
     cdef double t = s * x
-    logistic(2 * t, &tail, &far)
+    logistic_for(y, 2 * t, &tail, &far)
     cdef double steep = 4 * far * (1 - far)
-    grad[0] = -s * steep
-    hess[0] = 2 * steep * tanh(t)
-    return 2 * (far if t > 0 else 1 - far)
+    grad[0] = <floating> (-s * steep)
+    hess[0] = <floating> (2 * steep * tanh_for(y, t))
+    return <floating> (2 * (far if t > 0 else 1 - far))
 
 
 # Preferences: the product of the temperature and the difference is rounded, which its exponential would magnify.
 
-cdef inline void scaled_logistic(double beta, double x, double* u, double* tail, double* far) noexcept nogil:
+cdef inline void scaled_logistic(floating like, double beta, double x, double* u, double* tail,
+                                 double* far) noexcept nogil:
     """`logistic` at u = beta x, put right to first order by the rounding error of the product."""
     cdef double lo, steep
-    u[0] = two_prod(beta, x, &lo)
-    logistic(u[0], tail, far)
-    lo = 0 if (u[0] < -1000) | (u[0] > 1000) else (lo if u[0] > 0 else -lo)
-    steep = far[0] * (1 - far[0])
-    tail[0] -= far[0] * lo
-    far[0] -= steep * lo
+    u[0] = product_for(like, beta, x, &lo)
+    logistic_for(like, u[0], tail, far)
+    if floating is double:
+        lo = 0 if (u[0] < -1000) | (u[0] > 1000) else (lo if u[0] > 0 else -lo)
+        steep = far[0] * (1 - far[0])
+        tail[0] -= far[0] * lo
+        far[0] -= steep * lo
 
 
-cdef inline double dpo(double y, double x, double beta, double smoothing, double c, double d,
-                       double* grad, double* hess) noexcept nogil:
+cdef inline floating dpo(floating y, floating x, double beta, double smoothing, double c, double d,
+                         floating* grad, floating* hess) noexcept nogil:
     cdef double u, tail, far
-    scaled_logistic(beta, x, &u, &tail, &far)
-    cdef double against = 1 - y if u > 0 else y
-    cdef double size = -u if u < 0 else u
+    scaled_logistic(y, beta, x, &u, &tail, &far)
+    cdef double against = 1 - <double> y if u > 0 else y
     cdef double wrong = (1 - smoothing) * against + smoothing * (1 - against)
-    grad[0] = beta * (wrong - far if u > 0 else far - wrong)
-    hess[0] = beta * (far * (1 - far)) * beta
-    return tail + (0 if wrong == 0 else size * wrong)
+    grad[0] = <floating> (beta * (wrong - far if u > 0 else far - wrong))
+    hess[0] = <floating> (beta * (far * (1 - far)) * beta)
+    return <floating> (tail + (0 if wrong == 0 else abs(u) * wrong))
 
 
-cdef inline double ipo(double y, double x, double goal, double goal_lo, double c, double d,
-                       double* grad, double* hess) noexcept nogil:
-    cdef double lo, s = sign(y)
-    cdef double r = two_sum(s * x, -goal, &lo)
-    r = r + (lo - goal_lo) if (r > -1e300) & (r < 1e300) else r
-    grad[0] = 2 * s * r
+cdef inline floating ipo(floating y, floating x, double goal, double goal_lo, double c, double d,
+                         floating* grad, floating* hess) noexcept nogil:
+    cdef double lo
+    cdef floating s = sign(y)
+    cdef double r = sum_for(y, s * x, -goal, &lo)
+    if floating is double:
+        r = r + (lo - goal_lo) if (r > -1e300) & (r < 1e300) else r
+    grad[0] = <floating> (2 * s * r)
     hess[0] = 2
-    return r * r
+    return <floating> (r * r)
 
 
-cdef inline double kto(double y, double x, double beta, double b, double c, double d,
-                       double* grad, double* hess) noexcept nogil:
-    cdef double u, tail, far, s = sign(y)
-    scaled_logistic(beta, s * x, &u, &tail, &far)
+cdef inline floating kto(floating y, floating x, double beta, double b, double c, double d,
+                         floating* grad, floating* hess) noexcept nogil:
+    cdef double u, tail, far
+    cdef floating s = sign(y)
+    scaled_logistic(y, beta, s * x, &u, &tail, &far)
     cdef double steep = beta * (far * (1 - far))
-    grad[0] = -s * steep
-    hess[0] = beta * steep * tanh(u / 2)
-    return far if u > 0 else 1 - far
+    grad[0] = <floating> (-s * steep)
+    hess[0] = <floating> (beta * steep * tanh_for(y, u / 2))
+    return <floating> (far if u > 0 else 1 - far)
 
 
 cdef void margin(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
@@ -226,16 +242,15 @@ cdef void margin(int kernel, const floating* y, const floating* x, const double*
         specialise(least_squares_score[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == WASSERSTEIN:
         specialise(wasserstein[floating], y, x, p, value, grad, hess, n, operation)
-    elif floating is double:
-        if kernel == EXPONENTIAL:
-            specialise(exponential, y, x, p, value, grad, hess, n, operation)
-        elif kernel == SAVAGE:
-            specialise(savage, y, x, p, value, grad, hess, n, operation)
-        elif kernel == SIGMOID_LOSS:
-            specialise(sigmoid_loss, y, x, p, value, grad, hess, n, operation)
-        elif kernel == DPO:
-            specialise(dpo, y, x, p, value, grad, hess, n, operation)
-        elif kernel == IPO:
-            specialise(ipo, y, x, p, value, grad, hess, n, operation)
-        elif kernel == KTO:
-            specialise(kto, y, x, p, value, grad, hess, n, operation)
+    elif kernel == EXPONENTIAL:
+        specialise(exponential[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == SAVAGE:
+        specialise(savage[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == SIGMOID_LOSS:
+        specialise(sigmoid_loss[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == DPO:
+        specialise(dpo[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == IPO:
+        specialise(ipo[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == KTO:
+        specialise(kto[floating], y, x, p, value, grad, hess, n, operation)

@@ -413,7 +413,8 @@ class ZeroOne(Loss):
     threshold: float = number(default=0.0)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        near = np.float32(self.threshold)
+        with np.errstate(over="ignore"):
+            near = np.float32(self.threshold)
         below = near if near <= self.threshold else np.nextafter(near, np.float32(-np.inf))
         return self.kernel, (self.threshold, float(below))
 

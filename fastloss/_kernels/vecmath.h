@@ -843,12 +843,26 @@ FL_INLINE double fl_log1p_to_f32(double x) {
     return flv_log_special_f64(u, flv_log_core_to_f32(u, x - (u - 1.0)));
 }
 
-/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|): the argument of the logarithm is in (1, 2]. */
+/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|), the first as e L(e), L(e) = log1p(e) / e a polynomial in
+   e - 1/2. Its even and odd halves are apart, for a shorter chain of dependent operations. */
 FL_INLINE void fl_logistic_to_f32(double z, double *softplus_neg, double *sigmoid_neg) {
-    double e = fl_exp_to_f32(z > 0.0 ? -z : z);
-    double u = 1.0 + e;
-    *softplus_neg = flv_log_core_to_f32(u, e - (u - 1.0));
-    *sigmoid_neg = e / u;
+    double e = fl_exp_to_f32(-__builtin_fabs(z));
+    double v = e - 0.5, v2 = v * v;
+    double p = 0.0008131218316598479;
+    p = fl_mul_add_f64(p, v2, 0.00142785038183452191);
+    p = fl_mul_add_f64(p, v2, 0.00415141829889506932);
+    p = fl_mul_add_f64(p, v2, 0.0118324536188180369);
+    p = fl_mul_add_f64(p, v2, 0.0366119098444786294);
+    p = fl_mul_add_f64(p, v2, 0.132609752906594537);
+    p = fl_mul_add_f64(p, v2, 0.810930216218416283);
+    double q = -0.00128512698904462645;
+    q = fl_mul_add_f64(q, v2, -0.00237285290296853093);
+    q = fl_mul_add_f64(q, v2, -0.00696384495846029311);
+    q = fl_mul_add_f64(q, v2, -0.0205474394317741052);
+    q = fl_mul_add_f64(q, v2, -0.067688686781094956);
+    q = fl_mul_add_f64(q, v2, -0.288527098707422219);
+    *softplus_neg = e * fl_mul_add_f64(q, v, p);
+    *sigmoid_neg = e / (1.0 + e);
 }
 
 FL_INLINE double fl_tanh_to_f32(double x) {

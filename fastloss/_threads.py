@@ -116,5 +116,22 @@ def choose(num_threads: int | None, work: int) -> int:
     """Threads for `work` elements: what is asked for or available, and no more than the work feeds."""
     if num_threads is None:
         useful = work // GRAIN
-        return 1 if useful < 2 else min(available()[0], useful)
+        if useful < 2 or time.monotonic() < _alone_until:
+            return 1
+        return min(available()[0], useful)
     return 1 if _forked else max(1, min(num_threads, -(-work // BLOCK), MOST))
+
+
+# A thread that waits for another whose processor is taken spins on its own: on a busy machine a call of ten
+# microseconds then takes ten milliseconds. One that took so long is followed by a second of calls on one thread.
+STALLED = 1e-3  # seconds, and more than any loss takes for each element:
+SLOWEST = 2e-8
+PAUSE = 1.0
+_alone_until = float("-inf")
+
+
+def observe(work: int, seconds: float) -> None:
+    """Take note of how long a call on several threads took."""
+    global _alone_until
+    if seconds > STALLED and seconds > work * SLOWEST:
+        _alone_until = time.monotonic() + PAUSE

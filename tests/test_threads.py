@@ -503,3 +503,18 @@ def test_the_reference_is_met_in_every_thread(default_loss):
     thread.start()
     thread.join()
     np.testing.assert_allclose(found[0], expected(default_loss, y, x), rtol=1e-9, atol=1e-12)
+
+
+def test_a_call_that_stalled_is_followed_by_calls_on_one_thread(monkeypatch):
+    monkeypatch.setattr(_threads, "available", lambda: (2, "a test"))
+    monkeypatch.setattr(_threads, "_alone_until", float("-inf"))
+    monkeypatch.setattr(_threads, "PAUSE", 1.0)
+    _threads.observe(100_000, 1e-4)
+    assert _threads.choose(None, 10**6) == 2
+    _threads.observe(100_000, 0.016)
+    assert _threads.choose(None, 10**6) == 1
+    assert _threads.choose(3, 10**6) == 3
+    monkeypatch.setattr(_threads, "_alone_until", _threads.time.monotonic())
+    assert _threads.choose(None, 10**6) == 2
+    _threads.observe(10**9, 2.0)
+    assert _threads.choose(None, 10**6) == 2

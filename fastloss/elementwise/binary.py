@@ -294,6 +294,7 @@ class AsymmetricLoss(Loss):
     gamma_pos: float = number(NON_NEGATIVE, default=1.0)
     clip: float = number(SMOOTHING, default=0.05)
 
+
 @loss("brier_score", "brier_score_loss")
 class Brier(Loss):
     r"""Brier score of a logit: the squared error of its probability.

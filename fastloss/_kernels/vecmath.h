@@ -466,8 +466,7 @@ FL_INLINE float fl_sigmoid_f32(float x) {
 /* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k h, h = 1 + q, the first is 2^k h L(e),
    L(e) = log1p(e) / e, summed as 2^k (c + (w + q (c + w))), L(e) = c + w: c = L(e0) near the middle
    of [0, 1] makes |w| < 0.2, so the roundings of h and w count little and h needs no low part. */
-FL_INLINE void flv_logistic_f64(double z, double *softplus_neg, double *softplus_lo,
-                                double *sigmoid_neg) {
+FL_INLINE void flv_logistic_f64(double z, double *softplus_neg, double *softplus_lo, double *sigmoid_neg) {
     const double magic = 0x1.8p52 + 1087.0;
     double a = flv_from_bits_f64(flv_bits_f64(z) | 0x8000000000000000u);
     a = a < -746.0 ? -746.0 : a;
@@ -521,9 +520,9 @@ FL_INLINE void flv_logistic_f64(double z, double *softplus_neg, double *softplus
     w = fl_mul_add_f64(w_odd, v, w);
     w *= v;
     double y_lo;
-    *softplus_neg = flv_fast_two_sum_f64(0x1.9fa0a1c38ac84p-1,
-                                         fl_mul_add_f64(q, 0x1.9fa0a1c38ac84p-1 + w, w), &y_lo) *
-                    scale;
+    *softplus_neg =
+        flv_fast_two_sum_f64(0x1.9fa0a1c38ac84p-1, fl_mul_add_f64(q, 0x1.9fa0a1c38ac84p-1 + w, w), &y_lo) *
+        scale;
     *softplus_lo = y_lo * scale;
     double h_lo = (q - (h - 1.0)) + (q_lo - (q - r_hi));
     double dl, sl;
@@ -643,8 +642,8 @@ FL_INLINE double fl_two_prod_f64(double a, double b, double *lo) {
 }
 
 /* exp_reduce of hi + lo; lo counts for nothing where hi is clamped (and may be NaN there). */
-FL_INLINE double flv_exp_reduce_sum_f64(double hi, double lo, double low, double bias,
-                                        uint64_t *bits, double *r_lo) {
+FL_INLINE double flv_exp_reduce_sum_f64(double hi, double lo, double low, double bias, uint64_t *bits,
+                                        double *r_lo) {
     double c = flv_exp_clamp_f64(hi, low);
     double rl;
     double r = flv_exp_reduce_f64(c, bias, bits, &rl);
@@ -834,9 +833,7 @@ FL_INLINE double flv_log_core_to_f32(double u, double c) {
     return fl_mul_add_f64(n, 0x1.62e42fefa39efp-1, fl_mul_add_f64(f * f, p, f));
 }
 
-FL_INLINE double fl_log_to_f32(double x) {
-    return flv_log_special_f64(x, flv_log_core_to_f32(x, 0.0));
-}
+FL_INLINE double fl_log_to_f32(double x) { return flv_log_special_f64(x, flv_log_core_to_f32(x, 0.0)); }
 
 FL_INLINE double fl_log1p_to_f32(double x) {
     double u = 1.0 + x;

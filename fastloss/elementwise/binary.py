@@ -416,7 +416,7 @@ class ZeroOne(Loss):
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         with np.errstate(over="ignore"):
             near = np.float32(self.threshold)
-        below = near if near <= self.threshold else np.nextafter(near, np.float32(-np.inf))
+            below = near if near <= self.threshold else np.nextafter(near, np.float32(-np.inf))
         return self.kernel, (self.threshold, float(below))
 
 

@@ -50,7 +50,9 @@ class BinaryCrossEntropy(Loss):
     Numerics: the loss is computed as :math:`(A + B) \log(1 + e^{-|z|})` and :math:`|z|` times the weight on the wrong
     side of 0, the gradient from :math:`\sigma(-|z|)`: nothing cancels for hard labels, and a confident right answer
     keeps its relative accuracy down to the smallest numbers. A factor of 0 is skipped: :math:`z = \infty` with
-    :math:`y = 1`, and :math:`z = -\infty` with :math:`y = 0`, have loss and gradient 0.
+    :math:`y = 1`, and :math:`z = -\infty` with :math:`y = 0`, have loss and gradient 0. With float32 the largest
+    error found is 2.4 units in the last place where weights or the second derivative come in, else 2.0 (2.8 and 2.1 on
+    processors without fused multiply-add).
 
     Examples
     --------

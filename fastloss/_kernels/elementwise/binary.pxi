@@ -231,7 +231,7 @@ cdef inline floating asymmetric_focal(floating y, floating z, double negative, d
     cdef double curve = gamma * lean * (entropy * ((gamma - 1) * lean + bend) + 2 * rise) + last
     grad[0] = <floating> (-slope if y > 0 else slope)
     hess[0] = <floating> (factor * curve)
-    return <floating> (factor * (size if steady else entropy))
+    return <floating> (0 if clipped else factor * (size if steady else entropy))
 
 
 # Other losses of a logit --------------------------------------------------------------------------

@@ -177,7 +177,8 @@ cdef inline bint allowed(const Domain* domain, double v) noexcept nogil:
 cdef void check(Job* job, int operand, const floating* v, const double* weight, Py_ssize_t start, Py_ssize_t n,
                 Partial* partial) noexcept nogil:
     """Record the first counted element outside its domain; NaN is inside unless the policy is to raise."""
-    cdef Py_ssize_t i, wrong = 0
+    cdef Py_ssize_t i
+    cdef int wrong = 0                  # as wide as a float32: the flags of a block stay in its lanes
     cdef bint no_nan = operand == Y and job.nan_policy == RAISE
     cdef const Domain* domain = &job.domains[operand]
     cdef floating low = <floating> domain.low, high = <floating> domain.high
@@ -185,10 +186,10 @@ cdef void check(Job* job, int operand, const floating* v, const double* weight, 
         return
     if domain.ternary:
         for i in range(n):
-            wrong += not ((v[i] >= low) & (v[i] <= high) & (v[i] * v[i] * v[i] == v[i]))
+            wrong |= 1 - ((v[i] >= low) & (v[i] <= high) & (v[i] * v[i] * v[i] == v[i]))
     else:
         for i in range(n):
-            wrong += not ((v[i] >= low) & (v[i] <= high))
+            wrong |= 1 - ((v[i] >= low) & (v[i] <= high))
     if wrong == 0:
         return
     for i in range(n):

@@ -18,5 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path.is_relative_to(config.rootpath / "benchmarks" / "peers"):
+        return True  # doctests would import what may not be installed
     benchmark = collection_path.is_relative_to(config.rootpath / "benchmarks")
     return None if benchmark == config.getoption("benchmark_only", False) else True

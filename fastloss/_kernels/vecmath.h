@@ -874,9 +874,4 @@ FL_INLINE double fl_pow_to_f32(double x, double p) {
     return p == 0.0 ? 1.0 : r;
 }
 
-FL_INLINE double fl_powm1_to_f32(double x, double p) {
-    double r = fl_expm1_to_f32(p * fl_log_to_f32(x));
-    return p == 0.0 ? 0.0 : r;
-}
-
 #endif

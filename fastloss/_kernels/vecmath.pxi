@@ -38,7 +38,6 @@ cdef extern from "vecmath.h" nogil:
     double fl_tanh_to_f32(double x)
     void fl_logistic_to_f32(double z, double* softplus_neg, double* sigmoid_neg)
     double fl_pow_to_f32(double x, double p)
-    double fl_powm1_to_f32(double x, double p)
 
 
 cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_neg) noexcept nogil:
@@ -102,11 +101,6 @@ cdef inline void logistic_for(floating like, double z, double* softplus_neg, dou
 cdef inline double power_for(floating like, double hi, double lo, double p) noexcept nogil:
     """(hi + lo)^p for hi >= 0."""
     return fl_pow_to_f32(hi, p) if floating is float else power(hi, lo, p)
-
-
-cdef inline double powm1_for(floating like, double hi, double lo, double p) noexcept nogil:
-    """(hi + lo)^p - 1 for hi >= 0."""
-    return fl_powm1_to_f32(hi, p) if floating is float else powm1(hi, lo, p)
 
 
 # For the accuracy tests ---------------------------------------------------------------------------

@@ -246,19 +246,18 @@ cdef inline double log1p_small(double e) noexcept nogil:
 cdef inline floating squared_error(floating y, floating x, double a, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
     """factor r^2, factor 1 or 1/2."""
-    cdef floating factor = <floating> a
-    cdef floating r = x - y
-    grad[0] = 2 * factor * r
-    hess[0] = 2 * factor
-    return factor * r * r
+    cdef double r = <double> x - y
+    grad[0] = <floating> (2 * a * r)
+    hess[0] = <floating> (2 * a)
+    return <floating> (a * r * r)
 
 
 cdef inline floating absolute_error(floating y, floating x, double a, double b, double c, double d,
                                     floating* grad, floating* hess) noexcept nogil:
-    cdef floating r = x - y
-    grad[0] = 1 if r > 0 else (-1 if r < 0 else r)      # 0 at 0, NaN at NaN
-    hess[0] = 0 if r == r else r
-    return absolute(r)
+    cdef double r = <double> x - y
+    grad[0] = <floating> (1 if r > 0 else (-1 if r < 0 else r))     # 0 at 0, NaN at NaN
+    hess[0] = <floating> (0 if r == r else r)
+    return <floating> absolute(r)
 
 
 cdef inline floating mean_bias(floating y, floating x, double a, double b, double c, double d,

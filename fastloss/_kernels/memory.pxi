@@ -20,6 +20,7 @@ cdef extern from "memory.h" nogil:
         double* raw
         double* total
     void stream "fl_stream"(char* to, const char* source, Py_ssize_t size)
+    void prefetch "fl_prefetch"(const char* source, Py_ssize_t size)
     void stream_fence "fl_stream_fence"()
     void swap_bytes "fl_swap_bytes"(char* v, Py_ssize_t n, int itemsize)
     unsigned enter_ieee_mode "fl_enter_ieee_mode"()

@@ -412,18 +412,15 @@ FL_INLINE double fl_log1p_f64(double x) {
     return x == 0.0 ? x : r;
 }
 
-/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k (1 + q) the first is 2^k (L + q L),
-   L(e) = log1p(e) / e as a polynomial about the middle of [0, 1], so that the rounding of e counts
-   little. The second is 2^k (1 + u) / d, d the rounded 1 + e: u is q less the relative error of d. */
-FL_INLINE void fl_logistic_f32(float z, float *softplus_neg, float *sigmoid_neg) {
+/* e^a = scale (1 + q) for a <= 0, scale a power of two. */
+FL_INLINE float flv_exp_nonpositive_f32(float a, float *scale) {
     const float magic = 0x1.8p23f + 159.0f;
-    float a = -__builtin_fabsf(z);
     a = a < -104.0f ? -104.0f : a;
     float t = fl_mul_add_f32(a, 0x1.715476p+0f, magic);
     float k = t - magic;
     /* 2^k may be subnormal: harmless, it is exact and multiplies last (2^-150, which is not,
        occurs only where the result is at most 0.71 of the smallest number). */
-    float scale = flv_from_bits_f32(flv_bits_f32(t) << 23) * 0x1p-32f;
+    *scale = flv_from_bits_f32(flv_bits_f32(t) << 23) * 0x1p-32f;
     float r = fl_mul_add_f32(k, -0x1.62e4p-1f, a);
     r = fl_mul_add_f32(k, -0x1.7f7d1cp-20f, r);
     float p = 0x1.6db37cp-10f;
@@ -431,7 +428,39 @@ FL_INLINE void fl_logistic_f32(float z, float *softplus_neg, float *sigmoid_neg)
     p = fl_mul_add_f32(p, r, 0x1.55546p-5f);
     p = fl_mul_add_f32(p, r, 0x1.55548ep-3f);
     p = fl_mul_add_f32(p, r, 0.5f);
-    float q = fl_mul_add_f32(r * r, p, r);
+    return fl_mul_add_f32(r * r, p, r);
+}
+
+/* e^a for a <= 0, in about half the time of fl_exp_f32. */
+FL_INLINE float fl_exp_nonpositive_f32(float a) {
+    float scale;
+    float q = flv_exp_nonpositive_f32(a, &scale);
+    return fl_mul_add_f32(q, scale, scale);
+}
+
+/* e^a for a <= 0 as a term of a sum of at least 1, in about a third of the time of fl_exp_f32: the
+   relative error grows as |a| 2^-24, and what is below 2^-126 stays there. */
+FL_INLINE float fl_exp_in_sum_f32(float a) {
+    const float magic = 0x1.8p23f + 127.0f;
+    float x = a * 0x1.715476p+0f;
+    x = x < -126.0f ? -126.0f : x;
+    float t = x + magic;
+    float r = x - (t - magic);
+    float p = 0x1.5bba14p-10f;
+    p = fl_mul_add_f32(p, r, 0x1.3cea88p-7f);
+    p = fl_mul_add_f32(p, r, 0x1.c6b752p-5f);
+    p = fl_mul_add_f32(p, r, 0x1.ebf9bcp-3f);
+    p = fl_mul_add_f32(p, r, 0x1.62e42ap-1f);
+    p = fl_mul_add_f32(p, r, 1.0f);
+    return p * flv_from_bits_f32(flv_bits_f32(t) << 23);
+}
+
+/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k (1 + q) the first is 2^k (L + q L),
+   L(e) = log1p(e) / e as a polynomial about the middle of [0, 1], so that the rounding of e counts
+   little. The second is 2^k (1 + u) / d, d the rounded 1 + e: u is q less the relative error of d. */
+FL_INLINE void fl_logistic_f32(float z, float *softplus_neg, float *sigmoid_neg) {
+    float scale;
+    float q = flv_exp_nonpositive_f32(-__builtin_fabsf(z), &scale);
     float e = fl_mul_add_f32(q, scale, scale);
     float v = e - 0x1.f0a3d8p-2f;
     float l = -0x1.ab8aa4p-9f;

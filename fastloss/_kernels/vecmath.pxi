@@ -11,6 +11,8 @@ cdef extern from "vecmath.h" nogil:
     float fl_atan_f32(float x)
     void fl_logistic_f32(float z, float* softplus_neg, float* sigmoid_neg)
     void fl_logistic_f64(double z, double* softplus_neg, double* sigmoid_neg)
+    float fl_exp_nonpositive_f32(float a)
+    float fl_exp_in_sum_f32(float a)
     float mul_add_f32 "fl_mul_add_f32"(float a, float b, float c)
     float from_float16 "fl_from_f16"(uint16_t bits)
     float from_bfloat16 "fl_from_bf16"(uint16_t bits)
@@ -38,6 +40,20 @@ cdef extern from "vecmath.h" nogil:
     double fl_tanh_to_f32(double x)
     void fl_logistic_to_f32(double z, double* softplus_neg, double* sigmoid_neg)
     double fl_pow_to_f32(double x, double p)
+
+
+cdef inline floating tanh_of(floating x) noexcept nogil:
+    return fl_tanh_f32(x) if floating is float else tanh(x)
+
+
+cdef inline floating exp_nonpositive(floating a) noexcept nogil:
+    """exp(a) for a <= 0."""
+    return fl_exp_nonpositive_f32(a) if floating is float else exp(a)
+
+
+cdef inline floating exp_in_sum(floating a) noexcept nogil:
+    """exp(a) for a <= 0 as a term of a sum of at least 1."""
+    return fl_exp_in_sum_f32(a) if floating is float else exp(a)
 
 
 cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_neg) noexcept nogil:

@@ -62,6 +62,8 @@ cdef struct Job:
     bint checked
     double parameters[4]
     double scale                        # of the derivatives
+    bint ignoring                       # elements whose target is `ignored` do not count
+    double ignored
     Domain domains[3]
     Shape shape
     Operand operands[OPERANDS]
@@ -204,7 +206,7 @@ cdef void check(Job* job, int operand, const floating* v, const double* weight, 
 
 cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize_t n, Scratch* s,
                          Partial* partial) noexcept nogil:
-    """The weights of a block, 0 where an element is masked or omitted, and their sums."""
+    """The weights of a block, 0 where an element is masked, omitted or ignored; counts those that are not."""
     cdef Py_ssize_t i, wrong = 0
     cdef const double* given
     cdef const double* counted
@@ -219,6 +221,9 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
     if job.nan_policy == OMIT:
         for i in range(n):
             keep[i] = keep[i] if y[i] == y[i] else 0
+    if job.ignoring:
+        for i in range(n):
+            keep[i] = keep[i] if y[i] != job.ignored else 0
     partial.count += total(keep, n)
     if job.operands[WEIGHT].data != NULL:
         given = load(&job.operands[WEIGHT], &job.shape, start, n, s.weight, s)
@@ -234,11 +239,10 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
                     break
     else:
         memcpy(weight, keep, n * sizeof(double))
-    partial.weight += total(weight, n)
     return weight
 
 
-cdef void moments(Job* job, const double* weight, const floating* value, Py_ssize_t n, Scratch* s,
+cdef void moments(const double* weight, const floating* value, Py_ssize_t n, Scratch* s,
                   Partial* partial) noexcept nogil:
     """Fold a block's mean and sum of squares under the weights w^2 into the chunk's (Chan's update)."""
     cdef Py_ssize_t i
@@ -246,7 +250,7 @@ cdef void moments(Job* job, const double* weight, const floating* value, Py_ssiz
     cdef double* u = s.raw
     cdef double* t = s.total
     for i in range(n):
-        u[i] = weight[i] * weight[i] if job.weighted else 1
+        u[i] = weight[i] * weight[i] if weight != NULL else 1
         t[i] = u[i] * value[i] if u[i] != 0 else 0
     square = total(u, n)
     if square == 0:
@@ -269,6 +273,24 @@ cdef void fold_moments(Partial* into, double square, double mean, double spread)
         into.mean += apart * (square / both)
         into.spread += spread + apart * apart * (into.square * (square / both))
     into.square = both
+
+
+cdef void fold_partials(Partial* whole, const Partial* partials, Py_ssize_t count) noexcept:
+    """The partials of all chunks as one, or the first that found a bad element."""
+    cdef Py_ssize_t i
+    cdef unsigned mode = enter_ieee_mode()
+    memset(whole, 0, sizeof(Partial))
+    whole.bad = -1
+    for i in range(count):
+        if partials[i].bad >= 0:
+            whole.bad = partials[i].bad
+            whole.culprit = partials[i].culprit
+            break
+        whole.loss += partials[i].loss
+        whole.weight += partials[i].weight
+        whole.count += partials[i].count
+        fold_moments(whole, partials[i].square, partials[i].mean, partials[i].spread)
+    leave_ieee_mode(mode)
 
 
 cdef inline void finish(Job* job, floating* v, const double* weight, double scale, Py_ssize_t n) noexcept nogil:
@@ -307,6 +329,7 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     cdef Py_ssize_t i
     if job.weighted:
         weight = weigh(job, y, start, n, s, partial)
+        partial.weight += total(weight, n)
     else:
         partial.count += n
         partial.weight += n
@@ -324,7 +347,7 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
         return
     evaluate(job, y, x, z, s, n)
     if job.operation & MOMENTS:
-        moments(job, weight, value, n, s, partial)
+        moments(weight, value, n, s, partial)
     if job.operation & VALUE:
         if job.weighted:
             for i in range(n):
@@ -388,8 +411,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     cdef Partial whole
     cdef Partial small[8]
     cdef int k, held = 0
-    cdef unsigned mode
-    cdef Py_ssize_t i, blocks, chunks
+    cdef Py_ssize_t blocks, chunks
     memset(&job, 0, sizeof(Job))
     job.kernel = kernel
     job.operation = operation
@@ -432,19 +454,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
             raise MemoryError
         with nogil:
             parallel_for(chunk_of_float if single else chunk_of_double, &job, chunks, num_threads)
-        memset(&whole, 0, sizeof(Partial))
-        whole.bad = -1
-        mode = enter_ieee_mode()
-        for i in range(chunks):
-            if job.partials[i].bad >= 0:
-                whole.bad = job.partials[i].bad
-                whole.culprit = job.partials[i].culprit
-                break
-            whole.loss += job.partials[i].loss
-            whole.weight += job.partials[i].weight
-            whole.count += job.partials[i].count
-            fold_moments(&whole, job.partials[i].square, job.partials[i].mean, job.partials[i].spread)
-        leave_ieee_mode(mode)
+        fold_partials(&whole, job.partials, chunks)
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])

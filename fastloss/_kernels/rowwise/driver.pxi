@@ -1,0 +1,1057 @@
+# The one driver of the rowwise family: a loss for each row of classes, in three steps.
+#
+#     sums over the classes (Accumulate)  ->  a formula of the sums (Finish)  ->  a map back (Map)
+#
+# a. Rows are taken in groups of up to LANES. Where there are few classes, or the classes of a row lie apart
+#    in memory, a group is a tile whose SIMD lanes are its rows; else a row is read on its own, its lanes are
+#    every LANES-th class, and they are folded at the end. The loops are the same.
+# b. The class of an integer label is left out of the sums and mapped apart. A loss is then a function of the
+#    sum over the other classes and of the target's logit: nothing cancels where the target is nearly certain.
+# c. Everything that is one number for each row is in float64.
+# d. The grid of groups depends on the shape alone, and a row is summed in the order of its classes:
+#    no trace of the number of threads.
+
+cdef enum:
+    LANES = 64
+    LANE_ROOM = 72
+    TILE_CLASSES = 64                   # classes of a tile that are in first-level cache at a time
+    WIDE = 160                          # rows of so many classes that lie together are read on their own
+    GROUP_BYTES = 1 << 18               # of logits that are read again for the map while they are cached
+    ROW_BLOCK = 1024                    # classes of a row that are in first-level cache at a time
+    AHEAD = 1536                        # classes between those in use and those that are fetched
+
+# How the driver serves a kernel.
+cdef enum:
+    LABELLED = 1                        # the target is a label: its class is left out of the sums
+    SHIFTED = 2                         # the reference is the maximum of the classes that are summed
+    FROM_TARGET = 4                     # ... is the logit of the label; without either it is 0
+    ONLINE = 8                          # the sums are those of (e, e x, t x, t), e = exp(x): they follow a shift
+
+    ONE_SUM = 16                        # of the four, only s0 is used
+
+# Operands with one number for each row and class; results with one for each row.
+cdef enum:
+    PLANE_Y, PLANE_X, PLANE_GRAD, PLANE_HESS, PLANES
+cdef enum:
+    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_REFERENCE, ROW_SUM, ROW_TARGET, RESULTS
+
+cdef enum:
+    SUMS, FINISH, MAP
+
+# One number for each row of a group; the arrays are not a multiple of 4 KB apart, where a load would wait for an
+# unrelated store.
+cdef struct Lanes:
+    double label[LANE_ROOM]                 # NaN where it is missing
+    double label_weight[LANE_ROOM]          # the class weight of the label
+    double target[LANE_ROOM]                # the logit of the label
+    double reference[LANE_ROOM]             # what is subtracted from the logits
+    double s0[LANE_ROOM]
+    double s1[LANE_ROOM]
+    double s2[LANE_ROOM]
+    double s3[LANE_ROOM]
+    double value[LANE_ROOM]
+    double weight[LANE_ROOM]                # the sample weight, 0 where the row does not count
+    double unit[LANE_ROOM]                  # the weight by class
+    double whole[LANE_ROOM]                 # their product
+    double each[LANE_ROOM]                  # value by unit of weight
+    double lse[LANE_ROOM]
+    double entropy[LANE_ROOM]
+    double argmax[LANE_ROOM]
+    double a[LANE_ROOM]                     # coefficients of the gradient
+    double b[LANE_ROOM]
+    double c[LANE_ROOM]                     # of the curvature
+    double d[LANE_ROOM]
+    double u[LANE_ROOM]                     # of neither: not scaled with them
+    double v[LANE_ROOM]
+    double target_grad[LANE_ROOM]
+    double target_hess[LANE_ROOM]
+    Py_ssize_t again[LANE_ROOM]             # sum once more, with the new `u`
+
+# What the loops of a kernel work on. Arrays of double hold `floating` where a pointer is cast to it.
+cdef struct Stage:
+    int what
+    bint want_hess
+    Py_ssize_t groups                   # of LANES elements
+    Py_ssize_t rows
+    Py_ssize_t classes
+    double scale                        # of the logits
+    const double* parameters
+    const void* x
+    const void* t
+    void* grad
+    void* hess
+    double reference[LANE_ROOM]
+    double a[LANE_ROOM]
+    double b[LANE_ROOM]
+    double c[LANE_ROOM]
+    double d[LANE_ROOM]
+    double u[LANE_ROOM]
+    double v[LANE_ROOM]
+    double s0[LANE_ROOM]
+    double s1[LANE_ROOM]
+    double s2[LANE_ROOM]
+    double s3[LANE_ROOM]
+    Lanes lanes
+
+cdef struct RowJob:
+    Job base                            # its operands are labels, weights and mask of the rows
+    Operand results[RESULTS]
+    Shape shape                         # of rows and classes
+    Operand planes[PLANES]
+    int traits
+    bint tiled
+    bint class_major                    # the class axis is the first, not the last
+    bint dense                          # there is a target for each class
+    bint targets                        # the loops read a target for each class: that, or the smoothing of a label
+    double least                        # that such a target may be
+    bint extras                         # results that are of use where a row does not count
+    double scale                        # of the logits
+    double softcap                      # 0: none
+    double smoothing
+    const double* class_weight          # NULL: all are 1
+    Py_ssize_t classes
+    Py_ssize_t rows
+    Py_ssize_t group                    # rows
+
+cdef struct RowScratch:
+    Stage stage
+    double x[TILE_CLASSES * LANES]
+    double t[TILE_CLASSES * LANES]
+    double grad[TILE_CLASSES * LANES]
+    double hess[TILE_CLASSES * LANES]
+    double packed[TILE_CLASSES * LANES]
+    Scratch block
+
+
+# The constant-formula loops -----------------------------------------------------------------------
+
+# Adds a class to the sums of its row: x is the logit less the reference, t its target, q the row's `u`.
+ctypedef void (*Accumulate)(
+    floating x, floating t, floating q, floating* s0, floating* s1, floating* s2, floating* s3
+) noexcept nogil
+
+# Turns the sums of row i into its value and the coefficients of its map.
+ctypedef void (*Finish)(
+    Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double d, floating unit
+) noexcept nogil
+
+# The gradient and the curvature in the logit of one class.
+ctypedef floating (*Map)(
+    floating x, floating t, floating a, floating b, floating c, floating d, floating u, floating v, floating* hess
+) noexcept nogil
+
+
+cdef inline void sum_loop(Accumulate accumulate, bint has_t, Stage* stage, floating scale) noexcept nogil:
+    # Local lanes alias nothing: the compiler keeps them in registers.
+    cdef floating reference[LANES]
+    cdef floating q[LANES]
+    cdef floating s0[LANES]
+    cdef floating s1[LANES]
+    cdef floating s2[LANES]
+    cdef floating s3[LANES]
+    cdef const floating* x = <const floating*> stage.x
+    cdef const floating* t = <const floating*> stage.t
+    cdef Py_ssize_t i, j
+    memcpy(reference, stage.reference, sizeof(reference))
+    memcpy(q, stage.u, sizeof(q))
+    memset(s0, 0, sizeof(s0))
+    memset(s1, 0, sizeof(s1))
+    memset(s2, 0, sizeof(s2))
+    memset(s3, 0, sizeof(s3))
+    for j in range(stage.groups):
+        for i in range(LANES):
+            accumulate((x[j * LANES + i] - reference[i]) * scale, t[j * LANES + i] if has_t else 0, q[i],
+                       &s0[i], &s1[i], &s2[i], &s3[i])
+    memcpy(stage.s0, s0, sizeof(s0))
+    memcpy(stage.s1, s1, sizeof(s1))
+    memcpy(stage.s2, s2, sizeof(s2))
+    memcpy(stage.s3, s3, sizeof(s3))
+
+
+cdef inline void finish_loop(Finish finish, Lanes* r, Py_ssize_t rows, double classes, double a, double b, double c,
+                             double d, floating unit) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(rows):
+        finish(r, i, classes, a, b, c, d, unit)
+
+
+cdef inline void map_loop(Map map, bint has_t, bint want_hess, Stage* stage, floating scale) noexcept nogil:
+    cdef floating reference[LANES]
+    cdef floating a[LANES]
+    cdef floating b[LANES]
+    cdef floating c[LANES]
+    cdef floating d[LANES]
+    cdef floating u[LANES]
+    cdef floating v[LANES]
+    cdef floating g[LANES]
+    cdef floating h[LANES]
+    cdef const floating* x = <const floating*> stage.x
+    cdef const floating* t = <const floating*> stage.t
+    cdef floating* grad = <floating*> stage.grad
+    cdef floating* hess = <floating*> stage.hess
+    cdef Py_ssize_t i, j
+    memcpy(reference, stage.reference, sizeof(reference))
+    memcpy(a, stage.a, sizeof(a))
+    memcpy(b, stage.b, sizeof(b))
+    memcpy(c, stage.c, sizeof(c))
+    memcpy(d, stage.d, sizeof(d))
+    memcpy(u, stage.u, sizeof(u))
+    memcpy(v, stage.v, sizeof(v))
+    for j in range(stage.groups):
+        for i in range(LANES):
+            g[i] = map((x[j * LANES + i] - reference[i]) * scale, t[j * LANES + i] if has_t else 0, a[i], b[i], c[i],
+                       d[i], u[i], v[i], &h[i])
+        memcpy(grad + j * LANES, g, sizeof(g))
+        if want_hess:
+            memcpy(hess + j * LANES, h, sizeof(h))
+
+
+cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, bint has_t, Stage* stage,
+                                 floating unit) noexcept nogil:
+    cdef const double* p = stage.parameters
+    if stage.what == SUMS:
+        sum_loop(accumulate, has_t, stage, <floating> stage.scale)
+    elif stage.what == FINISH:
+        finish_loop(finish, &stage.lanes, stage.rows, stage.classes, p[0], p[1], p[2], p[3], unit)
+    elif stage.want_hess:
+        map_loop(map, has_t, True, stage, <floating> stage.scale)
+    else:
+        map_loop(map, has_t, False, stage, <floating> stage.scale)
+
+
+include "softmax.pxi"
+
+
+cdef int traits_of(int kernel) noexcept nogil:
+    return softmax_traits(kernel)
+
+
+cdef void dispatch(RowJob* job, Stage* stage, floating unit) noexcept nogil:
+    """One step of the kernel, by the family that its number names."""
+    softmax(job.base.kernel, stage, unit)
+
+
+# Lanes --------------------------------------------------------------------------------------------
+
+cdef inline void highest(const floating* x, Py_ssize_t groups, floating* top) noexcept nogil:
+    cdef floating lanes[LANES]
+    cdef Py_ssize_t i, j
+    for i in range(LANES):
+        lanes[i] = -INFINITY
+    for j in range(groups):
+        for i in range(LANES):
+            lanes[i] = x[j * LANES + i] if x[j * LANES + i] > lanes[i] else lanes[i]
+    memcpy(top, lanes, sizeof(lanes))
+
+
+cdef inline floating fold_highest(floating* v) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(32):
+        v[i] = v[i + 32] if v[i + 32] > v[i] else v[i]
+    for i in range(16):
+        v[i] = v[i + 16] if v[i + 16] > v[i] else v[i]
+    for i in range(8):
+        v[i] = v[i + 8] if v[i + 8] > v[i] else v[i]
+    for i in range(4):
+        v[i] = v[i + 4] if v[i + 4] > v[i] else v[i]
+    for i in range(2):
+        v[i] = v[i + 2] if v[i + 2] > v[i] else v[i]
+    return v[1] if v[1] > v[0] else v[0]
+
+
+cdef inline floating fold_sum(floating* v) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(32):
+        v[i] += v[i + 32]
+    for i in range(16):
+        v[i] += v[i + 16]
+    for i in range(8):
+        v[i] += v[i + 8]
+    for i in range(4):
+        v[i] += v[i + 4]
+    for i in range(2):
+        v[i] += v[i + 2]
+    return v[0] + v[1]
+
+
+cdef inline void spread(floating v, double* lanes) noexcept nogil:
+    cdef floating* out = <floating*> lanes
+    cdef Py_ssize_t i
+    for i in range(LANES):
+        out[i] = v
+
+
+cdef inline void narrow_lanes(const double* v, double* lanes, floating unit) noexcept nogil:
+    cdef floating* out = <floating*> lanes
+    cdef Py_ssize_t i
+    for i in range(LANES):
+        out[i] = <floating> v[i]
+
+
+cdef inline void add_lanes(double* v, const double* lanes, floating unit) noexcept nogil:
+    cdef const floating* more = <const floating*> lanes
+    cdef Py_ssize_t i
+    for i in range(LANES):
+        v[i] += more[i]
+
+
+cdef inline void shift(Lanes* r, Py_ssize_t i, double top, double scale, floating unit) noexcept nogil:
+    """Make `top` the reference of row i, if it is higher: sums of (e, e x, t x, t) follow."""
+    cdef double down, factor
+    if not top > r.reference[i]:
+        return
+    if r.reference[i] > -INFINITY:
+        down = (r.reference[i] - top) * scale
+        factor = exp_for(unit, down, 0)
+        r.s1[i] = factor * (r.s1[i] + down * r.s0[i])
+        r.s0[i] = factor * r.s0[i]
+        r.s2[i] = r.s2[i] + down * r.s3[i]
+    r.reference[i] = top
+
+
+cdef inline double finite_reference(double reference) noexcept nogil:
+    """What to subtract: of a row of -inf, 0, so that no exponential becomes NaN."""
+    return reference if reference > -INFINITY else 0
+
+
+# Blocks of logits and targets ---------------------------------------------------------------------
+
+cdef inline floating capped(floating x, floating cap) noexcept nogil:
+    return <floating> (cap * tanh_of(x / cap))
+
+
+cdef inline void cap_block(floating* x, Py_ssize_t n, floating cap) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = capped(x[i], cap)
+
+
+cdef inline void cap_chain(const floating* x, floating* grad, floating* hess, Py_ssize_t n, floating cap,
+                           bint want_hess) noexcept nogil:
+    """From derivatives in cap tanh(x / cap) to derivatives in x."""
+    cdef Py_ssize_t i
+    cdef floating e, slope, h, g
+    for i in range(n):
+        e = exp_nonpositive(-2 * absolute(x[i] / cap))
+        slope = 4 * e / ((1 + e) * (1 + e))
+        g = grad[i]
+        grad[i] = g * slope
+        if want_hess:
+            h = (1 - e) / (1 + e)
+            hess[i] = hess[i] * slope * slope - (h if x[i] > 0 else -h) * 2 / cap * slope * g
+
+
+cdef inline void transpose(const floating* source, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t classes,
+                           floating* tile) noexcept nogil:
+    cdef Py_ssize_t i, k
+    for k in range(classes):
+        for i in range(rows):
+            tile[k * LANES + i] = source[i * stride + k]
+
+
+cdef inline void transpose_back(const floating* tile, Py_ssize_t rows, Py_ssize_t classes,
+                                floating* packed) noexcept nogil:
+    cdef Py_ssize_t i, k
+    for i in range(rows):
+        for k in range(classes):
+            packed[i * classes + k] = tile[k * LANES + i]
+
+
+cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
+                    floating* tile, RowScratch* s) noexcept nogil:
+    """Classes first ... of rows start ... as lanes."""
+    cdef const Operand* operand = &job.planes[plane]
+    cdef floating* packed = <floating*> s.packed
+    cdef const floating* v
+    cdef Py_ssize_t i, k, at, n, step
+    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    if job.class_major:
+        for k in range(classes):
+            v = load(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
+            if v != tile + k * LANES:
+                memcpy(tile + k * LANES, v, rows * sizeof(floating))
+    elif operand.direct and same:
+        transpose(<const floating*> operand.data + start * job.classes + first, job.classes, rows, classes, tile)
+    else:
+        step = BLOCK if classes == job.classes else classes
+        n = rows * classes
+        at = 0
+        while at < n:
+            i = min(step, n - at)
+            k = start * job.classes + at if classes == job.classes else (start + at // classes) * job.classes + first
+            v = load(operand, &job.shape, k, i, packed + at, &s.block)
+            if v != packed + at:
+                memcpy(packed + at, v, i * sizeof(floating))
+            at += step
+        transpose(packed, classes, rows, classes, tile)
+
+
+cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
+                     const floating* tile, RowScratch* s) noexcept nogil:
+    cdef const Operand* operand = &job.planes[plane]
+    cdef floating* packed = <floating*> s.packed
+    cdef Py_ssize_t i, k, at, n, step
+    if job.class_major:
+        for k in range(classes):
+            store(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
+        return
+    transpose_back(tile, rows, classes, packed)
+    step = BLOCK if classes == job.classes else classes
+    n = rows * classes
+    at = 0
+    while at < n:
+        i = min(step, n - at)
+        k = start * job.classes + at if classes == job.classes else (start + at // classes) * job.classes + first
+        store(operand, &job.shape, k, i, packed + at, &s.block)
+        at += step
+
+
+cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, floating* into,
+                              floating padding, bint own, RowScratch* s) noexcept nogil:
+    """Classes first ... first + n of a row, padded to whole groups of lanes; `own` makes a copy of them."""
+    cdef const Operand* operand = &job.planes[plane]
+    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef Py_ssize_t start = row * job.classes + first, at = 0, take, i
+    cdef const floating* v
+    if operand.direct:
+        prefetch(<const char*> operand.data + (start + AHEAD) * operand.itemsize, n * operand.itemsize)
+        if same and not own and n % LANES == 0:
+            return <const floating*> operand.data + start
+    while at < n:
+        take = min(<Py_ssize_t> BLOCK, n - at)
+        v = load(operand, &job.shape, start + at, take, into + at, &s.block)
+        if v != into + at:
+            memcpy(into + at, v, take * sizeof(floating))
+        at += take
+    for i in range(n, (n + LANES - 1) // LANES * LANES):
+        into[i] = padding
+    return into
+
+
+cdef void store_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, const floating* v,
+                    RowScratch* s) noexcept nogil:
+    cdef Py_ssize_t at = 0, take
+    while at < n:
+        take = min(<Py_ssize_t> BLOCK, n - at)
+        store(&job.planes[plane], &job.shape, row * job.classes + first + at, take, v + at, &s.block)
+        at += take
+
+
+cdef inline void weigh_targets(RowJob* job, floating* t, Py_ssize_t first, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
+    """t = class weight ((1 - smoothing) t + smoothing / classes), for `width` rows of each class."""
+    cdef Py_ssize_t i, k
+    cdef double kept = 1 - job.smoothing if job.dense else 0, even = job.smoothing / job.classes, w
+    for k in range(n):
+        w = job.class_weight[first + k] if job.class_weight != NULL else 1
+        for i in range(width):
+            t[k * width + i] = <floating> (w * (kept * t[k * width + i] + even)) if job.dense else <floating> (w * even)
+
+
+cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, RowScratch* s,
+                                    floating unit) noexcept nogil:
+    cdef bint weighed = job.smoothing != 0 or job.class_weight != NULL
+    cdef floating* t = <floating*> s.t
+    cdef const floating* given = t
+    cdef Py_ssize_t i
+    if job.dense:
+        given = load_row(job, PLANE_Y, row, first, n, t, <floating> 0, weighed, s)
+    if weighed:
+        weigh_targets(job, t, first, n, 1)
+        for i in range(n, (n + LANES - 1) // LANES * LANES):
+            t[i] = 0
+    return given
+
+
+cdef const floating* targets_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first,
+                                     Py_ssize_t classes, RowScratch* s, floating unit) noexcept nogil:
+    cdef floating* t = <floating*> s.t
+    if job.dense:
+        load_tile(job, PLANE_Y, start, rows, first, classes, t, s)
+    if job.smoothing != 0 or job.class_weight != NULL:
+        weigh_targets(job, t, first, classes, LANES)
+    return t
+
+
+cdef const floating* logits_of_row(RowJob* job, Py_ssize_t row, double label, Py_ssize_t first, Py_ssize_t n,
+                                   RowScratch* s, floating unit) noexcept nogil:
+    """A block of a row's logits, -inf in place of the label's."""
+    cdef floating* own = <floating*> s.x
+    cdef bint patched = label >= first and label < first + n
+    cdef const floating* x = load_row(
+        job, PLANE_X, row, first, n, own, <floating> -INFINITY, patched or job.softcap != 0, s
+    )
+    if job.softcap != 0:
+        cap_block(own, n, <floating> job.softcap)
+    if patched:
+        own[<Py_ssize_t> label - first] = -INFINITY
+    return x
+
+
+cdef const floating* logits_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint patched, Py_ssize_t first,
+                                    Py_ssize_t classes, RowScratch* s, floating unit) noexcept nogil:
+    cdef const Lanes* r = &s.stage.lanes
+    cdef floating* x = <floating*> s.x
+    cdef Py_ssize_t i
+    load_tile(job, PLANE_X, start, rows, first, classes, x, s)
+    if job.softcap != 0:
+        cap_block(x, classes * LANES, <floating> job.softcap)
+    if patched:
+        for i in range(rows):
+            if r.label[i] >= first and r.label[i] < first + classes:
+                x[(<Py_ssize_t> r.label[i] - first) * LANES + i] = -INFINITY
+    return x
+
+
+# Sums ---------------------------------------------------------------------------------------------
+
+cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScratch* s, floating unit) noexcept nogil:
+    cdef Stage* stage = &s.stage
+    cdef Lanes* r = &stage.lanes
+    cdef Py_ssize_t first, n
+    cdef double label = r.label[i] if job.traits & LABELLED else -1
+    cdef floating top[LANES]
+    cdef floating* t = <floating*> s.t
+    stage.what = SUMS
+    if job.traits & SHIFTED and not job.traits & ONLINE and anew:
+        first = 0
+        while first < job.classes:
+            n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+            highest(logits_of_row(job, row, label, first, n, s, unit), (n + LANES - 1) // LANES, top)
+            r.reference[i] = max(r.reference[i], <double> fold_highest(top))
+            first += ROW_BLOCK
+    spread(<floating> r.u[i], stage.u)
+    first = 0
+    while first < job.classes:
+        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        stage.groups = (n + LANES - 1) // LANES
+        stage.x = logits_of_row(job, row, label, first, n, s, unit)
+        if job.targets:
+            stage.t = targets_of_row(job, row, first, n, s, unit)
+            if label >= first and label < first + n:
+                t[<Py_ssize_t> label - first] = 0
+        if job.traits & ONLINE:
+            highest(<const floating*> stage.x, stage.groups, top)
+            shift(r, i, fold_highest(top), job.scale, unit)
+        spread(<floating> finite_reference(r.reference[i]), stage.reference)
+        dispatch(job, stage, unit)
+        r.s0[i] += fold_sum(<floating*> stage.s0)
+        if not job.traits & ONE_SUM:
+            r.s1[i] += fold_sum(<floating*> stage.s1)
+            r.s2[i] += fold_sum(<floating*> stage.s2)
+            r.s3[i] += fold_sum(<floating*> stage.s3)
+        first += ROW_BLOCK
+
+
+cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, RowScratch* s,
+                   floating unit) noexcept nogil:
+    cdef Stage* stage = &s.stage
+    cdef Lanes* r = &stage.lanes
+    cdef Py_ssize_t i, first, n
+    cdef bint labelled = job.traits & LABELLED
+    cdef floating top[LANES]
+    cdef floating* t = <floating*> s.t
+    cdef double base[LANES]
+    stage.what = SUMS
+    if job.traits & SHIFTED and not job.traits & ONLINE and anew:
+        first = 0
+        while first < job.classes:
+            n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
+            highest(logits_of_tile(job, start, rows, labelled, first, n, s, unit), n, top)
+            for i in range(LANES):
+                r.reference[i] = top[i] if top[i] > r.reference[i] else r.reference[i]
+            first += TILE_CLASSES
+    narrow_lanes(r.u, stage.u, unit)
+    first = 0
+    while first < job.classes:
+        n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
+        stage.groups = n
+        stage.x = logits_of_tile(job, start, rows, labelled, first, n, s, unit)
+        if job.targets:
+            stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
+            if labelled:
+                for i in range(rows):
+                    if r.label[i] >= first and r.label[i] < first + n:
+                        t[(<Py_ssize_t> r.label[i] - first) * LANES + i] = 0
+        if job.traits & ONLINE:
+            highest(<const floating*> stage.x, n, top)
+            if first == 0:
+                for i in range(LANES):
+                    r.reference[i] = top[i]
+            else:
+                for i in range(LANES):
+                    shift(r, i, top[i], job.scale, unit)
+        for i in range(LANES):
+            base[i] = finite_reference(r.reference[i])
+        narrow_lanes(base, stage.reference, unit)
+        dispatch(job, stage, unit)
+        add_lanes(r.s0, stage.s0, unit)
+        if not job.traits & ONE_SUM:
+            add_lanes(r.s1, stage.s1, unit)
+            add_lanes(r.s2, stage.s2, unit)
+            add_lanes(r.s3, stage.s3, unit)
+        first += TILE_CLASSES
+
+
+cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    """The logits of the labels."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef const Operand* operand = &job.planes[PLANE_X]
+    cdef const floating* x = <const floating*> operand.data
+    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef floating room[1]
+    cdef Py_ssize_t i, at
+    cdef Py_ssize_t row_stride = 1 if job.class_major else job.classes
+    cdef Py_ssize_t class_stride = job.rows if job.class_major else 1
+    for i in range(rows):
+        if not r.label[i] >= 0:
+            r.target[i] = -INFINITY if r.label[i] == r.label[i] else NAN
+            continue
+        at = (start + i) * row_stride + <Py_ssize_t> r.label[i] * class_stride
+        if operand.direct and same:
+            r.target[i] = x[at]
+        else:
+            r.target[i] = load(operand, &job.shape, at, 1, room, &s.block)[0]
+    if job.softcap != 0:
+        for i in range(rows):
+            r.target[i] = capped(<floating> r.target[i], <floating> job.softcap)
+
+
+cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    """The sums of a group of rows and what the kernel makes of them."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef Py_ssize_t i
+    cdef bint anew = True, again = True
+    for i in range(LANES):
+        r.reference[i] = -INFINITY if job.traits & SHIFTED else 0
+        r.again[i] = 0
+        r.u[i] = 0
+    if job.traits & FROM_TARGET:
+        gather_targets(job, start, rows, s, unit)
+        for i in range(rows):
+            r.reference[i] = r.target[i]
+    while again:
+        memset(r.s0, 0, sizeof(r.s0))
+        memset(r.s1, 0, sizeof(r.s1))
+        memset(r.s2, 0, sizeof(r.s2))
+        memset(r.s3, 0, sizeof(r.s3))
+        if job.tiled:
+            sum_tile(job, start, rows, anew, s, unit)
+        else:
+            for i in range(rows):
+                if r.weight[i] != 0 or job.extras:
+                    sum_row(job, start + i, i, anew, s, unit)
+        if anew and job.traits & LABELLED and not job.traits & FROM_TARGET:
+            gather_targets(job, start, rows, s, unit)           # now that they are cached
+        anew = False
+        for i in range(LANES):
+            r.reference[i] = finite_reference(r.reference[i])
+        s.stage.what = FINISH
+        s.stage.rows = rows
+        dispatch(job, &s.stage, unit)
+        again = False
+        for i in range(rows):
+            again |= r.again[i] != 0
+
+
+# The map back -------------------------------------------------------------------------------------
+
+cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
+    cdef Stage* stage = &s.stage
+    cdef Lanes* r = &stage.lanes
+    cdef floating* grad = <floating*> s.grad
+    cdef floating* hess = <floating*> s.hess
+    cdef bint want_hess = job.planes[PLANE_HESS].data != NULL
+    cdef Py_ssize_t first, n, at
+    cdef double label = r.label[i] if job.traits & LABELLED else -1
+    cdef const floating* raw
+    stage.what = MAP
+    spread(<floating> r.reference[i], stage.reference)
+    spread(<floating> r.a[i], stage.a)
+    spread(<floating> r.b[i], stage.b)
+    spread(<floating> r.c[i], stage.c)
+    spread(<floating> r.d[i], stage.d)
+    spread(<floating> r.u[i], stage.u)
+    spread(<floating> r.v[i], stage.v)
+    first = 0
+    while first < job.classes:
+        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        stage.groups = (n + LANES - 1) // LANES
+        if r.weight[i] != 0:
+            stage.x = logits_of_row(job, row, -1, first, n, s, unit)
+            if job.targets:
+                stage.t = targets_of_row(job, row, first, n, s, unit)
+            dispatch(job, stage, unit)
+            if label >= first and label < first + n:
+                at = <Py_ssize_t> label - first
+                grad[at] = <floating> r.target_grad[i]
+                if want_hess:
+                    hess[at] = <floating> r.target_hess[i]
+            if job.softcap != 0:
+                raw = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> 0, False, s)
+                cap_chain(raw, grad, hess, n, <floating> job.softcap, want_hess)
+        else:
+            memset(grad, 0, n * sizeof(floating))
+            memset(hess, 0, n * sizeof(floating))
+        store_row(job, PLANE_GRAD, row, first, n, grad, s)
+        if want_hess:
+            store_row(job, PLANE_HESS, row, first, n, hess, s)
+        first += ROW_BLOCK
+
+
+cdef inline void keep_live(const Lanes* r, floating* v, Py_ssize_t classes, floating unit) noexcept nogil:
+    cdef Py_ssize_t i, k
+    for k in range(classes):
+        for i in range(LANES):
+            v[k * LANES + i] = v[k * LANES + i] if r.weight[i] != 0 else 0
+
+
+cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    cdef Stage* stage = &s.stage
+    cdef Lanes* r = &stage.lanes
+    cdef floating* grad = <floating*> s.grad
+    cdef floating* hess = <floating*> s.hess
+    cdef bint want_hess = job.planes[PLANE_HESS].data != NULL, fresh = job.classes > TILE_CLASSES
+    cdef Py_ssize_t i, first, n, at, dead = 0
+    stage.what = MAP
+    for i in range(rows):
+        dead += r.weight[i] == 0
+    narrow_lanes(r.reference, stage.reference, unit)
+    narrow_lanes(r.a, stage.a, unit)
+    narrow_lanes(r.b, stage.b, unit)
+    narrow_lanes(r.c, stage.c, unit)
+    narrow_lanes(r.d, stage.d, unit)
+    narrow_lanes(r.u, stage.u, unit)
+    narrow_lanes(r.v, stage.v, unit)
+    first = 0
+    while first < job.classes:
+        n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
+        stage.groups = n
+        if fresh:
+            stage.x = logits_of_tile(job, start, rows, False, first, n, s, unit)
+            if job.targets:
+                stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
+        dispatch(job, stage, unit)
+        if job.traits & LABELLED:
+            for i in range(rows):
+                if r.label[i] >= first and r.label[i] < first + n:
+                    at = (<Py_ssize_t> r.label[i] - first) * LANES + i
+                    grad[at] = <floating> r.target_grad[i]
+                    if want_hess:
+                        hess[at] = <floating> r.target_hess[i]
+        if job.softcap != 0:
+            load_tile(job, PLANE_X, start, rows, first, n, <floating*> s.x, s)
+            cap_chain(<floating*> s.x, grad, hess, n * LANES, <floating> job.softcap, want_hess)
+        if dead:
+            keep_live(r, grad, n, unit)
+            if want_hess:
+                keep_live(r, hess, n, unit)
+        store_tile(job, PLANE_GRAD, start, rows, first, n, grad, s)
+        if want_hess:
+            store_tile(job, PLANE_HESS, start, rows, first, n, hess, s)
+        first += TILE_CLASSES
+
+
+# Groups of rows -----------------------------------------------------------------------------------
+
+cdef bint inspect_targets(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
+    """The sum of the class weights of a row of targets; NaN where one is missing. False: one is below 0."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef floating* own = <floating*> s.t
+    cdef const floating* t
+    cdef Py_ssize_t first, n, k, wrong = 0, missing = 0, count = min(<Py_ssize_t> BLOCK, job.classes)
+    cdef double sum = 0
+    first = 0
+    while first < job.classes:
+        n = min(count, job.classes - first)
+        if job.class_major:
+            for k in range(n):
+                own[k] = load(&job.planes[PLANE_Y], &job.shape, (first + k) * job.rows + row, 1, own + k, &s.block)[0]
+            t = own
+        else:
+            t = load(&job.planes[PLANE_Y], &job.shape, row * job.classes + first, n, own, &s.block)
+        for k in range(n):
+            wrong += t[k] < job.least
+            missing += t[k] != t[k]
+        if job.class_weight != NULL:
+            for k in range(n):
+                sum += job.class_weight[first + k] * t[k]
+        first += count
+    r.unit[i] = sum if job.class_weight != NULL else 1
+    r.label[i] = NAN if missing else -1
+    return wrong == 0
+
+
+cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    """The labels of a group, or what its targets come to: -1, -2 where one breaks its domain, NaN where it is missing."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef const double* label
+    cdef Py_ssize_t i
+    for i in range(rows):
+        r.unit[i] = 1
+        r.label[i] = -1
+        r.label_weight[i] = 1
+    if not job.dense:
+        label = load(&job.base.operands[Y], &job.base.shape, start, rows, r.label, &s.block)
+        if label != r.label:
+            memcpy(r.label, label, rows * sizeof(double))
+    elif job.class_weight != NULL or job.base.checked or job.base.nan_policy != PROPAGATE:
+        for i in range(rows):
+            if not inspect_targets(job, start + i, i, s, unit):
+                r.label[i] = -2
+
+
+cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* weight, RowScratch* s,
+                 Partial* partial) noexcept nogil:
+    """Which rows count, and with which weight of their class; a target that no row can have is recorded."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef Py_ssize_t i, wrong = 0
+    cdef bint no_nan = job.base.nan_policy == RAISE
+    cdef double y
+    for i in range(rows):
+        r.weight[i] = weight[i] if weight != NULL else 1
+        r.label[i] = r.label[i] if r.weight[i] != 0 else -1
+    if job.dense:
+        for i in range(rows):
+            wrong += r.label[i] == -2 or (no_nan and r.label[i] != r.label[i])
+    else:
+        for i in range(rows):
+            y = r.label[i]
+            wrong += (r.weight[i] != 0) & (
+                ((y < 0) | (y >= job.classes) | (y != <double> <Py_ssize_t> y)) & ((y == y) | no_nan)
+            )
+    if wrong:
+        for i in range(rows):
+            y = r.label[i]
+            if r.weight[i] == 0 or (y == -1 and job.dense) or (y >= 0 and y < job.classes and y == <double> <Py_ssize_t> y):
+                continue
+            if y == y or no_nan:
+                partial.bad = start + i
+                partial.culprit = Y
+                return
+    if job.class_weight != NULL and not job.dense:
+        for i in range(rows):
+            if r.label[i] >= 0:
+                r.label_weight[i] = job.class_weight[<Py_ssize_t> r.label[i]]
+                r.unit[i] = r.label_weight[i]
+    for i in range(rows):
+        r.whole[i] = r.weight[i] * r.unit[i] if r.weight[i] != 0 else 0
+
+
+cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, Partial* partial,
+                floating unit) noexcept nogil:
+    cdef Stage* stage = &s.stage
+    cdef Lanes* r = &stage.lanes
+    cdef Job* base = &job.base
+    cdef const double* weight = NULL
+    cdef Py_ssize_t i
+    cdef double factor
+    inspect(job, start, rows, s, unit)
+    if base.weighted:
+        weight = weigh(base, r.label, start, rows, &s.block, partial)
+        if partial.bad >= 0:
+            return
+    else:
+        partial.count += rows
+    settle(job, start, rows, weight, s, partial)
+    if partial.bad >= 0:
+        return
+    partial.weight += total(r.whole, rows)
+    if base.operation == 0:
+        return
+    statistics(job, start, rows, s, unit)
+    if base.operation & MOMENTS:
+        # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
+        for i in range(rows):
+            r.each[i] = r.value[i] / r.unit[i] if r.whole[i] != 0 else 0
+        moments(r.whole, r.each, rows, &s.block, partial)
+    for i in range(rows):
+        r.value[i] = r.weight[i] * r.value[i] if r.weight[i] != 0 else 0
+    if base.operation & VALUE:
+        partial.loss += total(r.value, rows)
+    if job.results[ROW_ARGMAX].data != NULL:
+        for i in range(rows):
+            r.argmax[i] = argmax(job, start + i, s, unit)
+    store_rows(job, ROW_VALUE, start, rows, r.value, s)
+    store_rows(job, ROW_LSE, start, rows, r.lse, s)
+    store_rows(job, ROW_ENTROPY, start, rows, r.entropy, s)
+    store_rows(job, ROW_ARGMAX, start, rows, r.argmax, s)
+    store_rows(job, ROW_REFERENCE, start, rows, r.reference, s)
+    store_rows(job, ROW_SUM, start, rows, r.s0, s)
+    store_rows(job, ROW_TARGET, start, rows, r.target, s)
+    if base.operation & (GRAD | HESS):
+        for i in range(rows):
+            factor = base.scale * r.weight[i] * job.scale
+            r.a[i] = factor * r.a[i]
+            r.b[i] = factor * r.b[i]
+            r.target_grad[i] = factor * r.target_grad[i]
+            r.c[i] = factor * job.scale * r.c[i]
+            r.d[i] = factor * job.scale * r.d[i]
+            r.target_hess[i] = factor * job.scale * r.target_hess[i]
+        stage.want_hess = job.planes[PLANE_HESS].data != NULL
+        if job.tiled:
+            map_tile(job, start, rows, s, unit)
+        else:
+            for i in range(rows):
+                map_row(job, start + i, i, s, unit)
+
+
+cdef inline void store_rows(RowJob* job, int result, Py_ssize_t start, Py_ssize_t rows, const double* v,
+                            RowScratch* s) noexcept nogil:
+    if job.results[result].data != NULL:
+        store(&job.results[result], &job.base.shape, start, rows, v, &s.block)
+
+
+cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
+    """The first class of the largest logit."""
+    cdef Py_ssize_t first, k, n, best = 0
+    cdef floating top = -INFINITY
+    cdef floating* own = <floating*> s.x
+    cdef const floating* x
+    first = 0
+    while first < job.classes:
+        n = min(<Py_ssize_t> BLOCK, job.classes - first)
+        if job.class_major:
+            for k in range(n):
+                own[k] = load(&job.planes[PLANE_X], &job.shape, (first + k) * job.rows + row, 1, own + k, &s.block)[0]
+            x = own
+        else:
+            x = load(&job.planes[PLANE_X], &job.shape, row * job.classes + first, n, own, &s.block)
+        for k in range(n):
+            if x[k] > top:
+                top = x[k]
+                best = first + k
+        first += BLOCK
+    return best
+
+
+cdef void row_chunk(RowJob* job, Py_ssize_t index, floating unit) noexcept nogil:
+    cdef RowScratch scratch
+    cdef Partial partial
+    cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.rows)
+    cdef unsigned mode = enter_ieee_mode()
+    scratch.stage.classes = job.classes
+    scratch.stage.scale = job.scale
+    scratch.stage.parameters = job.base.parameters
+    scratch.stage.grad = scratch.grad
+    scratch.stage.hess = scratch.hess
+    memset(&partial, 0, sizeof(Partial))
+    partial.bad = -1
+    while start < stop and partial.bad < 0:
+        group(job, &scratch, start, min(job.group, stop - start), &partial, unit)
+        start += job.group
+    job.base.partials[index] = partial
+    stream_fence()
+    leave_ieee_mode(mode)
+
+
+cdef void row_chunk_of_float(void* job, Py_ssize_t index) noexcept nogil:
+    row_chunk(<RowJob*> job, index, <float> 1)
+
+
+cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
+    row_chunk(<RowJob*> job, index, <double> 1)
+
+
+# The entry ----------------------------------------------------------------------------------------
+
+def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
+            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double temperature, double softcap, double smoothing,
+            ignore_index, least, int nan_policy, bint single, int num_threads):
+    """Run one kernel over rows of classes.
+
+    `planes` are targets, logits, gradient and curvature, arrays with the class axis first (`class_major`) or last;
+    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row. Each
+    holds None where there is none, and the kinds are the codes of their element types. `class_weight` is a contiguous float64 array or None.
+    Returns what `elementwise` does, the bad index being that of a row.
+    """
+    cdef RowJob job
+    cdef Py_buffer views[PLANES + 3 + RESULTS + 1]
+    cdef Operand* present[PLANES + 3 + RESULTS]
+    cdef Partial whole
+    cdef Partial small[8]
+    cdef int k, held = 0, wide = 0, axis
+    cdef Py_ssize_t chunks, itemsize
+    cdef Operand* operand
+    memset(&job, 0, sizeof(RowJob))
+    job.base.kernel = kernel
+    job.base.operation = operation
+    job.base.nan_policy = nan_policy
+    job.base.scale = scale
+    for k in range(len(parameters)):
+        job.base.parameters[k] = parameters[k]
+    job.base.ignoring = ignore_index is not None
+    if job.base.ignoring:
+        job.base.ignored = ignore_index
+    job.least = -INFINITY if least is None else least
+    job.base.checked = least is not None
+    job.traits = traits_of(kernel)
+    job.class_major = class_major
+    job.dense = planes[PLANE_Y] is not None
+    job.scale = 1 / temperature
+    job.softcap = softcap
+    job.smoothing = smoothing
+    job.targets = job.dense or smoothing != 0
+    try:
+        for k in range(PLANES):
+            if planes[k] is not None:
+                PyObject_GetBuffer(planes[k], &views[held], PyBUF_STRIDED if k >= PLANE_GRAD else PyBUF_STRIDED_RO)
+                describe(&job.planes[k], &views[held], plane_kinds[k])
+                present[held] = &job.planes[k]
+                held += 1
+        wide = held
+        k = 1 if job.dense else 0       # the logits
+        job.shape.ndim = views[k].ndim
+        job.shape.size = 1
+        for axis in range(job.shape.ndim):
+            job.shape.lengths[axis] = views[k].shape[axis]
+            job.shape.size *= job.shape.lengths[axis]
+        job.classes = job.shape.lengths[0 if class_major else job.shape.ndim - 1]
+        job.rows = job.shape.size // job.classes if job.classes else 0
+        job.base.shape.ndim = job.shape.ndim - 1
+        job.base.shape.size = job.rows
+        for axis in range(job.base.shape.ndim):
+            job.base.shape.lengths[axis] = job.shape.lengths[axis + 1 if class_major else axis]
+        for k in range(3):
+            if rows[k] is not None:
+                operand = &job.base.operands[Y if k == 0 else WEIGHT if k == 1 else MASK]
+                PyObject_GetBuffer(rows[k], &views[held], PyBUF_STRIDED_RO)
+                describe(operand, &views[held], row_kinds[k])
+                present[held] = operand
+                held += 1
+        for k in range(RESULTS):
+            if results[k] is not None:
+                PyObject_GetBuffer(results[k], &views[held], PyBUF_STRIDED)
+                describe(&job.results[k], &views[held], result_kinds[k])
+                present[held] = &job.results[k]
+                held += 1
+                job.extras = job.extras or k > ROW_VALUE
+        coalesce(&job.shape, present, wide)
+        coalesce(&job.base.shape, present + wide, held - wide)
+        if class_weight is not None:
+            PyObject_GetBuffer(class_weight, &views[held], PyBUF_SIMPLE)
+            job.class_weight = <const double*> views[held].buf
+            held += 1
+        job.base.weighted = (
+            job.base.operands[WEIGHT].data != NULL or job.base.operands[MASK].data != NULL or nan_policy == OMIT
+            or job.base.ignoring
+        )
+        itemsize = 4 if single else 8
+        job.tiled = class_major or job.classes < WIDE
+        job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (job.classes * itemsize)))
+        # A chunk is worth waking a thread for, and there are at most MAX_CHUNKS.
+        chunks = (job.rows + job.group - 1) // job.group
+        chunks = min(<Py_ssize_t> MAX_CHUNKS, max(1, min(chunks, job.shape.size // 4096)))
+        job.base.chunk = ((job.rows + chunks - 1) // chunks + job.group - 1) // job.group * job.group if job.rows else 1
+        chunks = (job.rows + job.base.chunk - 1) // job.base.chunk
+        job.base.partials = &small[0] if chunks <= 8 else <Partial*> PyMem_Malloc(chunks * sizeof(Partial))
+        if job.base.partials == NULL:
+            raise MemoryError
+        with nogil:
+            parallel_for(row_chunk_of_float if single else row_chunk_of_double, &job, chunks, num_threads)
+        fold_partials(&whole, job.base.partials, chunks)
+    finally:
+        for k in range(held):
+            PyBuffer_Release(&views[k])
+        if job.base.partials != NULL and job.base.partials != &small[0]:
+            PyMem_Free(job.base.partials)
+    return (whole.bad, whole.culprit, whole.loss, whole.weight, whole.count, whole.square, whole.mean, whole.spread)

@@ -13,8 +13,10 @@ from fastloss._call import GRAD, HESS, VALUE, Array, Call, Floats, NanPolicy, Pl
 from fastloss._groups import states
 from fastloss._parameters import ANY, Domain, checked
 from fastloss._parameters import choice as choice
+from fastloss._parameters import integer as integer
 from fastloss._parameters import number as number
 from fastloss._parameters import numbers as numbers
+from fastloss._parameters import weights as weights
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
@@ -25,7 +27,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice))
+@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice, integer, weights))
 def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L]]:
     """Declare a loss: make its class a frozen dataclass and enter it in the registry under its names.
 
@@ -62,6 +64,7 @@ class Loss:
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     aggregate: ClassVar[bool] = False  # not a mean over elements
     pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
+    rowwise: ClassVar[bool] = False  # one loss for each row of classes
     _plan: Plan
 
     def __post_init__(self) -> None:
@@ -69,7 +72,7 @@ class Loss:
         for parameter in fields(self):  # type: ignore[arg-type]
             given = getattr(self, parameter.name)
             object.__setattr__(self, parameter.name, checked(owner, parameter.name, given, parameter.metadata))
-        object.__setattr__(self, "_plan", Plan.of(owner, *self._kernel(), self.domains()))
+        object.__setattr__(self, "_plan", self._planned())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.parameters())
@@ -95,6 +98,20 @@ class Loss:
         return self._target_domain(), self._prediction_domain(), self.second_prediction
 
     # What a loss may say of itself beyond its declaration
+
+    def _planned(self) -> Plan:
+        return Plan.of(type(self).__name__, *self._kernel(), self.domains())
+
+    def _call(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None,
+        mask: ArrayLike | None,
+        nan_policy: str,
+        num_threads: int | None,
+    ) -> Call:
+        return Call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         """The kernel's name and up to four constants of its formula; by default the parameters themselves."""
@@ -319,7 +336,7 @@ class Loss:
         LossState
             Its `mean` is what calling the loss returns, to the bit.
         """
-        return Call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
+        return self._call(y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
 
     def states(
         self,
@@ -373,7 +390,7 @@ class Loss:
         grad_out: Floats | None,
         hess_out: Floats | None,
     ) -> tuple[Any, Floats, Floats]:
-        call = Call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        call = self._call(y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
         return call.reduced(operation, reduction, out, grad_out, hess_out)
 
 

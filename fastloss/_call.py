@@ -64,12 +64,26 @@ class Plan:
         return replace(self, kernel=code, constants=constants)
 
 
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """An array that a kernel reads or writes: as the kernel sees it and as the caller does."""
+
+    name: str = ""
+    array: Any = None
+    public: Any = None
+    kind: int = -1
+    given: bool = False
+
+
+ABSENT = Plane()
+
+
 class Call:
     """The arrays of one call, checked, and what to do with them."""
 
     __slots__ = (
-        "_arrays", "_domains", "_kinds", "_loss", "_nan_policy", "_num_threads", "_plan", "_shape", "_single",
-        "_weighted", "_x", "_y",
+        "_domains", "_kept", "_loss", "_nan_policy", "_num_threads", "_plan", "_operands", "_shape", "_single", "_weight",
+        "_weighted", "_x", "_x_kind", "_y", "_y_kind",
     )  # fmt: skip
 
     def __init__(
@@ -83,33 +97,38 @@ class Call:
         num_threads: int | None,
         plan: Plan | None = None,
     ) -> None:
-        plan = plan or loss._plan
-        owner = plan.owner
+        self._loss, self._plan = loss, plan or loss._plan
+        owner = self._plan.owner
         if nan_policy not in NAN_POLICIES:
             raise ValueError(f"{owner}: nan_policy is {nan_policy!r}, must be {_one_of(NAN_POLICIES)}")
         if num_threads is not None and (not isinstance(num_threads, (int, np.integer)) or num_threads < 1):
             raise ValueError(f"{owner}: num_threads is {num_threads!r}, must be a positive integer")
-        y, y_kind = operand(owner, "y_true", y_true)
-        x, x_kind = operand(owner, "y_pred", y_pred)
-        if plan.bounded and x_kind in INTEGERS and y_kind not in INTEGERS:
-            raise ValueError(
-                f"{owner}: y_pred has dtype {x.dtype} and y_true {y.dtype}, predictions must be floating-point;"
-                " did you swap y_true and y_pred?"
-            )
-        loss._check_shapes(y.shape, x.shape)
-        target, prediction, second = loss._align(y, x)
-        self._loss, self._plan, self._x, self._y = loss, plan, x, y
-        self._shape = prediction.shape
-        weight, weight_kind = (None, -1) if sample_weight is None else self._per_element("sample_weight", sample_weight)
-        kept, kept_kind = (None, -1) if mask is None else self._per_element("mask", mask)
-        if kept is not None and kept_kind != kernels.BOOL:
-            raise TypeError(f"{owner}: mask has dtype {kept.dtype}, must be bool")
-        self._arrays = (target, prediction, second, weight, kept)
-        self._kinds = (y_kind, x_kind, loss._second_kind(x_kind), weight_kind, kept_kind)
         self._nan_policy = NAN_POLICIES[nan_policy]
         self._num_threads = num_threads
-        self._weighted = weight is not None or kept is not None or nan_policy == "omit"
-        self._single = x_kind in NARROW and (y_kind in EXACT_IN_SINGLE or (plan.bounded and y_kind in INTEGERS))
+        self._y, self._y_kind = operand(owner, "y_true", y_true)
+        self._x, self._x_kind = operand(owner, "y_pred", y_pred)
+        self._weighted = nan_policy == "omit"
+        self._arrange()
+        self._weight = self._per_element("sample_weight", sample_weight)
+        self._kept = self._per_element("mask", mask)
+        if self._kept.array is not None and self._kept.kind != kernels.BOOL:
+            raise TypeError(f"{owner}: mask has dtype {self._kept.array.dtype}, must be bool")
+        self._weighted = self._weighted or sample_weight is not None or mask is not None
+
+    def _arrange(self) -> None:
+        """Check the targets against the predictions and settle the shape and the type of the computation."""
+        plan, y, x = self._plan, self._y, self._x
+        if plan.bounded and self._x_kind in INTEGERS and self._y_kind not in INTEGERS:
+            raise ValueError(
+                f"{plan.owner}: y_pred has dtype {x.dtype} and y_true {y.dtype}, predictions must be floating-point;"
+                " did you swap y_true and y_pred?"
+            )
+        self._loss._check_shapes(y.shape, x.shape)
+        target, prediction, second = self._loss._align(y, x)
+        self._operands = (target, prediction, second)
+        self._shape = prediction.shape
+        exact = self._y_kind in EXACT_IN_SINGLE or (plan.bounded and self._y_kind in INTEGERS)
+        self._single = self._x_kind in NARROW and exact
         self._domains = plan.closed[self._single]
 
     @property
@@ -117,14 +136,17 @@ class Call:
         """The shape of the elements, each of which has one loss."""
         return self._shape
 
-    def _per_element(self, name: str, given: ArrayLike) -> tuple[Array, int]:
+    def _per_element(self, name: str, given: ArrayLike | None) -> Plane:
         """A view of weights or a mask in the shape of the elements; (n,) stands for the first axis."""
+        if given is None:
+            return ABSENT
         array, kind = operand(self._plan.owner, name, given)
         shape = self._shape
         if array.shape == shape:
-            return array, kind
+            return Plane(name, array, array, kind)
         if shape and array.shape == shape[:1]:
-            return np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape), kind
+            array = np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape)
+            return Plane(name, array, array, kind)
         owner = "y_pred" if self._x.shape == shape else "y_true"
         also = f" or {shape[:1]}, one for each index of {owner}'s first axis" if len(shape) > 1 else ""
         raise ValueError(f"{self._plan.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
@@ -142,25 +164,25 @@ class Call:
         if operation == VALUE and reduction != "none":
             return self._average(self._run(VALUE, 1.0), reduction), None, None
 
-        wide = self._kinds[1] not in NARROW
-        value = grad = hess = _NO_RESULT
+        wide = self._x_kind not in NARROW
+        value = grad = hess = ABSENT
         if operation & VALUE and reduction == "none":
             value = self._result("out", out, self._shape, FLOAT64 if wide else FLOAT32)
         if operation & GRAD:
-            kind = FLOAT64 if wide else self._kinds[1] & ~kernels.SWAPPED
+            kind = FLOAT64 if wide else self._x_kind & ~kernels.SWAPPED
             grad = self._result("grad_out", grad_out, self._x.shape, kind)
             if operation & HESS:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
         given = [(result.name, result.array) for result in (value, grad, hess) if result.given]
         if given:
-            weight, kept = self._arrays[3:5]
-            inputs = (("y_true", self._arrays[0]), ("y_pred", self._x), ("sample_weight", weight), ("mask", kept))
-            refuse_overlap(owner, given, [(name, array) for name, array in inputs if array is not None])
+            inputs = [("y_true", self._y), ("y_pred", self._x)]
+            inputs += [(one.name, one.array) for one in (self._weight, self._kept) if one.array is not None]
+            refuse_overlap(owner, given, inputs)
 
         # Outputs that the caller holds stay untouched by an error, and a gradient of a mean needs the sum of
         # weights before the first element: both take a pass over the targets and weights first.
         averaged = operation & GRAD and reduction in ("mean", "batch_mean")
-        doubtful = self._domains is not None or self._nan_policy == kernels.RAISE or self._arrays[3] is not None
+        doubtful = self._domains is not None or self._nan_policy == kernels.RAISE or self._weight.array is not None
         inspected = bool((averaged and self._weighted) or (given and doubtful))
         scale = factor
         if inspected:
@@ -169,10 +191,8 @@ class Call:
                 divisor = sums[1] if reduction == "mean" else sums[2]
                 scale = factor / divisor if divisor else 0.0
         elif averaged:
-            scale = factor / self._arrays[1].size if self._arrays[1].size else 1.0
-        results = (value.array, *self._loss._parts(grad.array), *self._loss._parts(hess.array))
-        kinds = (value.kind, grad.kind, grad.kind, hess.kind, hess.kind)
-        sums = self._run(operation, scale, results, kinds, check=not inspected)
+            scale = factor / max(1, math.prod(self._shape))
+        sums = self._run(operation, scale, value, grad, hess, check=not inspected)
         reduced = None
         if operation & VALUE:
             reduced = value.public if reduction == "none" else self._average(sums, reduction)
@@ -199,28 +219,40 @@ class Call:
         warnings.warn(f"{self._plan.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
         return math.nan
 
-    def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], kind: int) -> _Result:
+    def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], kind: int) -> Plane:
         if given is not None:
             array, kind = output(self._plan.owner, name, given, shape)
-            return _Result(name, array, given, kind, True)
+            return Plane(name, array, given, kind, True)
         # empty_like keeps the memory order of the predictions, so that both are walked alike.
-        like: Array = self._x if shape == self._x.shape else self._arrays[1]
+        like: Array = self._x if shape == self._x.shape else self._like()
         if kind == kernels.BFLOAT16:
             import ml_dtypes
 
             array = np.empty_like(like, dtype=np.uint16, subok=False)
-            return _Result(name, array, array.view(ml_dtypes.bfloat16), kind, False)
+            return Plane(name, array, array.view(ml_dtypes.bfloat16), kind, False)
         array = np.empty_like(like, dtype=FLOATS[kind], subok=False)
-        return _Result(name, array, array, kind, False)
+        return Plane(name, array, array, kind, False)
+
+    def _like(self) -> Array:
+        """An array of the shape of the elements, in the memory order that suits results for each."""
+        return self._operands[1]
 
     def _run(
-        self, operation: int, scale: float, results: tuple[Array | None, ...] = (), kinds: tuple[int, ...] = (),
+        self, operation: int, scale: float, value: Plane = ABSENT, grad: Plane = ABSENT, hess: Plane = ABSENT,
         check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         """Run the kernel; the sums (loss, weight, count, square, center, spread) of what it saw."""
-        arrays: tuple[Array | None, ...] = (*self._arrays, *results)
-        plan, policy, prediction = self._plan, self._nan_policy, self._arrays[1]
+        loss, plan, policy = self._loss, self._plan, self._nan_policy
+        arrays: tuple[Array | None, ...] = (
+            *self._operands, self._weight.array, self._kept.array, value.array, *loss._parts(grad.array),
+            *loss._parts(hess.array),
+        )  # fmt: skip
+        kinds = (
+            self._y_kind, self._x_kind, loss._second_kind(self._x_kind), self._weight.kind, self._kept.kind, value.kind,
+            grad.kind, grad.kind, hess.kind, hess.kind,
+        )  # fmt: skip
         order = None
+        prediction = self._operands[1]
         if prediction.ndim > 1 and not all(array is None or array.flags.c_contiguous for array in arrays):
             order = memory_order(prediction)
             arrays = tuple(None if array is None else array.transpose(order) for array in arrays)
@@ -229,8 +261,8 @@ class Call:
         threads = _threads.choose(self._num_threads, prediction.size)
         start = time.perf_counter() if threads > 1 else 0.0
         bad, culprit, *sums = kernels.elementwise(
-            plan.kernel, operation, arrays, self._kinds + kinds, plan.constants, self._domains if check else None,
-            scale, policy, self._single, threads,
+            plan.kernel, operation, arrays, kinds, plan.constants, self._domains if check else None, scale, policy,
+            self._single, threads,
         )  # fmt: skip
         if threads > 1:
             _threads.observe(prediction.size, time.perf_counter() - start)
@@ -244,10 +276,11 @@ class Call:
         axes = tuple(range(len(shape))) if order is None else order
         walked = [int(i) for i in np.unravel_index(bad, [shape[axis] for axis in axes])]
         index = tuple(walked[axes.index(axis)] for axis in range(len(shape)))
-        array = self._arrays[culprit]
+        array = (*self._operands, self._weight.array)[culprit]
         assert array is not None
         element = array[index]
-        if self._kinds[culprit] == kernels.BFLOAT16:
+        kind = (self._y_kind, self._x_kind, self._loss._second_kind(self._x_kind), self._weight.kind)[culprit]
+        if kind == kernels.BFLOAT16:
             element = (np.uint32(element) << np.uint32(16)).view(np.float32)
         if culprit == 0:
             index = index[: self._y.ndim]
@@ -258,20 +291,6 @@ class Call:
         where = "[" + ", ".join(str(i) for i in index) + "]" if index else ""
         rule = "a number with nan_policy='raise'" if element != element and culprit < 3 else plan.rules[culprit]
         raise ValueError(f"{plan.owner}: {CULPRITS[culprit]}{where} is {element}, must be {rule}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """An array that a kernel writes: as the kernel sees it and as the caller does."""
-
-    name: str = ""
-    array: Any = None
-    public: Any = None
-    kind: int = -1
-    given: bool = False
-
-
-_NO_RESULT = _Result()
 
 
 def _one_of(words: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ def states(
     num_threads: int | None,
 ) -> dict[Any, LossState]:
     """The state of each group; see `Loss.states`."""
-    call = Call(loss, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+    call = loss._call(y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
     try:
         with np.errstate(invalid="ignore", over="ignore"):  # infinite losses have no spread, which is no news
             return _fold(_Parts(loss, call, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,12 +66,31 @@ def numbers(domain: Domain = ANY, *, default: tuple[float, ...]) -> Any:
     return field(default=default, metadata={"domain": domain, "several": True})
 
 
+def weights() -> Any:
+    """A parameter of a loss: a finite weight that is not negative for each class, kept as a tuple, or None."""
+    return field(default=None, metadata={"domain": NON_NEGATIVE, "several": True, "optional": True})
+
+
+def integer(*, default: int, optional: bool = False) -> Any:
+    """A parameter of a loss: an integer, or None if `optional`; by keyword alone."""
+    return field(default=default, kw_only=True, metadata={"integer": True, "optional": optional})
+
+
 def choice(*options: str, default: str) -> Any:
     """A parameter of a loss: one of some words."""
     return field(default=default, metadata={"options": options})
 
 
 def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
+    if given is None and metadata.get("optional"):
+        return None
+    if "integer" in metadata:
+        try:
+            if isinstance(given, (bool, np.bool_)):
+                raise TypeError
+            return operator.index(given)
+        except TypeError as error:
+            raise TypeError(f"{owner}: {name} is {given!r}, must be an integer") from error
     if "options" in metadata:
         if given not in metadata["options"]:
             options = ", ".join(map(repr, metadata["options"]))

@@ -960,6 +960,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     """Run one kernel over rows of classes.
 
     `planes` are targets, logits, gradient and curvature, arrays with the class axis first (`class_major`) or last;
+    `parameters` are up to three constants of the formula, the fourth is the scale of the logits.
     `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row. Each
     holds None where there is none, and the kinds are the codes of their element types. `class_weight` is a contiguous float64 array or None.
     Returns what `elementwise` does, the bad index being that of a row.
@@ -987,7 +988,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     job.traits = traits_of(kernel)
     job.class_major = class_major
     job.dense = planes[PLANE_Y] is not None
-    job.scale = 1 / temperature
+    job.scale = job.base.parameters[3] = 1 / temperature
     job.softcap = softcap
     job.smoothing = smoothing
     job.targets = job.dense or smoothing != 0

@@ -1,0 +1,213 @@
+"""Losses of rows of classes: what they declare, and one call of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastloss import _threads
+from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, memory_order
+from fastloss._base import Loss, integer
+from fastloss._call import ABSENT, NARROW, Call, Plane, Plan
+from fastloss._isa import kernels
+from fastloss._parameters import NON_NEGATIVE, Domain
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan(Plan):
+    """What a rowwise loss tells the driver."""
+
+    labelled: int | None  # the kernel for labels, None where the loss takes none
+    dense: int | None  # ... and for a target of each class
+    class_weight: NDArray[np.float64] | None
+    temperature: float
+    softcap: float
+    smoothing: float
+    ignore_index: int | None
+
+
+@dataclass(frozen=True)
+class RowLoss(Loss):
+    """A loss of each row of classes: one number for the logits along an axis, and a label or a target of each.
+
+    `labelled` and `dense` name the kernels for a label of each row and for a target of each class.
+    """
+
+    rowwise = True
+    labelled: ClassVar[str | None] = None
+    dense: ClassVar[str | None] = None
+    target = NON_NEGATIVE  # of a target of each class
+    prediction: ClassVar[Domain] = Domain()
+    axis: int = integer(default=-1)
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        """Up to three constants of the formula; by default the parameters of the loss's own."""
+        return ()
+
+    def _planned(self) -> RowPlan:
+        labelled, dense = (None if name is None else getattr(kernels, name) for name in self._kernels())
+        given = self.parameters()
+        class_weight = given.get("class_weight")
+        return RowPlan(
+            owner=type(self).__name__,
+            kernel=-1,
+            constants=(),
+            bounded=False,
+            closed=(None, None),
+            rules=("", "", "", "finite and not negative"),
+            labelled=labelled,
+            dense=dense,
+            class_weight=None if class_weight is None else np.array(class_weight, np.float64),
+            temperature=given.get("temperature", 1.0),
+            softcap=given.get("softcap") or 0.0,
+            smoothing=given.get("label_smoothing", 0.0),
+            ignore_index=given.get("ignore_index"),
+        )
+
+    def _kernels(self) -> tuple[str | None, str | None]:
+        return self.labelled, self.dense
+
+    def _call(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None,
+        mask: ArrayLike | None,
+        nan_policy: str,
+        num_threads: int | None,
+    ) -> RowCall:
+        return RowCall(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+
+
+class RowCall(Call):
+    """The arrays of one call of a rowwise loss, checked, and what to do with them."""
+
+    __slots__ = ("_axis", "_class_major", "_classes", "_dense", "_order")
+
+    _loss: RowLoss
+    _plan: RowPlan
+
+    def _arrange(self) -> None:
+        plan, y, x, axis = self._plan, self._y, self._x, self._loss.axis
+        owner = plan.owner
+        if not -x.ndim <= axis < x.ndim:
+            raise ValueError(f"{owner}: y_pred has shape {x.shape}, must have the class axis {axis}")
+        axis %= x.ndim
+        self._axis, self._classes = axis, x.shape[axis]
+        self._shape = x.shape[:axis] + x.shape[axis + 1 :]
+        if not self._classes:
+            raise ValueError(f"{owner}: y_pred has shape {x.shape}, must have at least one class along axis {axis}")
+        expected = []
+        if plan.labelled is not None:
+            expected.append(f"{self._shape} for labels")
+        if plan.dense is not None:
+            expected.append(f"{x.shape} for a target of each class")
+        self._dense = plan.dense is not None and y.shape == x.shape
+        if not self._dense and (plan.labelled is None or y.shape != self._shape):
+            swap = self._x_kind in INTEGERS and self._y_kind not in INTEGERS and y.ndim > x.ndim
+            hint = "; did you swap y_true and y_pred?" if swap else ""
+            raise ValueError(f"{owner}: y_true has shape {y.shape}, must have y_pred's {' or '.join(expected)}{hint}")
+        if plan.class_weight is not None and len(plan.class_weight) != self._classes:
+            raise ValueError(
+                f"{owner}: class_weight has {len(plan.class_weight)} numbers, must have one for each of the"
+                f" {self._classes} classes"
+            )
+        self._single = self._x_kind in NARROW and (not self._dense or self._y_kind in EXACT_IN_SINGLE)
+        # A label is always checked; so are targets, which cost a pass over them.
+        self._domains = (0,)
+        if (plan.ignore_index is not None and not self._dense) or plan.class_weight is not None:
+            self._weighted = True
+        # Rows and classes in the order in which they lie in memory; the class axis goes first or last.
+        rows = np.moveaxis(x, axis, -1)[..., 0]
+        self._order = memory_order(rows)
+        stride = abs(x.strides[axis])
+        lanes = [abs(s) for s, n in zip(rows.strides, rows.shape, strict=True) if n > 1]
+        self._class_major = bool(self._classes > 1 and lanes and stride > min(lanes))
+
+    def _plane(self, array: Any) -> Any:
+        """An array of rows and classes as the kernel walks it."""
+        if array is None:
+            return None
+        rest = [axis if axis < self._axis else axis + 1 for axis in self._order]
+        return array.transpose([self._axis, *rest] if self._class_major else [*rest, self._axis])
+
+    def _like(self) -> Any:
+        return np.moveaxis(self._x, self._axis, -1)[..., 0]
+
+    def _run(
+        self, operation: int, scale: float, value: Plane = ABSENT, grad: Plane = ABSENT, hess: Plane = ABSENT,
+        check: bool = True, extras: tuple[Plane, ...] = (ABSENT,) * 6,
+    ) -> tuple[float, ...]:  # fmt: skip
+        plan, policy = self._plan, self._nan_policy
+        if not check and policy == kernels.RAISE:
+            policy = kernels.PROPAGATE
+        rows = (ABSENT if self._dense else Plane("y_true", self._y, kind=self._y_kind), self._weight, self._kept)
+        results = (value, *extras)
+        target = self._y if self._dense else None
+        threads = _threads.choose(self._num_threads, self._x.size)
+        start = time.perf_counter() if threads > 1 else 0.0
+        bad, culprit, *sums = kernels.rowwise(
+            plan.dense if self._dense else plan.labelled,
+            operation,
+            tuple(self._plane(array) for array in (target, self._x, grad.array, hess.array)),
+            (self._y_kind, self._x_kind, grad.kind, hess.kind),
+            tuple(None if row.array is None else row.array.transpose(self._order) for row in rows),
+            tuple(row.kind for row in rows),
+            tuple(None if row.array is None else row.array.transpose(self._order) for row in results),
+            tuple(row.kind for row in results),
+            self._class_major,
+            self._loss._constants(self._classes),
+            scale,
+            plan.class_weight,
+            plan.temperature,
+            plan.softcap,
+            plan.smoothing,
+            None if self._dense else plan.ignore_index,
+            self._loss.target.low if check and self._dense and self._loss.target.low > -math.inf else None,
+            policy,
+            self._single,
+            threads,
+        )
+        if threads > 1:
+            _threads.observe(self._x.size, time.perf_counter() - start)
+        if bad >= 0:
+            self._complain(bad, culprit, self._order)
+        return tuple(sums)
+
+    def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
+        """Raise for the row that the kernel found."""
+        owner, order = self._plan.owner, self._order
+        walked = np.unravel_index(bad, [self._shape[axis] for axis in order])
+        row = tuple(int(walked[order.index(axis)]) for axis in range(len(self._shape)))
+        if culprit:
+            weight = self._weight.array[row]
+            raise ValueError(f"{owner}: sample_weight{_index(row)} is {weight}, must be {self._plan.rules[culprit]}")
+        if self._dense:
+            targets = np.moveaxis(self._y, self._axis, -1)[row]
+            if self._y_kind == kernels.BFLOAT16:
+                targets = (targets.astype(np.uint32) << np.uint32(16)).view(np.float32)
+            wrong = ~(targets >= self._loss.target.low)
+            if self._nan_policy != kernels.RAISE:
+                wrong &= targets == targets
+            k = int(np.flatnonzero(wrong)[0])
+            at = (*row[: self._axis], k, *row[self._axis :])
+            rule = str(self._loss.target) if targets[k] == targets[k] else "a number with nan_policy='raise'"
+            raise ValueError(f"{owner}: y_true{_index(at)} is {targets[k]}, must be {rule}")
+        label = self._y[row]
+        if self._y_kind == kernels.BFLOAT16:
+            label = (np.uint32(label) << np.uint32(16)).view(np.float32)
+        if label != label:
+            raise ValueError(f"{owner}: y_true{_index(row)} is nan, must be a number with nan_policy='raise'")
+        ignored = self._plan.ignore_index
+        also = "" if ignored is None else f", or the ignored {ignored}"
+        error = IndexError if label == np.floor(label) else ValueError
+        raise error(f"{owner}: y_true{_index(row)} is {label}, must be a class from 0 to {self._classes - 1}{also}")
+
+
+def _index(index: tuple[int, ...]) -> str:
+    return "[" + ", ".join(map(str, index)) + "]" if index else ""

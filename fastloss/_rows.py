@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastloss import _threads
 from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, memory_order
 from fastloss._base import Loss, integer
-from fastloss._call import ABSENT, NARROW, Call, Plane, Plan
+from fastloss._call import ABSENT, HESS, NARROW, Call, Plan, Plane
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, Domain
 
@@ -35,13 +35,17 @@ class RowPlan(Plan):
 class RowLoss(Loss):
     """A loss of each row of classes: one number for the logits along an axis, and a label or a target of each.
 
-    `labelled` and `dense` name the kernels for a label of each row and for a target of each class.
+    `labelled` and `dense` name the kernels for a label of each row and for a target of each class; `scores` says what
+    `y_pred` holds, and `targets` what the targets of each class are.
     """
 
     rowwise = True
     labelled: ClassVar[str | None] = None
     dense: ClassVar[str | None] = None
     target = NON_NEGATIVE  # of a target of each class
+    scores: ClassVar[Literal["logits", "log_probabilities", "probabilities", "cosines"]] = "logits"
+    targets: ClassVar[Literal["probabilities", "log_probabilities", "labels", "reals"]] = "probabilities"
+    curvature: ClassVar[bool] = True  # there is a second derivative
     prediction: ClassVar[Domain] = Domain()
     axis: int = integer(default=-1)
 
@@ -82,6 +86,11 @@ class RowLoss(Loss):
         num_threads: int | None,
     ) -> RowCall:
         return RowCall(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+
+    def _evaluate(self, operation: int, *arguments: Any) -> tuple[Any, Any, Any]:
+        if operation & HESS and not self.curvature:
+            raise ValueError(f"{type(self).__name__}: there is no grad_and_hess, it has no second derivative of use")
+        return super()._evaluate(operation, *arguments)
 
 
 class RowCall(Call):

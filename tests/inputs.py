@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastloss import Loss
 from fastloss._parameters import ANY, NON_NEGATIVE, UNIT, Domain
+from fastloss._rows import RowLoss
 
 Array = NDArray[Any]
 
@@ -51,6 +52,55 @@ def draw(loss: Loss, n: int, dtype: DTypeLike, rng: np.random.Generator) -> tupl
     if loss.pair:
         x = np.stack([x, _representable(_within(second, shape, rng), second, dtype)], axis=-1)
     return y, x
+
+
+def draw_rows(
+    loss: Loss, rows: int, classes: int, dtype: DTypeLike, rng: np.random.Generator, *, dense: bool = False
+) -> tuple[Array, Array]:
+    """Draw targets and scores of a rowwise loss as a user has them.
+
+    Parameters
+    ----------
+    loss : Loss
+        Whose `scores` and `targets` to keep to.
+    rows, classes : int
+        The shape of the scores.
+    dtype : dtype
+        The floating-point type of the scores, and of targets of each class.
+    rng : Generator
+        The source of randomness.
+    dense : bool
+        A target of each class, where the loss takes labels too.
+
+    Returns
+    -------
+    y_true, y_pred : ndarray
+        Labels of shape (rows,) or targets of shape (rows, classes), and scores of shape (rows, classes).
+    """
+    assert isinstance(loss, RowLoss)
+    x = 3 * rng.standard_normal((rows, classes), np.float32)
+    if loss.scores == "cosines":
+        x = np.tanh(x / 3)
+    elif loss.scores != "logits":
+        x = _log_softmax(x)
+        x = np.exp(x) if loss.scores == "probabilities" else x
+    if loss.labelled is not None and not dense:
+        return rng.integers(0, classes, rows), x.astype(dtype)
+    y = 2 * rng.standard_normal((rows, classes), np.float32)
+    if loss.targets == "labels":
+        y = (y > 1).astype(np.float32)
+    elif loss.targets != "reals":
+        y = _log_softmax(y)
+        if loss.targets == "probabilities":
+            y = np.exp(y)
+            y[rng.random(rows) < 0.2] = 0
+            y[:, 0] += y.sum(axis=1) == 0
+    return y.astype(dtype), x.astype(dtype)
+
+
+def _log_softmax(x: Array) -> Array:
+    shifted = x - x.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _within(domain: Domain, shape: tuple[int, ...], rng: np.random.Generator) -> Array:

@@ -15,8 +15,10 @@ from tests.inputs import draw
 from tests.reference import twin
 
 ROOT = Path(__file__).resolve().parent.parent
-LOSSES = list(dict.fromkeys(cls(**parameters) for cls in registry.values() for parameters in ({}, *cls.variants)))
-DEFAULTS = [cls() for cls in registry.values()]
+EVERY = list(dict.fromkeys(cls(**parameters) for cls in registry.values() for parameters in ({}, *cls.variants)))
+LOSSES = [loss for loss in EVERY if not loss.rowwise]
+ROW_LOSSES = [loss for loss in EVERY if loss.rowwise]
+DEFAULTS = [cls() for cls in registry.values() if not cls.rowwise]
 
 
 def reductions(loss):

@@ -421,6 +421,10 @@ def test_a_parameter_outside_its_domain_is_refused(field):
         for bad in ("1", b"1", bytearray(b"1"), None, True, np.True_, 1j, [1.0], object):
             with refuses(TypeError, f"{owner}: {name} is {bad!r}, must be a number"):
                 cls(**{name: bad})
+    elif "integer" in parameter.metadata:
+        for bad in (1.5, "1", True, *([] if parameter.metadata["optional"] else [None])):
+            with refuses(TypeError, f"{owner}: {name} is {bad!r}, must be an integer"):
+                cls(**{name: bad})
     elif "options" in parameter.metadata:
         for bad in ("no such option", "", None, 1, ["x"]):
             with pytest.raises(ValueError, match=f"^{owner}: {name} is {re.escape(repr(bad))}, must be one of "):
@@ -446,19 +450,20 @@ def test_a_parameter_may_be_any_kind_of_number(field):
 @pytest.mark.parametrize(("cls", "parameter"), SEQUENCES)
 def test_a_sequence_outside_its_domain_is_refused(cls, parameter):
     owner, name, domain = cls.__name__, parameter.name, parameter.metadata["domain"]
-    good = parameter.default[0]
+    default = parameter.default or (1.0, 2.0)
+    good = default[0]
     for bad in [v for v in outside(domain) if math.isfinite(v)]:
         with refuses(ValueError, f"{owner}: {name}[1] is {bad:g}, must be {domain}"):
             cls(**{name: [good, bad]})
     for bad in (math.nan, math.inf):
         with refuses(ValueError, f"{owner}: {name}[0] is {bad}, must be finite"):
             cls(**{name: (bad, good)})
-    for bad in (None, 0.5, "0.5", ["0.5"], [None], [[0.5]], [True]):
+    for bad in (*([] if parameter.metadata.get("optional") else [None]), 0.5, "0.5", ["0.5"], [None], [[0.5]], [True]):
         with pytest.raises(TypeError, match=rf"^{owner}: {name}(\[0\])? is .*, must be a "):
             cls(**{name: bad})
     with refuses(ValueError, f"{owner}: {name} is empty, must hold at least one number"):
         cls(**{name: []})
-    assert cls(**{name: np.array(parameter.default)}) == cls(**{name: list(parameter.default)}) == cls()
+    assert cls(**{name: np.array(default)}) == cls(**{name: list(default)}) == cls(**{name: default})
 
 
 def test_an_unknown_parameter_is_refused():

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fastloss._base import choice, integer, loss, number, weights
-from fastloss._call import GRAD, VALUE, Floats, Plane
-from fastloss._isa import kernels
+from fastloss._call import Floats
 from fastloss._parameters import NON_NEGATIVE, POSITIVE, Domain
 from fastloss._rows import RowLoss
 
@@ -59,7 +58,8 @@ class CrossEntropy(RowLoss):
     z_loss : float, default=0.0
         The weight :math:`\zeta` of the squared log-sum-exp; not negative.
     hessian : {"exact", "upper_bound", "lightgbm"}
-        The curvature: as above; twice that, the bound of XGBoost; or C / (C - 1) times that, as LightGBM has it.
+        The curvature in :math:`z`: as above; twice that, the bound of XGBoost; or C / (C - 1) times that, as LightGBM
+        has it.
 
     See Also
     --------
@@ -89,7 +89,7 @@ class CrossEntropy(RowLoss):
     >>> import fastloss as fl
     >>> logits = np.array([[2.0, 0.0, 0.0], [0.0, 100.0, 0.0]])
     >>> fl.CrossEntropy()([0, 1], logits, reduction="none")
-    array([2.39544... , 7.44015196e-44])
+    array([2.39544766e-01, 7.44015195e-44])
     """
 
     labelled = "CROSS_ENTROPY"
@@ -100,7 +100,7 @@ class CrossEntropy(RowLoss):
         {"softcap": 3.0, "hessian": "upper_bound"},
         {"label_smoothing": 0.2, "temperature": 0.5, "softcap": 5.0, "z_loss": 0.1, "hessian": "lightgbm"},
     )
-    class_weight: tuple[float, ...] | None = weights()
+    class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
     label_smoothing: float = number(SMOOTHING, default=0.0)
     temperature: float = number(POSITIVE, default=1.0)

@@ -60,3 +60,36 @@ class Exact:
         if abs(first) <= max(noise, abs(second) * mpf(10) ** -90):
             first = mpf(0)
         return first / (2 * step), second / step**2
+
+
+class ExactRow:
+    """The oracle of a rowwise loss, for one row of scores."""
+
+    DIGITS = 250  # enough for logits that differ by a few hundred, and for differences 10^-60 apart
+
+    def __init__(self, loss: Loss) -> None:
+        self._module = import_module(f"tests.exact.{type(loss).__module__.rpartition('.')[2]}")
+        self._name = loss.function_name
+        assert hasattr(self._module, self._name), f"tests/exact has no {self._name}"
+        self._parameters = {
+            name: mpf(value) if type(value) is float else value
+            for name, value in loss.parameters().items()
+            if name not in ("axis", "ignore_index")
+        }
+
+    def value(self, y: Any, x: Any) -> Any:
+        with mp.workdps(self.DIGITS):
+            return getattr(self._module, self._name)(y, x, **self._parameters)
+
+    def derivatives(self, y: Any, x: Any, k: int) -> tuple[Any, Any]:
+        """First and second derivative in the score of class k."""
+        with mp.workdps(self.DIGITS):
+            step = mpf(10) ** -60
+            below, here, above = (self.value(y, [*x[:k], x[k] + d, *x[k + 1 :]]) for d in (-step, 0, step))
+            return (above - below) / (2 * step), (above - 2 * here + below) / step**2
+
+    def terms(self, y: Any, x: Any) -> Any:
+        """The sum of the absolute terms that the value is a difference of; 0 if it is none."""
+        function = getattr(self._module, self._name + "_terms", None)
+        with mp.workdps(self.DIGITS):
+            return function(y, x, **self._parameters) if function else mpf(0)

@@ -8,7 +8,11 @@ from fastloss import Loss
 
 
 def twin(loss: Loss, suffix: str = "") -> Callable[..., Any]:
-    """The reference of a loss, or of its gradient with the suffix "_grad", with the parameters bound."""
+    """The reference of a loss, or of its gradient with the suffix "_grad", with the parameters bound.
+
+    That of a rowwise loss has its classes along the last axis, and no row is ignored.
+    """
     module = import_module(f"tests.reference.{type(loss).__module__.rpartition('.')[2]}")
     function = getattr(module, loss.function_name + suffix)
-    return lambda *arrays: function(*arrays, **loss.parameters())
+    parameters = {name: value for name, value in loss.parameters().items() if name not in ("axis", "ignore_index")}
+    return lambda *arrays: function(*arrays, **parameters)

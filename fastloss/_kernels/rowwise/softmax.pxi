@@ -29,12 +29,13 @@ cdef struct Odds:
 cdef inline Odds odds(const Lanes* r, Py_ssize_t i, double scale, floating unit) noexcept nogil:
     """With w = exp(target - reference), s0 + w is kept as a sum of terms of which none is above 1."""
     cdef Odds o
-    cdef bint alone = r.s0[i] == 0      # nothing but the target: finite, or the row has no probabilities
+    cdef bint alone = r.s0[i] < 0.5     # all others are -inf; if so is the target, there are no probabilities
     cdef double down = -INFINITY if alone else (r.reference[i] - r.target[i]) * scale
     cdef double e = exp_for(unit, -down if down > 0 else down, 0)
     cdef double tail = (r.s0[i] - 1) + e if down > 0 else r.s0[i] * e
-    cdef double inverse = 1 / (1 + tail)
-    tail = log1p_for(unit, tail) + (r.target[i] - r.target[i] if alone else 0)
+    cdef double nothing = r.target[i] - r.target[i] if alone else 0
+    cdef double inverse = 1 / (1 + tail) + nothing
+    tail = log1p_for(unit, tail) + nothing
     o.loss = (down if down > 0 else 0) + tail
     o.hit = e * inverse if down > 0 else inverse
     o.share = inverse if down > 0 else e * inverse
@@ -66,7 +67,9 @@ cdef inline void finish_cross_entropy(Lanes* r, Py_ssize_t i, double classes, do
     cdef double z = 2 * z_loss * lse if z_loss != 0 else 0
     cdef double slope = weight + even + r.s3[i] + z
     r.lse[i] = lse
-    r.value[i] = weight * o.loss + ((r.s3[i] * o.above - r.s2[i]) + even * o.loss if kept != 1 else 0) + 0.5 * z * lse
+    r.value[i] = weight * o.loss + ((r.s3[i] * o.above - r.s2[i]) + even * o.loss if kept != 1 else 0) + (
+        0.5 * z * lse if z_loss != 0 else 0
+    )
     r.a[i] = slope * o.share
     r.b[i] = 1
     r.target_grad[i] = (r.s3[i] + z) * o.hit - (weight + even) * o.miss
@@ -100,7 +103,9 @@ cdef inline void finish_dense_cross_entropy(Lanes* r, Py_ssize_t i, double class
     cdef double z = 2 * z_loss * lse if z_loss != 0 else 0
     cdef double slope = r.s3[i] + z
     r.lse[i] = lse
-    r.value[i] = (r.s3[i] * above - r.s2[i]) + 0.5 * z * lse
+    r.value[i] = (r.s3[i] * above - r.s2[i]) + (
+        0.5 * z * lse if z_loss != 0 else 0
+    )
     r.u[i] = 1 / (1 + rest)             # the largest probability
     r.v[i] = rest / (1 + rest)          # and what it lacks of 1
     r.a[i] = slope
@@ -133,7 +138,7 @@ cdef inline void finish_token(Lanes* r, Py_ssize_t i, double classes, double kep
     cdef double others = log_for(unit, r.s0[i])
     finish_cross_entropy(r, i, classes, kept, z_loss, curve, scale, unit)
     r.entropy[i] = (o.hit * o.loss if o.hit > 0 else 0) + (
-        o.miss * ((o.above - others) + (others - r.s1[i] / r.s0[i])) if r.s0[i] > 0 and o.miss > 0 else 0
+        o.miss * ((o.above - others) + (others - r.s1[i] / r.s0[i])) if r.s0[i] >= 0.5 and o.miss > 0 else 0
     )
 
 

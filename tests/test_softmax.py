@@ -1,0 +1,140 @@
+"""What softmax cross-entropy does beyond what every rowwise loss does."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+from tests.support import generator
+
+INF = np.inf
+
+
+@pytest.mark.parametrize(
+    "smoothing, temperature, softcap, z_loss", [*itertools.product((0, 0.1), (1, 0.7), (0, 4), (0, 0.03))]
+)
+@pytest.mark.parametrize("dense", [False, True])
+def test_all_options_together(smoothing, temperature, softcap, z_loss, dense):
+    rng = generator("together")
+    n, classes = 60, 11
+    x, y = 3 * rng.standard_normal((n, classes)), rng.integers(0, classes, n)
+    if dense:
+        y = rng.dirichlet(np.ones(classes), n)
+    else:
+        y[::7] = -100
+    c, w, mask = rng.random(classes), rng.random(n), rng.random(n) < 0.8
+    loss = fl.CrossEntropy(
+        class_weight=c, label_smoothing=smoothing, temperature=temperature, softcap=softcap, z_loss=z_loss
+    )
+    z = (softcap * np.tanh(x / softcap) if softcap else x) / temperature
+    lse = np.log(np.exp(z).sum(axis=1))
+    plain = y if dense else np.eye(classes)[np.maximum(y, 0)]
+    t = c * ((1 - smoothing) * plain + smoothing / classes)
+    each = (t * (lse[:, None] - z)).sum(axis=1) + z_loss * lse**2
+    counted = w * mask * (True if dense else y >= 0)
+    wanted = (counted * each).sum() / (counted * (c * plain).sum(axis=1)).sum()
+    value, grad = loss.value_and_grad(y, x, sample_weight=w, mask=mask)
+    assert value == pytest.approx(wanted, rel=1e-13)
+    for _ in range(5):
+        step = 1e-6 * rng.standard_normal(x.shape)
+        slope = loss(y, x + step, sample_weight=w, mask=mask) - loss(y, x - step, sample_weight=w, mask=mask)
+        assert slope == pytest.approx(2 * (grad * step).sum(), rel=1e-4, abs=1e-14)
+
+
+def test_a_confident_right_answer_keeps_its_relative_accuracy():
+    for dtype, margin in ((np.float64, 100.0), (np.float32, 60.0), (np.float64, 700.0)):
+        x = np.array([[margin, 0, 0]], dtype)
+        value, grad = fl.CrossEntropy().value_and_grad([0], x)
+        assert value == pytest.approx(2 * math.exp(-margin), rel=1e-6 if dtype == np.float32 else 1e-14)
+        np.testing.assert_allclose(grad[0], np.array([-2, 1, 1]) * math.exp(-margin), rtol=1e-6)
+        assert grad[0, 0] < 0
+
+
+@pytest.mark.parametrize(
+    "row, label, value, grad",
+    [
+        ([0, -INF, 0], 0, math.log(2), [-0.5, 0, 0.5]),
+        ([0, -INF, 0], 1, INF, [0.5, -1, 0.5]),
+        ([0, -INF, -INF], 0, 0, [0, 0, 0]),
+        ([INF, 0, 0], 0, 0, [0, 0, 0]),
+        ([-INF, -INF, -INF], 0, np.nan, [np.nan] * 3),
+        ([INF, INF, 0], 0, np.nan, [np.nan] * 3),
+        ([np.nan, 0, 0], 1, np.nan, [np.nan] * 3),
+        ([3e38, -3e38, 0], 1, 6e38, [1, -1, 0]),
+    ],
+)
+def test_rows_with_infinities(row, label, value, grad):
+    found, slope = fl.CrossEntropy().value_and_grad([label], [np.array(row, np.float64)])
+    np.testing.assert_allclose(found, value, rtol=1e-12)
+    if np.isnan(value):
+        assert np.isnan(slope).any()
+    else:
+        np.testing.assert_allclose(slope[0], grad, atol=1e-15)
+
+
+def test_a_class_of_target_0_contributes_nothing_whatever_its_logit():
+    value, grad = fl.CrossEntropy().value_and_grad([[0.5, 0.5, 0.0]], [[1.0, 1.0, -INF]])
+    assert value == pytest.approx(math.log(2))
+    np.testing.assert_allclose(grad, 0, atol=1e-16)
+    assert fl.CrossEntropy()([[0.5, 0.0, 0.5]], [[1.0, 1.0, -INF]]) == INF
+
+
+def test_ignored_labels_do_not_count():
+    x = generator("ignored").standard_normal((6, 3))
+    y = np.array([0, -100, 2, -100, 1, 0])
+    keep = y >= 0
+    assert fl.CrossEntropy()(y, x) == pytest.approx(fl.CrossEntropy()(y[keep], x[keep]), rel=1e-15)
+    other = fl.CrossEntropy()(y[[0, 4, 5]], x[[0, 4, 5]])
+    assert fl.CrossEntropy(ignore_index=2)(y[keep], x[keep]) == pytest.approx(other, rel=1e-15)
+    with pytest.raises(IndexError, match=r"y_true\[1\] is -100, must be a class from 0 to 2$"):
+        fl.CrossEntropy(ignore_index=None)(y, x)
+    with pytest.warns(RuntimeWarning, match="no element counts"):
+        value, grad = fl.CrossEntropy().value_and_grad(np.full(6, -100), x)
+    assert math.isnan(value)
+    assert not grad.any()
+
+
+@pytest.mark.parametrize("hessian, factor", [("upper_bound", 2), ("lightgbm", 5 / 4)])
+def test_other_curvatures_are_multiples(hessian, factor):
+    x, y = generator("curvature").standard_normal((20, 5)), np.arange(20) % 5
+    for options in ({}, {"label_smoothing": 0.1, "z_loss": 0.1, "temperature": 2.0}):
+        exact = fl.CrossEntropy(**options).grad_and_hess(y, x)[1]
+        other = fl.CrossEntropy(hessian=hessian, **options).grad_and_hess(y, x)[1]
+        np.testing.assert_allclose(other, factor * exact, rtol=1e-14)
+
+
+def test_the_number_of_class_weights_is_checked():
+    with pytest.raises(ValueError, match="class_weight has 2 numbers, must have one for each of the 3 classes"):
+        fl.CrossEntropy(class_weight=[1, 2])([0], [[1.0, 2, 3]])
+
+
+def test_a_very_wide_row():
+    rng = generator("wide")
+    x, y = rng.standard_normal((3, 100_003)).astype(np.float32), np.array([0, 100_002, 51_111])
+    z = x.astype(np.float64)
+    wanted = np.log(np.exp(z).sum(axis=1)) - z[np.arange(3), y]
+    np.testing.assert_allclose(fl.CrossEntropy()(y, x, reduction="none"), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("smoothing", [0, 0.1])
+@pytest.mark.parametrize("shape", [(20, 5), (9, 130), (3, 6, 4, 5)])
+def test_as_pytorch_has_it(reduction, weighted, smoothing, shape):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    rng = generator(shape)
+    classes = shape[1]
+    x, y = rng.standard_normal(shape), rng.integers(0, classes, (shape[0], *shape[2:]))
+    y[0] = -100
+    c = rng.random(classes) if weighted else None
+    loss = fl.CrossEntropy(axis=1, class_weight=c, label_smoothing=smoothing)
+    leaf = torch.tensor(x, requires_grad=True)
+    wanted = torch.nn.functional.cross_entropy(
+        leaf, torch.tensor(y), None if c is None else torch.tensor(c), label_smoothing=smoothing, reduction=reduction
+    )
+    wanted.sum().backward()
+    value, grad = loss.value_and_grad(y, x, reduction=reduction)
+    np.testing.assert_allclose(value, wanted.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(grad, leaf.grad.numpy(), rtol=1e-11, atol=1e-15)

@@ -2,6 +2,7 @@
 
 from fastloss import elementwise as _elementwise
 from fastloss import rowwise as _rowwise
+from fastloss import penalties, testing
 from fastloss._base import Loss, registry
 from fastloss._config import config, show_config
 from fastloss._functions import functions as _functions

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import fastloss
-from fastloss import Loss, LossState, registry
+from fastloss import Loss, LossState, penalties, registry, testing
 
 pytest.importorskip("numpydoc")
 from numpydoc.validate import validate
@@ -32,6 +32,7 @@ def public():
             for name, member in vars(owner).items()
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
         ]
+    names += [f"{module.__name__}.{name}" for module in (penalties, testing) for name in module.__all__]
     return [*names, "fastloss.Loss", "fastloss.LossState", "fastloss.config", "fastloss.show_config"]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import fastloss
 from fastloss import Loss, LossState, penalties, registry, testing
+from fastloss.integrations import catboost, lightgbm, xgboost
 
 pytest.importorskip("numpydoc")
 from numpydoc.validate import validate
@@ -32,7 +33,8 @@ def public():
             for name, member in vars(owner).items()
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
         ]
-    names += [f"{module.__name__}.{name}" for module in (penalties, testing) for name in module.__all__]
+    modules = (penalties, testing, catboost, lightgbm, xgboost)
+    names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
     return [*names, "fastloss.Loss", "fastloss.LossState", "fastloss.config", "fastloss.show_config"]
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
 from fastloss import Loss
-from fastloss._call import Array, Floats
+from fastloss._call import GRAD, HESS, Array, Call, Floats
 
 Doubles: TypeAlias = NDArray[np.float64]
 Rule: TypeAlias = Callable[[Doubles, Doubles | None], float]
@@ -107,12 +107,15 @@ def derivatives(
     loss: Loss, constant: float | None, y: Array, x: Array, weight: Array | None, grad: Floats, hess: Floats
 ) -> tuple[Floats, Floats]:
     """Write the weighted gradient, and the curvature or the constant that stands for it."""
+    if is_cross_entropy(loss):
+        return loss.grad_and_hess(y, x, sample_weight=weight, reduction="sum", grad_out=grad, hess_out=hess)
+    call = Call(loss, y, x, weight, None, "propagate", None)
     if constant is None:
-        loss.grad_and_hess(y, x, sample_weight=weight, reduction="sum", grad_out=grad, hess_out=hess)
+        call.reduced(GRAD | HESS, "sum", None, grad, hess, scratch=True)
         if isinstance(loss, FLOORED):
             np.maximum(hess, FLOOR if weight is None else FLOOR * weight, out=hess)
         return grad, hess
-    loss.grad(y, x, sample_weight=weight, reduction="sum", grad_out=grad)
+    call.reduced(GRAD, "sum", None, grad, None, scratch=True)
     if weight is None:
         hess.fill(constant)
     else:

@@ -562,6 +562,26 @@ def test_estimators_with_objectives_clone_and_search(library, breast_cancer):
     assert search.best_score_ > 0.9
 
 
+def test_catboost_estimators_clone(diabetes):
+    cb = pytest.importorskip("catboost")
+    from sklearn.base import clone
+
+    parameters = {"loss_function": catboost.objective(fl.LogCosh()), "eval_metric": catboost.metric(fl.LogCosh())}
+    quiet = {"iterations": 3, "verbose": False, "allow_writing_files": False, "thread_count": 1}
+    model = clone(cb.CatBoostRegressor(**parameters, **quiet)).fit(*diabetes)
+    assert model.get_params()["loss_function"] == parameters["loss_function"]
+
+
+def test_xgboost_fits_several_targets(diabetes):
+    xgb = pytest.importorskip("xgboost")
+    X, y = diabetes
+    data = xgb.DMatrix(X, np.column_stack((y, y[::-1])), weight=weights(y))
+    parameters = {"num_target": 2, "base_score": 100.0, "nthread": 1}
+    theirs = xgb.train({**parameters, "objective": "reg:squarederror"}, data, 20)
+    ours = xgb.train(parameters, data, 20, obj=xgboost.objective(fl.SquaredError(half=True)))
+    assert_same_model(ours.predict(data), theirs.predict(data), 1e-5)
+
+
 @pytest.mark.parametrize("first", ["fastloss", "xgboost", "lightgbm"])
 def test_the_openmp_runtimes_coexist(first):
     for library in ("xgboost", "lightgbm"):

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,8 +64,15 @@ def _largest_curvature(loss: Loss) -> float:
 # Objectives -----------------------------------------------------------------------------------------
 
 
+class Value:
+    """Something that never changes, so that its copy is itself; CatBoost's estimators can be cloned only then."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
 @dataclass(frozen=True)
-class Objective:
+class Objective(Value):
     """The gradient and the curvature of a loss for a booster, in arrays that each thread uses again and again."""
 
     loss: Loss

@@ -22,7 +22,7 @@ import numpy as np
 
 from fastloss import Loss, MultiQuantile
 from fastloss._call import Array, Floats
-from fastloss.integrations._boosting import Objective, derivatives, is_cross_entropy
+from fastloss.integrations._boosting import Objective, Value, derivatives, is_cross_entropy
 
 __all__ = ["metric", "objective"]
 
@@ -114,7 +114,7 @@ class LossObjective(Objective):
 
 
 @dataclass(frozen=True)
-class LossMetric:
+class LossMetric(Value):
     """A metric of sums that CatBoost adds up over parts of the data."""
 
     loss: Loss

@@ -38,7 +38,7 @@ from numpy.typing import ArrayLike
 import fastloss as fl
 from fastloss import Loss
 from fastloss._call import Array, Floats
-from fastloss.integrations._boosting import Doubles, Objective, mean, start
+from fastloss.integrations._boosting import Doubles, Objective, Value, mean, start
 
 __all__ = ["init_score", "metric", "objective", "sklearn_metric", "sklearn_objective"]
 
@@ -222,7 +222,7 @@ class SklearnObjective(Objective):
 
 
 @dataclass(frozen=True)
-class NativeMetric:
+class NativeMetric(Value):
     """A metric of predictions and a Dataset."""
 
     loss: Loss
@@ -232,7 +232,7 @@ class NativeMetric:
 
 
 @dataclass(frozen=True)
-class SklearnMetric:
+class SklearnMetric(Value):
     """A metric of targets, predictions and weights."""
 
     loss: Loss

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike
 
 from fastloss import Loss
 from fastloss._call import Array, Floats
-from fastloss.integrations._boosting import Doubles, Objective, is_cross_entropy, start
+from fastloss.integrations._boosting import Doubles, Objective, Value, is_cross_entropy, start
 
 __all__ = ["base_score", "metric", "objective", "sklearn_metric", "sklearn_objective"]
 
@@ -206,7 +206,7 @@ class SklearnObjective(Objective):
 
 
 @dataclass(frozen=True)
-class NativeMetric:
+class NativeMetric(Value):
     """A metric of predictions and a DMatrix."""
 
     loss: Loss
@@ -219,7 +219,7 @@ class NativeMetric:
 
 
 @dataclass(frozen=True)
-class SklearnMetric:
+class SklearnMetric(Value):
     """A metric of targets, predictions and weights."""
 
     loss: Loss

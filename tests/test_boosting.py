@@ -301,10 +301,10 @@ def test_xgboost_multiclass_is_reproduced(digits):
     X, y = digits
     data = xgb.DMatrix(X, y)
     common = {"num_class": 10, "max_depth": 3, "nthread": 2}
-    theirs = xgb.train({**common, "objective": "multi:softprob"}, data, 30)
+    theirs = xgb.train({**common, "objective": "multi:softprob"}, data, ROUNDS)
     score = xgboost.base_score(loss, y)
-    ours = xgb.train({**common, "base_score": score}, data, 30, obj=xgboost.objective(loss))
-    assert_same_model(ours.predict(data), theirs.predict(data, output_margin=True), 1e-4)
+    ours = xgb.train({**common, "base_score": score}, data, ROUNDS, obj=xgboost.objective(loss))
+    assert_same_model(ours.predict(data, output_margin=True), theirs.predict(data, output_margin=True), 1e-4)
 
 
 def splits(frame):
@@ -367,11 +367,13 @@ def test_xgboost_predicts_several_quantiles(diabetes):
     score = xgboost.base_score(loss, y)
     parameters = {"num_class": 2, "disable_default_eval_metric": True, "eta": 20.0, "max_depth": 3, "nthread": 1}
     history = {}
-    xgb.train(
+    model = xgb.train(
         {**parameters, "base_score": score}, data, 50, obj=xgboost.objective(loss), custom_metric=xgboost.metric(loss),
         evals=[(data, "train")], evals_result=history, verbose_eval=False,
     )  # fmt: skip
-    assert history["train"]["multi_quantile"][-1] < 0.8 * loss(y, np.tile(score, (len(y), 1)))
+    found = model.predict(data, output_margin=True)
+    assert history["train"]["multi_quantile"][-1] == pytest.approx(loss(y, found), rel=1e-5)
+    assert loss(y, found) < 0.8 * loss(y, np.tile(score, (len(y), 1)))
 
 
 # LightGBM --------------------------------------------------------------------------------------------
@@ -433,8 +435,8 @@ def test_lightgbm_multiclass_is_reproduced(digits):
     lgb, loss = pytest.importorskip("lightgbm"), cross_entropy("lightgbm")
     X, y = digits
     builtin = {**QUIET, "objective": "multiclass", "num_class": 10, "num_leaves": 7, "num_threads": 2}
-    theirs = lgb.train(builtin, lgb.Dataset(X, y), 30)
-    ours, score = lightgbm_model(loss, X, y, None, 30, {k: v for k, v in builtin.items() if k != "objective"})
+    theirs = lgb.train(builtin, lgb.Dataset(X, y), ROUNDS)
+    ours, score = lightgbm_model(loss, X, y, None, ROUNDS, {k: v for k, v in builtin.items() if k != "objective"})
     assert_same_model(ours.predict(X) + score, theirs.predict(X, raw_score=True), 1e-5)
 
 

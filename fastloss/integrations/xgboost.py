@@ -18,6 +18,10 @@ starts from the same constant, which is `base_score`:
 Predictions of the trained model are raw scores: logits for cross-entropies, logarithms for the likelihoods. Metrics
 are of raw scores likewise, which is what XGBoost hands to them as long as the objective is a custom one too.
 
+Several predictions for each target, the logits of classes or the quantiles of `MultiQuantile`, are ``num_class``. They
+are predicted with ``output_margin=True``, and ``disable_default_eval_metric=True`` keeps XGBoost from taking targets
+for classes.
+
 Curvature: XGBoost divides by it. Losses without any, or with negative curvature in places, have a constant in its
 place: the largest curvature of the loss where that is finite, as 1 for `Huber`, else 1, as for `Quantile`,
 `AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in large units raise the learning

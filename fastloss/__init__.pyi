@@ -71,6 +71,7 @@ from fastloss.elementwise.residual import SquaredEpsilonInsensitive as SquaredEp
 from fastloss.elementwise.residual import Lp as Lp
 from fastloss.elementwise.residual import Wing as Wing
 from fastloss.elementwise.residual import StudentTNLL as StudentTNLL
+from fastloss.rowwise.softmax import CrossEntropy as CrossEntropy
 from fastloss.state import LossState as LossState
 
 __version__: str
@@ -411,3 +412,10 @@ wing_loss = wing
 def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, label_smoothing: float = 0.0, temperature: float = 1.0, softcap: float = 0.0, z_loss: float = 0.0, hessian: str = 'exact', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, label_smoothing: float = 0.0, temperature: float = 1.0, softcap: float = 0.0, z_loss: float = 0.0, hessian: str = 'exact', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+softmax_cross_entropy = cross_entropy
+sparse_categorical_crossentropy = cross_entropy
+categorical_crossentropy = cross_entropy

@@ -82,8 +82,21 @@ class Call:
     """The arrays of one call, checked, and what to do with them."""
 
     __slots__ = (
-        "_domains", "_kept", "_loss", "_nan_policy", "_num_threads", "_plan", "_operands", "_shape", "_single", "_weight",
-        "_weighted", "_x", "_x_kind", "_y", "_y_kind",
+        "_domains",
+        "_kept",
+        "_loss",
+        "_nan_policy",
+        "_num_threads",
+        "_operands",
+        "_plan",
+        "_shape",
+        "_single",
+        "_weight",
+        "_weighted",
+        "_x",
+        "_x_kind",
+        "_y",
+        "_y_kind",
     )  # fmt: skip
 
     def __init__(

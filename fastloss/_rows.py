@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastloss import _threads
 from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, memory_order
 from fastloss._base import Loss, integer
-from fastloss._call import ABSENT, NARROW, Call, Plane, Plan
+from fastloss._call import ABSENT, NARROW, Call, Plan, Plane
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, Domain
 

@@ -48,7 +48,7 @@ def assert_same_model(found, wanted, rtol):
 
 # What every objective promises ----------------------------------------------------------------------
 
-TRAINABLE = [loss for loss in additive(LOSSES) if not isinstance(loss, fl.ZeroOne)]
+TRAINABLE = [loss for loss in additive(LOSSES) if not (loss.rowwise or isinstance(loss, fl.ZeroOne))]
 
 
 @pytest.fixture(params=TRAINABLE, ids=repr)
@@ -297,10 +297,11 @@ def test_xgboost_squared_log_error(diabetes):
 
 
 def test_xgboost_multiclass_is_reproduced(digits):
-    xgb, loss = pytest.importorskip("xgboost"), cross_entropy("upper_bound")
+    xgb, loss = pytest.importorskip("xgboost"), fl.CrossEntropy(hessian="upper_bound")
     X, y = digits
     data = xgb.DMatrix(X, y)
-    common = {"num_class": 10, "max_depth": 3, "nthread": 2}
+    # Of leaves with less weight many tie exactly, pixels being few whole numbers, and the last bit decides.
+    common = {"num_class": 10, "max_depth": 3, "eta": 0.1, "min_child_weight": 5, "nthread": 2}
     theirs = xgb.train({**common, "objective": "multi:softprob"}, data, ROUNDS)
     score = xgboost.base_score(loss, y)
     ours = xgb.train({**common, "base_score": score}, data, ROUNDS, obj=xgboost.objective(loss))
@@ -432,7 +433,7 @@ def test_lightgbm_scale_pos_weight(breast_cancer):
 
 
 def test_lightgbm_multiclass_is_reproduced(digits):
-    lgb, loss = pytest.importorskip("lightgbm"), cross_entropy("lightgbm")
+    lgb, loss = pytest.importorskip("lightgbm"), fl.CrossEntropy(hessian="lightgbm")
     X, y = digits
     builtin = {**QUIET, "objective": "multiclass", "num_class": 10, "num_leaves": 7, "num_threads": 2}
     theirs = lgb.train(builtin, lgb.Dataset(X, y), ROUNDS)
@@ -604,20 +605,14 @@ print("done")
     assert fresh(code).strip() == "done"
 
 
-def cross_entropy(hessian):
-    if not hasattr(fl, "CrossEntropy"):
-        pytest.skip("softmax cross-entropy is not there")
-    return fl.CrossEntropy(hessian=hessian)
-
-
 def test_conventions_of_multiclass_curvature():
     rng = np.random.default_rng(9)
     y, x = rng.integers(0, 5, 40), rng.normal(size=(40, 5))
     p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
     for hessian, factor in {"exact": 1, "upper_bound": 2, "lightgbm": 5 / 4}.items():
-        loss = cross_entropy(hessian)
+        loss = fl.CrossEntropy(hessian=hessian)
         for module, order in ((xgboost, "C"), (lightgbm, "F")):
             grad, hess = module.sklearn_objective(loss)(y.astype(np.float32), np.asarray(x, order=order))
             np.testing.assert_allclose(grad, p - np.eye(5)[y], rtol=1e-5, atol=1e-7)
             np.testing.assert_allclose(hess, factor * p * (1 - p), rtol=1e-5)
-    check_hess(cross_entropy("exact"), y, x)
+    check_hess(fl.CrossEntropy(hessian="exact"), y, x)

@@ -129,8 +129,6 @@ def test_with_routed_weights():
 
 
 def test_several_classes():
-    if not hasattr(fl, "CrossEntropy"):
-        pytest.skip("softmax cross-entropy is not there")
     X, y = load_digits(return_X_y=True)
     model = LogisticRegression(C=1e-3, max_iter=30).fit(X[:500] / 16, y[:500])
     found = scorer(fl.CrossEntropy())(model, X / 16, y)

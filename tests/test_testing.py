@@ -6,7 +6,9 @@ import pytest
 import fastloss as fl
 from fastloss.testing import check_grad, check_hess
 from tests.inputs import draw
-from tests.support import additive, generator, reductions
+from tests.support import DEFAULTS, additive, generator, reductions
+
+DEFAULTS = [loss for loss in DEFAULTS if not loss.rowwise]
 
 
 def points(loss, n):
@@ -15,15 +17,28 @@ def points(loss, n):
     return y, np.where(np.abs(x - np.reshape(y, y.shape + (1,) * (x.ndim - 1))) < 1e-3, x + 0.01, x)
 
 
-def test_every_gradient_passes(any_default):
-    y, x = points(any_default, 40)
-    for reduction in reductions(any_default):
-        assert check_grad(any_default, y, x, reduction=reduction) <= 1
+@pytest.mark.parametrize("loss", DEFAULTS, ids=repr)
+def test_every_gradient_passes(loss):
+    y, x = points(loss, 40)
+    for reduction in reductions(loss):
+        assert check_grad(loss, y, x, reduction=reduction) <= 1
 
 
-def test_every_curvature_passes(default_loss):
-    y, x = points(default_loss, 40)
-    assert check_hess(default_loss, y, x, reduction="sum") <= 1
+@pytest.mark.parametrize("loss", additive(DEFAULTS), ids=repr)
+def test_every_curvature_passes(loss):
+    y, x = points(loss, 40)
+    assert check_hess(loss, y, x, reduction="sum") <= 1
+
+
+def test_rows_of_classes_pass():
+    rng = np.random.default_rng(5)
+    labels, logits = rng.integers(0, 7, 30), rng.normal(size=(30, 7))
+    for loss in (fl.CrossEntropy(), fl.CrossEntropy(label_smoothing=0.1, temperature=2.0, class_weight=range(1, 8))):
+        check_grad(loss, labels, logits)
+        check_hess(loss, labels, logits, reduction="sum")
+        check_grad(loss, labels, logits, max_elements=10)
+    with pytest.raises(AssertionError, match=r"CrossEntropy.*210 of 210 derivatives are wrong"):
+        check_hess(fl.CrossEntropy(hessian="upper_bound"), labels, logits)
 
 
 def test_weights_and_masks_are_passed_on():

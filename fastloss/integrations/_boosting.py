@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
 from fastloss import Loss
-from fastloss._call import GRAD, HESS, Array, Call, Floats
+from fastloss._call import GRAD, HESS, Array, Floats
 
 Doubles: TypeAlias = NDArray[np.float64]
 Rule: TypeAlias = Callable[[Doubles, Doubles | None], float]
@@ -114,9 +114,7 @@ def derivatives(
     loss: Loss, constant: float | None, y: Array, x: Array, weight: Array | None, grad: Floats, hess: Floats
 ) -> tuple[Floats, Floats]:
     """Write the weighted gradient, and the curvature or the constant that stands for it."""
-    if is_cross_entropy(loss):
-        return loss.grad_and_hess(y, x, sample_weight=weight, reduction="sum", grad_out=grad, hess_out=hess)
-    call = Call(loss, y, x, weight, None, "propagate", None)
+    call = loss._call(y, x, weight, None, "propagate", None)
     if constant is None:
         call.reduced(GRAD | HESS, "sum", None, grad, hess, scratch=True)
         if isinstance(loss, FLOORED):
@@ -186,11 +184,11 @@ def _start(loss: Loss, y: Doubles, weight: Doubles | None, quantile: Quantiles) 
         case fl.AbsolutePercentageError():
             size = np.maximum(np.abs(y), loss.epsilon)
             return quantile(y, (1.0 if weight is None else weight) / size, 0.5)
-    if is_cross_entropy(loss):
+    if isinstance(loss, fl.CrossEntropy):
         counts = np.bincount(y.astype(np.intp), weight)
         shares: Doubles = np.maximum(counts / counts.sum(), EPSILON)
         return np.asarray(np.log(shares))
-    columns = (2,) if loss.pair else ()
+    columns = (2,) if loss.pair else (int(y.max()) + 1,) if loss.rowwise else ()
     grad, hess = (np.empty((y.size, *columns)) for _ in range(2))
     derivatives(loss, surrogate(loss), y, np.zeros((y.size, *columns)), weight, grad, hess)
     step: Doubles = -grad.sum(axis=0) / hess.sum(axis=0)
@@ -203,7 +201,3 @@ EPSILON = 1e-15  # the least probability of a class, as LightGBM has it
 def _logit(positive: float, negative: float) -> float:
     least = EPSILON * (positive + negative)
     return math.log(max(positive, least) / max(negative, least))
-
-
-def is_cross_entropy(loss: Loss) -> bool:
-    return isinstance(loss, getattr(fl, "CrossEntropy", ()))

@@ -22,7 +22,7 @@ import numpy as np
 
 from fastloss import Loss, MultiQuantile
 from fastloss._call import Array, Floats
-from fastloss.integrations._boosting import Objective, Value, derivatives, is_cross_entropy
+from fastloss.integrations._boosting import Objective, Value, derivatives
 
 __all__ = ["metric", "objective"]
 
@@ -82,7 +82,7 @@ def metric(loss: Loss) -> LossMetric:
 
 
 def _single(loss: Loss) -> Loss:
-    if loss.aggregate or loss.pair or isinstance(loss, MultiQuantile) or is_cross_entropy(loss):
+    if loss.aggregate or loss.pair or loss.rowwise or isinstance(loss, MultiQuantile):
         raise ValueError(f"{type(loss).__name__}: must be a sum over elements with one prediction each for CatBoost")
     return loss
 

@@ -14,7 +14,6 @@ import fastloss as fl
 from fastloss import Loss
 from fastloss._call import Array, Floats
 from fastloss._parameters import UNIT
-from fastloss.integrations._boosting import is_cross_entropy
 
 ResponseMethod: TypeAlias = Literal["predict", "predict_proba", "decision_function"]
 
@@ -66,7 +65,7 @@ def scorer(loss: Loss, *, response_method: ResponseMethod | None = None, pos_lab
     if response_method is None:
         if prediction == UNIT:
             response_method = "predict_proba"
-        elif is_cross_entropy(loss) or (target.bounded and not loss.pair):
+        elif loss.rowwise or (target.bounded and not loss.pair):
             response_method = "decision_function"
         else:
             response_method = "predict"
@@ -90,7 +89,7 @@ class MeanLoss:
         y = np.asarray(y_true)
         if pos_label is not None:
             y = y == pos_label
-        if y_pred.ndim == 1 and is_cross_entropy(self.loss):
+        if y_pred.ndim == 1 and self.loss.rowwise:
             y_pred = np.column_stack((np.zeros_like(y_pred), y_pred))  # the one logit of two classes
         return self.loss(y, y_pred, sample_weight=sample_weight)
 

@@ -36,9 +36,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastloss import Loss
+from fastloss import CrossEntropy, Loss
 from fastloss._call import Array, Floats
-from fastloss.integrations._boosting import Doubles, Objective, Value, is_cross_entropy, start
+from fastloss.integrations._boosting import Doubles, Objective, Value, start
 
 __all__ = ["base_score", "metric", "objective", "sklearn_metric", "sklearn_objective"]
 
@@ -177,7 +177,7 @@ def base_score(loss: Loss, y_true: ArrayLike, sample_weight: ArrayLike | None = 
     found = start(loss, y_true, sample_weight, _quantile, {})
     if isinstance(found, float):
         return found
-    centered: list[float] = (found - found.mean() if is_cross_entropy(loss) else found).tolist()
+    centered: list[float] = (found - found.mean() if isinstance(loss, CrossEntropy) else found).tolist()
     return centered
 
 

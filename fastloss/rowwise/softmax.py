@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fastloss._base import choice, integer, loss, number, weights
-from fastloss._call import GRAD, VALUE, Floats, Plane
-from fastloss._isa import kernels
+from fastloss._call import Floats
 from fastloss._parameters import NON_NEGATIVE, POSITIVE, Domain
 from fastloss._rows import RowLoss
 

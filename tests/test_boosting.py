@@ -226,12 +226,22 @@ def test_other_losses_start_from_a_newton_step(start):
         (fl.Poisson(), [0, 0], None, "the best constant for y_true is -inf, must be finite"),
         (fl.SquaredError(), [[1.0]], None, r"y_true has shape \(1, 1\), must have one axis"),
         (fl.SquaredError(), [], None, r"y_true has shape \(0,\), must have one axis, and elements"),
+        (fl.SquaredError(), [1.0], [0.0], "sample_weight sums to 0, must be positive"),
         (fl.SquaredError(), [1.0], [1.0, 2.0], r"sample_weight has shape \(2,\), must have y_true's \(1,\)"),
     ],
 )
 def test_no_start_without_data(start, loss, y, w, message):
     with pytest.raises(ValueError, match=message):
         start(loss, y, w)
+
+
+def test_classes_start_from_their_shares():
+    y, w = np.array([0, 2, 2, 1]), np.array([1.0, 2.0, 3.0, 4.0])
+    np.testing.assert_allclose(np.exp(lightgbm.init_score(fl.CrossEntropy(), y, w)), [0.1, 0.4, 0.5])
+    centered = xgboost.base_score(fl.CrossEntropy(), y, w)
+    np.testing.assert_allclose(np.diff(centered), np.log([4, 1.25]))
+    assert sum(centered) == pytest.approx(0, abs=1e-15)
+    assert np.shape(xgboost.base_score(fl.CrossEntropy(class_weight=(1, 2, 3)), y)) == (3,)
 
 
 def test_one_class_has_a_finite_logit():

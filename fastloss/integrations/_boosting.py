@@ -39,13 +39,13 @@ FLOOR = 2e-6
 
 def surrogate(loss: Loss) -> float | None:
     """What stands for the curvature of a loss that has none to use; None for a loss with its own."""
-    uses_one = (
+    unusable = (
         isinstance(loss, SURROGATE)
         or (isinstance(loss, fl.Lp) and loss.p < 2)
         or (isinstance(loss, fl.Barron) and loss.alpha < 1)
         or (isinstance(loss, (fl.GANDiscriminator, fl.GANGenerator)) and loss.mode != "bce")
     )
-    return _largest_curvature(loss) if uses_one else None
+    return _largest_curvature(loss) if unusable else None
 
 
 @lru_cache(maxsize=256)
@@ -146,6 +146,8 @@ def start(
         raise ValueError(f"{type(loss).__name__}: y_true has shape {y.shape}, must have one axis, and elements")
     if weight is not None and weight.shape != y.shape:
         raise ValueError(f"{type(loss).__name__}: sample_weight has shape {weight.shape}, must have y_true's {y.shape}")
+    if weight is not None and not weight.sum() > 0:
+        raise ValueError(f"{type(loss).__name__}: sample_weight sums to {weight.sum():g}, must be positive")
     with np.errstate(divide="ignore"):
         rule = own.get(type(loss))
         found = rule(y, weight) if rule else _start(loss, y, weight, quantile)
@@ -184,7 +186,7 @@ def _start(loss: Loss, y: Doubles, weight: Doubles | None, quantile: Quantiles) 
         case fl.AbsolutePercentageError():
             size = np.maximum(np.abs(y), loss.epsilon)
             return quantile(y, (1.0 if weight is None else weight) / size, 0.5)
-    if isinstance(loss, fl.CrossEntropy):
+    if isinstance(loss, fl.CrossEntropy) and loss == fl.CrossEntropy(hessian=loss.hessian):
         counts = np.bincount(y.astype(np.intp), weight)
         shares: Doubles = np.maximum(counts / counts.sum(), EPSILON)
         return np.asarray(np.log(shares))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import integrations
 from benchmarks.contenders import contenders, prepared
 from benchmarks.report import duration, markdown
 from benchmarks.workload import SIZES, Call, LeftOut, Work, workload
@@ -139,6 +140,23 @@ def of_small_arrays(rounds: int) -> Iterator[Row]:
     yield f"`squared_error`, value, {sizes}, against `np.mean((a - b) ** 2)`", 1, ratio, f"{n} elements: {how}"
 
 
+def of_integrations(n: int, rounds: int) -> Iterator[Row]:
+    rows, classes = 1 << 20, 10
+    for name, calls in (
+        (f"logistic objective of XGBoost, {n:,} rows, against numpy", partial(integrations.xgboost_objective, n)),
+        (f"logistic objective of LightGBM, {n:,} rows, against numpy", partial(integrations.lightgbm_objective, n)),
+        (
+            f"`per_example_log_loss`, {rows:,} rows of {classes} probabilities, against sklearn's mean",
+            partial(integrations.log_loss, rows, classes),
+        ),
+    ):
+        try:
+            times = take_turns(calls(), rounds)
+            yield (name, 10, *compare(times, "fastloss", [who for who in times if who != "fastloss"]))
+        except LeftOut as reason:
+            yield name, 10, float("nan"), f"left out: {reason}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.targets", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: 15)")
@@ -149,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *of_listed_targets(options.size, options.rounds),
         *(row for n in (options.size, SIZES["cache"]) for row in of_every_loss(n, options.rounds)),
         *of_small_arrays(options.rounds),
+        *of_integrations(options.size, options.rounds),
     ]
     cells = [
         (name, f"{ratio:g}", f"{measured:.3g}", "yes" if measured >= ratio else "no" if measured < ratio else "?", how)

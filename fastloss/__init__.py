@@ -1,6 +1,7 @@
 """Loss functions for CPUs: value, gradient and curvature at the speed of memory."""
 
 from fastloss import elementwise as _elementwise
+from fastloss import penalties, testing
 from fastloss import rowwise as _rowwise
 from fastloss._base import Loss, registry
 from fastloss._config import config, show_config

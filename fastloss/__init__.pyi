@@ -3,6 +3,8 @@ from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
+from fastloss import penalties as penalties
+from fastloss import testing as testing
 from fastloss._base import Loss as Loss
 from fastloss._base import registry as registry
 from fastloss._call import Floats, NanPolicy, Reduction

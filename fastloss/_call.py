@@ -166,9 +166,12 @@ class Call:
 
     def reduced(
         self, operation: int, reduction: str, out: Floats | None, grad_out: Floats | None, hess_out: Floats | None,
-        factor: float = 1.0,
+        factor: float = 1.0, scratch: bool = False,
     ) -> tuple[Any, Any, Any]:  # fmt: skip
-        """What was asked for of value, gradient and curvature, else None; `factor` multiplies the last two."""
+        """What was asked for of value, gradient and curvature, else None; `factor` multiplies the last two.
+
+        An error may leave outputs that are `scratch` half written, which saves a pass over targets and weights.
+        """
         owner = self._plan.owner
         if reduction not in REDUCTIONS:
             raise ValueError(f"{owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
@@ -196,7 +199,7 @@ class Call:
         # weights before the first element: both take a pass over the targets and weights first.
         averaged = operation & GRAD and reduction in ("mean", "batch_mean")
         doubtful = self._domains is not None or self._nan_policy == kernels.RAISE or self._weight.array is not None
-        inspected = bool((averaged and self._weighted) or (given and doubtful))
+        inspected = bool((averaged and self._weighted) or (given and doubtful and not scratch))
         scale = factor
         if inspected:
             sums = self._run(0, 1.0)

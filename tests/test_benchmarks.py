@@ -13,7 +13,7 @@ import pytest
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import bandwidth, peers, report, targets
+from benchmarks import bandwidth, integrations, peers, report, targets
 from benchmarks.contenders import fastloss, fastloss_reused, numpy, prepared
 from benchmarks.workload import SIZES, WORKS, LeftOut, workload
 from tests.reference import twin
@@ -127,3 +127,10 @@ def test_targets_compare_with_the_fastest_in_turns():
     assert {who: len(rounds) for who, rounds in times.items()} == {"a": 3, "b": 3}
     assert calls[0] == "a"
     assert calls[-1] == "b"
+
+
+def test_integrations_agree_with_what_they_replace():
+    assert integrations.xgboost_objective(1000).keys() == {"fastloss", "numpy"}
+    assert integrations.lightgbm_objective(1000).keys() == {"fastloss", "numpy"}
+    pytest.importorskip("sklearn")
+    assert integrations.log_loss(1000, 5).keys() == {"fastloss", "sklearn"}

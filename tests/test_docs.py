@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import fastloss
-from fastloss import Loss, LossState, registry
+from fastloss import Loss, LossState, penalties, registry, testing
+from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
 
 pytest.importorskip("numpydoc")
 from numpydoc.validate import validate
@@ -32,6 +33,8 @@ def public():
             for name, member in vars(owner).items()
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
         ]
+    modules = (penalties, testing, catboost, lightgbm, sklearn, xgboost)
+    names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
     return [*names, "fastloss.Loss", "fastloss.LossState", "fastloss.config", "fastloss.show_config"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +15,13 @@ import fastloss as fl
 
 pytest.importorskip("sklearn")
 pytest.importorskip("typer")
-TRAIN = Path(__file__).parent.parent / "examples" / "train.py"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.fixture(scope="module")
 def predictions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("predictions")
-    subprocess.run([sys.executable, TRAIN, folder], check=True, timeout=300)
+    subprocess.run([sys.executable, EXAMPLES / "train.py", folder], check=True, timeout=300)
     return folder
 
 
@@ -49,3 +50,39 @@ def test_models_have_learned(predictions):
     assert len(np.unique(rows[:, 2])) == 2
     with np.load(predictions / "digits.npz") as columns:
         assert np.mean(columns["logits"].argmax(axis=1) == columns["y_true"]) > 0.9
+
+
+def printed(name, *arguments):
+    """The lines that an example prints, with the numbers in each."""
+    command = [sys.executable, EXAMPLES / name, *arguments]
+    text = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    numbers = r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]\d+)?"
+    return {line.strip(): [float(n) for n in re.findall(numbers, line)] for line in text.splitlines()}
+
+
+def line(lines, beginning):
+    (found,) = (numbers for text, numbers in lines.items() if text.startswith(beginning))
+    return found
+
+
+def test_exercises():
+    lines = printed("exercises.py")
+    mean, by_hand = line(lines, "mean squared error 3")
+    assert mean == by_hand < line(lines, "mean squared error of a constant")[0]
+    assert len(set(line(lines, "mean cross-entropy"))) == 1
+    assert line(lines, "likelihood")[1] == line(lines, "likelihood")[2]
+    (ours, accuracy, hinge, by_hand), theirs = line(lines, "trained with"), line(lines, "scikit-learn's")
+    assert hinge == by_hand
+    assert ours == pytest.approx(theirs[0], rel=1e-3)
+    assert accuracy == theirs[1] > 0.98
+    assert line(lines, "coefficients differ by")[0] < 1  # percent
+
+
+def test_saturation(tmp_path):
+    pytest.importorskip("matplotlib")
+    lines = printed("saturation.py", tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    slow, fast = line(lines, "squared error: error"), line(lines, "cross-entropy: error")
+    assert slow[0] == fast[0] > 0.9  # both start wrong
+    assert slow[1] > 0.9 > 0.1 > fast[1]
+    assert line(lines, "squared error: gradient")[2] < 1e-3 < 0.99 < line(lines, "cross-entropy: gradient")[2]

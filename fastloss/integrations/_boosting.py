@@ -1,0 +1,205 @@
+"""What the boosting libraries share: derivatives that a tree can be grown from, and the constant to start from."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import fastloss as fl
+from fastloss import Loss
+from fastloss._call import GRAD, HESS, Array, Floats
+
+Doubles: TypeAlias = NDArray[np.float64]
+Rule: TypeAlias = Callable[[Doubles, Doubles | None], float]
+Quantiles: TypeAlias = Callable[[Doubles, Doubles | None, float], float]
+
+# Curvature ------------------------------------------------------------------------------------------
+
+# Losses whose own curvature is 0 or negative where predictions may be: a Newton step would be infinite or uphill.
+SURROGATE = (
+    fl.AbsoluteError, fl.MeanBias, fl.Huber, fl.SmoothL1, fl.Quantile, fl.Cauchy, fl.Tukey, fl.Welsch,
+    fl.GemanMcClure, fl.EpsilonInsensitive, fl.SquaredEpsilonInsensitive, fl.Wing, fl.StudentTNLL,
+    fl.AbsolutePercentageError, fl.SymmetricAbsolutePercentageError,
+    fl.Hinge, fl.SquaredHinge, fl.SmoothedHinge, fl.ModifiedHuber, fl.Perceptron, fl.Savage, fl.SigmoidLoss,
+    fl.HingeEmbedding, fl.KTO, fl.SigmoidFocal, fl.ReducedFocal, fl.AsymmetricLoss, fl.Brier,
+    fl.GaussianNLL, fl.LaplaceNLL, fl.MarginRanking, fl.MultiQuantile,
+)  # fmt: skip
+
+# Losses whose curvature has no bound and is negative in places; XGBoost's half squared logarithmic error has half this.
+FLOORED = (fl.SquaredLogError, fl.Tweedie, fl.CrossEntropyLambda)
+FLOOR = 2e-6
+
+
+def surrogate(loss: Loss) -> float | None:
+    """What stands for the curvature of a loss that has none to use; None for a loss with its own."""
+    unusable = (
+        isinstance(loss, SURROGATE)
+        or (isinstance(loss, fl.Lp) and loss.p < 2)
+        or (isinstance(loss, fl.Barron) and loss.alpha < 1)
+        or (isinstance(loss, (fl.GANDiscriminator, fl.GANGenerator)) and loss.mode != "bce")
+    )
+    return _largest_curvature(loss) if unusable else None
+
+
+@lru_cache(maxsize=256)
+def _largest_curvature(loss: Loss) -> float:
+    """The largest curvature where it is finite and positive, else 1."""
+    if loss.pair or isinstance(loss, fl.MultiQuantile):
+        return 1.0
+    target, _, _ = loss.domains()
+    distance = np.geomspace(1e-3, 1e6, 4000)
+    x = np.concatenate([[0.0], distance, -distance, 1 - distance, distance - 1])  # kinks are at 0 or at margins of 1
+    labels = (target.low, target.high) if target.bounded else (0.0,)
+    largest = max(float(loss.grad_and_hess(np.full_like(x, y), x, reduction="sum")[1].max()) for y in labels)
+    return largest if 0 < largest < math.inf else 1.0
+
+
+# Objectives -----------------------------------------------------------------------------------------
+
+
+class Value:
+    """Something that never changes, so that its copy is itself; CatBoost's estimators can be cloned only then."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+@dataclass(frozen=True)
+class Objective(Value):
+    """The gradient and the curvature of a loss for a booster, in arrays that each thread uses again and again."""
+
+    loss: Loss
+    constant: float | None = field(init=False, repr=False, compare=False)  # in place of the curvature
+    order: ClassVar[Literal["C", "F"]] = "C"
+    _memory: threading.local = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        owner = type(self.loss).__name__
+        if self.loss.aggregate:
+            raise ValueError(
+                f"{owner}: the loss is one of the whole sample, must be a sum over elements to be an objective of"
+                " gradient boosting; its metric can still be watched"
+            )
+        if isinstance(self.loss, fl.ZeroOne):
+            raise ValueError(f"{owner}: the gradient is 0 everywhere, must be another loss to be learned from")
+        object.__setattr__(self, "constant", surrogate(self.loss))
+        object.__setattr__(self, "_memory", threading.local())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.loss,)
+
+    def derivatives(self, y_true: Array, y_pred: Array, sample_weight: Array | None) -> tuple[Floats, Floats]:
+        """The weighted derivatives in float32; the next call of this thread for as many rows overwrites them."""
+        y = y_true.reshape(y_pred.shape) if y_true.size == y_pred.size else y_true
+        grad, hess = self._outputs(y_pred.shape)
+        return derivatives(self.loss, self.constant, y, y_pred, sample_weight, grad, hess)
+
+    def _outputs(self, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+        memory = self._memory
+        if getattr(memory, "shape", None) != shape:
+            memory.outputs = tuple(np.empty(shape, np.float32, self.order) for _ in range(2))
+            memory.shape = shape
+        outputs: tuple[Floats, Floats] = memory.outputs
+        return outputs
+
+
+def derivatives(
+    loss: Loss, constant: float | None, y: Array, x: Array, weight: Array | None, grad: Floats, hess: Floats
+) -> tuple[Floats, Floats]:
+    """Write the weighted gradient, and the curvature or the constant that stands for it."""
+    call = loss._call(y, x, weight, None, "propagate", None)
+    if constant is None:
+        call.reduced(GRAD | HESS, "sum", None, grad, hess, scratch=True)
+        if isinstance(loss, FLOORED):
+            np.maximum(hess, FLOOR if weight is None else FLOOR * weight, out=hess)
+        return grad, hess
+    call.reduced(GRAD, "sum", None, grad, None, scratch=True)
+    if weight is None:
+        hess.fill(constant)
+    else:
+        by_row = weight.reshape(weight.shape + (1,) * (hess.ndim - weight.ndim))
+        np.multiply(by_row, constant, out=hess, casting="same_kind")
+    return grad, hess
+
+
+# Where to start -------------------------------------------------------------------------------------
+
+
+def start(
+    loss: Loss, y_true: ArrayLike, sample_weight: ArrayLike | None, quantile: Quantiles, own: Mapping[type[Loss], Rule]
+) -> float | Doubles:
+    """The constant prediction that training starts from.
+
+    That of a library's own rule for a loss; that of the least mean loss where it has a closed form; else one Newton
+    step from 0.
+    """
+    y = np.asarray(y_true, np.float64)
+    weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+    if y.ndim != 1 or not y.size:
+        raise ValueError(f"{type(loss).__name__}: y_true has shape {y.shape}, must have one axis, and elements")
+    if weight is not None and weight.shape != y.shape:
+        raise ValueError(f"{type(loss).__name__}: sample_weight has shape {weight.shape}, must have y_true's {y.shape}")
+    if weight is not None and not weight.sum() > 0:
+        raise ValueError(f"{type(loss).__name__}: sample_weight sums to {weight.sum():g}, must be positive")
+    with np.errstate(divide="ignore"):
+        rule = own.get(type(loss))
+        found = rule(y, weight) if rule else _start(loss, y, weight, quantile)
+    if not np.isfinite(found).all():
+        raise ValueError(
+            f"{type(loss).__name__}: the best constant for y_true is {found}, must be finite to start from"
+        )
+    return found
+
+
+def mean(y: Doubles, weight: Doubles | None) -> float:
+    return float(np.average(y, weights=weight))
+
+
+def _start(loss: Loss, y: Doubles, weight: Doubles | None, quantile: Quantiles) -> float | Doubles:
+    match loss:
+        case fl.SquaredError():
+            return mean(y, weight)
+        case fl.BinaryCrossEntropyProbability() | fl.Poisson(log_input=False) | fl.Tweedie(link="identity"):
+            return mean(y, weight)
+        case fl.Poisson() | fl.Gamma() | fl.Tweedie():
+            return float(np.log(mean(y, weight)))
+        case fl.BinaryCrossEntropy():
+            smooth = (1 - loss.label_smoothing) * mean(y, weight) + loss.label_smoothing / 2
+            return _logit(loss.pos_weight * smooth, 1 - smooth)
+        case fl.SoftMargin():
+            positive = mean((y > 0).astype(np.float64), weight)
+            return _logit(positive, 1 - positive)
+        case fl.AbsoluteError():
+            return quantile(y, weight, 0.5)
+        case fl.Quantile():
+            # Where prediction and target are equal the libraries take the slope above: start there.
+            return float(np.nextafter(np.float32(quantile(y, weight, loss.quantile)), np.float32(np.inf)))
+        case fl.MultiQuantile():
+            return np.array([quantile(y, weight, level) for level in loss.quantiles])
+        case fl.AbsolutePercentageError():
+            size = np.maximum(np.abs(y), loss.epsilon)
+            return quantile(y, (1.0 if weight is None else weight) / size, 0.5)
+    if isinstance(loss, fl.CrossEntropy) and loss == fl.CrossEntropy(hessian=loss.hessian):
+        counts = np.bincount(y.astype(np.intp), weight)
+        shares: Doubles = np.maximum(counts / counts.sum(), EPSILON)
+        return np.asarray(np.log(shares))
+    columns = (2,) if loss.pair else (int(y.max()) + 1,) if loss.rowwise else ()
+    grad, hess = (np.empty((y.size, *columns)) for _ in range(2))
+    derivatives(loss, surrogate(loss), y, np.zeros((y.size, *columns)), weight, grad, hess)
+    step: Doubles = -grad.sum(axis=0) / hess.sum(axis=0)
+    return step if columns else float(step)
+
+
+EPSILON = 1e-15  # the least probability of a class, as LightGBM has it
+
+
+def _logit(positive: float, negative: float) -> float:
+    least = EPSILON * (positive + negative)
+    return math.log(max(positive, least) / max(negative, least))

@@ -1,0 +1,166 @@
+"""Losses as custom objectives and metrics of CatBoost, for models with one output.
+
+The objective of a loss that CatBoost has as well trains CatBoost's own model, to rounding, if both are given
+``leaf_estimation_method``, ``leaf_estimation_iterations=1`` and ``boost_from_average=False``: CatBoost chooses others
+for custom objectives than for its own. A constant to start from is the `baseline` of a Pool.
+``SquaredError(half=True)`` is its ``RMSE``, ``BinaryCrossEntropy()`` its ``Logloss``, ``Poisson()`` its ``Poisson``.
+
+Losses with several predictions for a target are left out: CatBoost would call for each row by itself.
+
+Curvature: CatBoost divides by it. Losses without any, or with negative curvature in places, have a constant in its
+place: the largest curvature of the loss where that is finite, as 1 for `Huber`, else 1, as for `Quantile`,
+`AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in large units raise the learning
+rate, or scale them. `SquaredLogError`, `Tweedie` and `CrossEntropyLambda` have a floor of 2e-6 under theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastloss import Loss, MultiQuantile
+from fastloss._call import Array, Floats
+from fastloss.integrations._boosting import Objective, Value, derivatives
+
+__all__ = ["metric", "objective"]
+
+
+def objective(loss: Loss) -> LossObjective:
+    """Make an objective of CatBoost.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any loss with a value for each element and one prediction for each target.
+
+    Returns
+    -------
+    object
+        For ``CatBoostRegressor(loss_function=)`` and its relatives. CatBoost raises what it learns on, so that its
+        derivatives are those of minus the loss, multiplied by the weights. It can be pickled, copied and compared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.catboost import objective
+    >>> objective(fl.SquaredError(half=True)).calc_ders_range(np.array([3.0, 1.0]), np.array([1.0, 2.0]), None)
+    array([[-2., -1.],
+           [ 1., -1.]])
+
+    Training with it::
+
+        CatBoostRegressor(loss_function=objective(loss), eval_metric=metric(loss))
+    """
+    return LossObjective(_single(loss))
+
+
+def metric(loss: Loss) -> LossMetric:
+    """Make a metric of CatBoost: the weighted mean of a loss.
+
+    Parameters
+    ----------
+    loss : Loss
+        As for `objective`; of raw scores, as that.
+
+    Returns
+    -------
+    object
+        For ``CatBoostRegressor(eval_metric=)`` and its relatives. Lower is better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.catboost import metric
+    >>> metric(fl.AbsoluteError()).evaluate([np.array([3.0, 1.0])], np.array([1.0, 2.0]), None)
+    (3.0, 2.0)
+    """
+    return LossMetric(_single(loss))
+
+
+def _single(loss: Loss) -> Loss:
+    if loss.aggregate or loss.pair or loss.rowwise or isinstance(loss, MultiQuantile):
+        raise ValueError(f"{type(loss).__name__}: must be a sum over elements with one prediction each for CatBoost")
+    return loss
+
+
+@dataclass(frozen=True)
+class LossObjective(Objective):
+    """The derivatives of minus a loss."""
+
+    no_jit = True  # CatBoost would translate the source with numba
+
+    def calc_ders_range(self, approxes: Array, targets: Array, weights: Array | None) -> Floats:
+        """Compute the derivatives.
+
+        Parameters
+        ----------
+        approxes, targets : ndarray
+            Predictions and targets.
+        weights : ndarray or None
+            Their weights.
+
+        Returns
+        -------
+        ndarray
+            Of shape (n, 2): the first and the second derivative of minus the loss.
+        """
+        ders = np.empty((approxes.size, 2))
+        derivatives(self.loss, self.constant, targets, approxes, weights, ders[:, 0], ders[:, 1])
+        return np.negative(ders, out=ders)
+
+
+@dataclass(frozen=True)
+class LossMetric(Value):
+    """A metric of sums that CatBoost adds up over parts of the data."""
+
+    loss: Loss
+    no_jit = True
+
+    def evaluate(self, approxes: Any, target: Array, weight: Array | None) -> tuple[float, float]:
+        """Compute the sums.
+
+        Parameters
+        ----------
+        approxes : sequence of ndarray
+            The predictions, of one output.
+        target : ndarray
+            The targets.
+        weight : ndarray or None
+            Their weights.
+
+        Returns
+        -------
+        tuple of float
+            The sum of weighted losses and the sum of weights.
+        """
+        state = self.loss.state(target, approxes[0], sample_weight=weight)
+        return state.total, state.weight
+
+    def get_final_error(self, error: float, weight: float) -> float:
+        """Compute the mean.
+
+        Parameters
+        ----------
+        error, weight : float
+            The sums of weighted losses and of weights.
+
+        Returns
+        -------
+        float
+            Their quotient; NaN without weight.
+        """
+        return error / weight if weight else float("nan")
+
+    def is_max_optimal(self) -> bool:
+        """Tell that lower is better.
+
+        Returns
+        -------
+        bool
+            False.
+        """
+        return False

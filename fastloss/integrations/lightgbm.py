@@ -1,0 +1,241 @@
+"""Losses as custom objectives and metrics of LightGBM, for its native and its scikit-learn interface.
+
+A model that is trained with the objective of a loss that LightGBM has as well is LightGBM's own, to rounding, if it
+starts from the same constant, which is `init_score`:
+
+* ``SquaredError(half=True)`` is ``regression``, ``BinaryCrossEntropy()`` is ``binary`` and ``cross_entropy``,
+  ``Gamma()`` is ``gamma``, ``Tweedie(power=p)`` is ``tweedie``, ``Huber(delta=d)`` is ``huber`` with ``alpha=d``,
+  ``Fair(c=c)`` is ``fair`` with ``fair_c=c``, ``CrossEntropy(hessian="lightgbm")`` is ``multiclass``, and without
+  weights ``CrossEntropyLambda()`` is ``cross_entropy_lambda``;
+* ``BinaryCrossEntropy(pos_weight=w)`` is ``binary`` with ``scale_pos_weight=w``, started from the score of
+  ``BinaryCrossEntropy()``;
+* ``Poisson()`` is ``poisson`` with a ``poisson_max_delta_step`` near 0. With its default of m = 0.7 LightGBM multiplies
+  the curvature by exp(m): ``learning_rate``, ``lambda_l2`` and ``min_sum_hessian_in_leaf`` divided by exp(m), and
+  ``min_gain_to_split`` multiplied by it, make the custom objective equal to that;
+* ``AbsoluteError()``, ``Quantile(q)`` and, without weights, ``AbsolutePercentageError(epsilon=1)`` grow the first tree
+  of ``regression_l1``, ``quantile`` and ``mape``, which then set leaves to quantiles of residuals. No custom objective
+  can.
+
+LightGBM starts a custom objective from 0 whatever ``boost_from_average`` says. The constant is given to the data set,
+one for each row, and added to predictions again, which are raw scores: logits for cross-entropies, logarithms for the
+likelihoods. Metrics are of raw scores likewise, which is what LightGBM hands to them as long as the objective is a
+custom one too.
+
+Curvature: LightGBM divides by it. Losses without any, or with negative curvature in places, have a constant in its
+place: the largest curvature of the loss where that is finite, as 1 for `Huber`, else 1, as for `Quantile`,
+`AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in large units raise the learning
+rate, or scale them. `SquaredLogError`, `Tweedie` and `CrossEntropyLambda` have a floor of 2e-6 under theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import fastloss as fl
+from fastloss import Loss
+from fastloss._call import Array, Floats
+from fastloss.integrations._boosting import Doubles, Objective, Value, mean, start
+
+__all__ = ["init_score", "metric", "objective", "sklearn_metric", "sklearn_objective"]
+
+
+def objective(loss: Loss) -> NativeObjective:
+    """Make an objective of LightGBM's native interface.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any loss with a value for each element, or softmax cross-entropy.
+
+    Returns
+    -------
+    callable
+        For ``lightgbm.train({"objective": ...})``. Called with predictions and a Dataset it returns gradient and
+        curvature, multiplied by the Dataset's weights, as float32 arrays in Fortran order, which LightGBM reads in
+        place; the next call in the same thread overwrites them. It can be pickled, copied and compared.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.lightgbm import init_score, objective
+    >>> objective(fl.Huber(delta=2.0)) == objective(fl.Huber(delta=2.0))
+    True
+
+    Training with it::
+
+        first = init_score(loss, y)
+        data = lightgbm.Dataset(X, y, init_score=numpy.full(len(y), first))
+        model = lightgbm.train({"objective": objective(loss)}, data, 100, feval=metric(loss))
+        model.predict(X) + first
+    """
+    return NativeObjective(loss)
+
+
+def sklearn_objective(loss: Loss) -> SklearnObjective:
+    """Make an objective of LightGBM's scikit-learn interface.
+
+    Parameters
+    ----------
+    loss : Loss
+        As for `objective`.
+
+    Returns
+    -------
+    callable
+        For ``LGBMRegressor(objective=)`` and its relatives: of `y_true`, `y_pred` and `weight`, else as that of
+        `objective`. Estimators with it can be cloned and searched over.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.lightgbm import sklearn_objective
+    >>> grad, hess = sklearn_objective(fl.SquaredError(half=True))(np.array([1.0, 2.0]), np.array([3.0, 1.0]))
+    >>> grad, hess
+    (array([ 2., -1.], dtype=float32), array([1., 1.], dtype=float32))
+    """
+    return SklearnObjective(loss)
+
+
+def metric(loss: Loss) -> NativeMetric:
+    """Make a metric of LightGBM's native interface: the weighted mean of a loss.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any loss; of raw scores, as the objective.
+
+    Returns
+    -------
+    callable
+        For ``lightgbm.train(..., feval=)``: the loss's name, its value, and False for lower is better.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.lightgbm import metric
+    >>> metric(fl.AbsoluteError())
+    NativeMetric(loss=AbsoluteError())
+    """
+    return NativeMetric(loss)
+
+
+def sklearn_metric(loss: Loss) -> SklearnMetric:
+    """Make a metric of LightGBM's scikit-learn interface: the weighted mean of a loss.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any loss; of raw scores, as the objective.
+
+    Returns
+    -------
+    callable
+        For ``LGBMRegressor().fit(..., eval_metric=)``.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.lightgbm import sklearn_metric
+    >>> sklearn_metric(fl.AbsoluteError())([1.0, 2.0], [3.0, 2.0])
+    ('absolute_error', 1.0, False)
+    """
+    return SklearnMetric(loss)
+
+
+def init_score(loss: Loss, y_true: ArrayLike, sample_weight: ArrayLike | None = None) -> float | Doubles:
+    """Compute the raw score to start from, which LightGBM computes for its own objectives alone.
+
+    It is the constant of the least mean loss where that has a closed form: a mean, its logarithm or logit, a quantile
+    by LightGBM's definition, the logarithms of the classes' shares. `Huber` and `Fair` start from the mean and
+    `CrossEntropyLambda` from the logarithm of the mean's exponential less 1, as LightGBM's do. For other losses it is
+    one Newton step from 0.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss of the objective.
+    y_true : array_like
+        The training targets.
+    sample_weight : array_like, optional
+        Their weights.
+
+    Returns
+    -------
+    float or ndarray
+        The score; an array of one for each class or prediction where there are several. LightGBM wants it for each
+        row: ``np.full(n, score)`` or ``np.tile(score, (n, 1))``.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.lightgbm import init_score
+    >>> init_score(fl.BinaryCrossEntropy(), [0, 1, 1, 1])  # the logarithm of 3
+    1.0986122886681098
+    """
+    return start(loss, y_true, sample_weight, _quantile, _START)
+
+
+# Where LightGBM does not start from the least mean loss.
+_START = {
+    fl.Huber: mean,
+    fl.Fair: mean,
+    fl.CrossEntropyLambda: lambda y, weight: float(np.log(np.expm1(mean(y, weight)))),
+}
+
+
+def _quantile(y: Doubles, weight: Doubles | None, level: float) -> float:
+    """The quantiles of LightGBM 4.7: with weights between neighbors only where the upper one weighs 1 or more."""
+    if weight is None:
+        return float(np.quantile(y, level))
+    order = np.argsort(y, kind="stable")
+    y, below = y[order], np.cumsum(weight[order])
+    threshold = level * below[-1]
+    at = min(int(np.searchsorted(below, threshold, side="right")), y.size - 1)
+    if at in (0, y.size - 1):
+        return float(y[at])
+    gap = below[at] - below[at - 1]
+    part = (threshold - below[at - 1]) / gap if gap >= 1 else 0.0
+    return float(y[at - 1] + part * (y[at] - y[at - 1]))
+
+
+class NativeObjective(Objective):
+    """An objective of predictions and a Dataset."""
+
+    order = "F"
+
+    def __call__(self, y_pred: Array, train_data: Any) -> tuple[Floats, Floats]:
+        return self.derivatives(train_data.get_label(), y_pred, train_data.get_weight())
+
+
+class SklearnObjective(Objective):
+    """An objective of targets, predictions and weights."""
+
+    order = "F"
+
+    def __call__(self, y_true: Array, y_pred: Array, weight: Array | None = None) -> tuple[Floats, Floats]:
+        return self.derivatives(y_true, y_pred, weight)
+
+
+@dataclass(frozen=True)
+class NativeMetric(Value):
+    """A metric of predictions and a Dataset."""
+
+    loss: Loss
+
+    def __call__(self, y_pred: Array, data: Any) -> tuple[str, float, bool]:
+        return self.loss.function_name, self.loss(data.get_label(), y_pred, sample_weight=data.get_weight()), False
+
+
+@dataclass(frozen=True)
+class SklearnMetric(Value):
+    """A metric of targets, predictions and weights."""
+
+    loss: Loss
+
+    def __call__(self, y_true: Array, y_pred: Array, weight: Array | None = None) -> tuple[str, float, bool]:
+        return self.loss.function_name, self.loss(y_true, y_pred, sample_weight=weight), False

@@ -1,0 +1,236 @@
+"""Losses as custom objectives and metrics of XGBoost, for its native and its scikit-learn interface.
+
+A model that is trained with the objective of a loss that XGBoost has as well is XGBoost's own, to rounding, if it
+starts from the same constant, which is `base_score`:
+
+* ``SquaredError(half=True)`` is ``reg:squarederror``, ``BinaryCrossEntropy()`` is ``binary:logistic``, ``Gamma()`` is
+  ``reg:gamma``, ``Tweedie(power=p)`` is ``reg:tweedie``, ``PseudoHuber(delta=d)`` is ``reg:pseudohubererror`` with
+  ``huber_slope=d``, ``CrossEntropy(hessian="upper_bound")`` is ``multi:softprob``;
+* ``BinaryCrossEntropy(pos_weight=w)`` is ``binary:logistic`` with ``scale_pos_weight=w``, given the same start:
+  XGBoost takes one Newton step from 0 there;
+* ``Poisson()`` is ``count:poisson`` with ``max_delta_step=0``. With its default of m = 0.7 XGBoost multiplies the
+  curvature by exp(m) and bounds leaves by m: ``eta``, ``lambda`` and ``min_child_weight`` divided by exp(m), and
+  ``max_delta_step`` (and ``gamma``) multiplied by it, make the custom objective equal to that;
+* ``SquaredLogError()`` is twice ``reg:squaredlogerror``: double ``lambda`` and ``min_child_weight``;
+* ``AbsoluteError()`` and ``Quantile(q)`` grow the first tree of ``reg:absoluteerror`` and ``reg:quantileerror``, which
+  then set leaves to quantiles of residuals. No custom objective can.
+
+Predictions of the trained model are raw scores: logits for cross-entropies, logarithms for the likelihoods. Metrics
+are of raw scores likewise, which is what XGBoost hands to them as long as the objective is a custom one too.
+
+Several predictions for each target, the logits of classes or the quantiles of `MultiQuantile`, are ``num_class``. They
+are predicted with ``output_margin=True``, and ``disable_default_eval_metric=True`` keeps XGBoost from taking targets
+for classes.
+
+Curvature: XGBoost divides by it. Losses without any, or with negative curvature in places, have a constant in its
+place: the largest curvature of the loss where that is finite, as 1 for `Huber`, else 1, as for `Quantile`,
+`AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in large units raise the learning
+rate, or scale them. `SquaredLogError`, `Tweedie` and `CrossEntropyLambda` have a floor of 2e-6 under theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastloss import CrossEntropy, Loss
+from fastloss._call import Array, Floats
+from fastloss.integrations._boosting import Doubles, Objective, Value, start
+
+__all__ = ["base_score", "metric", "objective", "sklearn_metric", "sklearn_objective"]
+
+
+def objective(loss: Loss) -> NativeObjective:
+    """Make an objective of XGBoost's native interface.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any loss with a value for each element, or softmax cross-entropy.
+
+    Returns
+    -------
+    callable
+        For ``xgboost.train(..., obj=)``. Called with predictions and a DMatrix it returns gradient and curvature,
+        multiplied by the DMatrix's weights, as float32 arrays in C order, which XGBoost reads in place; the next call
+        in the same thread overwrites them. It can be pickled, copied and compared.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.xgboost import base_score, objective
+    >>> objective(fl.Huber(delta=2.0)) == objective(fl.Huber(delta=2.0))
+    True
+
+    Training with it::
+
+        parameters = {"eta": 0.1, "base_score": base_score(loss, y)}
+        xgboost.train(parameters, xgboost.DMatrix(X, y), 100, obj=objective(loss), custom_metric=metric(loss))
+    """
+    return NativeObjective(loss)
+
+
+def sklearn_objective(loss: Loss) -> SklearnObjective:
+    """Make an objective of XGBoost's scikit-learn interface.
+
+    Parameters
+    ----------
+    loss : Loss
+        As for `objective`.
+
+    Returns
+    -------
+    callable
+        For ``XGBRegressor(objective=)`` and its relatives: of `y_true`, `y_pred` and `sample_weight`, else as
+        that of `objective`. Estimators with it can be cloned and searched over.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.xgboost import sklearn_objective
+    >>> grad, hess = sklearn_objective(fl.SquaredError(half=True))(np.array([1.0, 2.0]), np.array([3.0, 1.0]))
+    >>> grad, hess
+    (array([ 2., -1.], dtype=float32), array([1., 1.], dtype=float32))
+    """
+    return SklearnObjective(loss)
+
+
+def metric(loss: Loss) -> NativeMetric:
+    """Make a metric of XGBoost's native interface: the weighted mean of a loss.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any loss; of raw scores, as the objective.
+
+    Returns
+    -------
+    callable
+        For ``xgboost.train(..., custom_metric=)``: the loss's name and value. Lower is better.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.xgboost import metric
+    >>> metric(fl.AbsoluteError())
+    NativeMetric(loss=AbsoluteError())
+    """
+    return NativeMetric(loss)
+
+
+def sklearn_metric(loss: Loss) -> SklearnMetric:
+    """Make a metric of XGBoost's scikit-learn interface: the weighted mean of a loss.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any loss; of raw scores, as the objective.
+
+    Returns
+    -------
+    callable
+        For ``XGBRegressor(eval_metric=)``. Lower is better.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.xgboost import sklearn_metric
+    >>> sklearn_metric(fl.AbsoluteError())([1.0, 2.0], [3.0, 2.0])
+    1.0
+    """
+    return SklearnMetric(loss)
+
+
+def base_score(loss: Loss, y_true: ArrayLike, sample_weight: ArrayLike | None = None) -> float | list[float]:
+    """Compute the raw score to start from, which XGBoost computes for its own objectives alone.
+
+    It is the constant of the least mean loss where that has a closed form: a mean, its logarithm or logit, a quantile
+    by XGBoost's definition, the centered logarithms of the classes' shares. For other losses it is one Newton step
+    from 0, which is XGBoost's rule too.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss of the objective.
+    y_true : array_like
+        The training targets.
+    sample_weight : array_like, optional
+        Their weights.
+
+    Returns
+    -------
+    float or list of float
+        For the parameter ``base_score``, in raw scores since the objective is a custom one; a list, for each class or
+        prediction, where there are several.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> from fastloss.integrations.xgboost import base_score
+    >>> base_score(fl.BinaryCrossEntropy(), [0, 1, 1, 1])  # the logarithm of 3
+    1.0986122886681098
+    """
+    found = start(loss, y_true, sample_weight, _quantile, {})
+    if isinstance(found, float):
+        return found
+    centered: list[float] = (found - found.mean() if isinstance(loss, CrossEntropy) else found).tolist()
+    return centered
+
+
+def _quantile(y: Doubles, weight: Doubles | None, level: float) -> float:
+    """XGBoost's quantiles: without weights between neighbors, with weights one of the targets."""
+    if weight is None:
+        return float(np.quantile(y, level, method="weibull"))
+    order = np.argsort(y, kind="stable")
+    below = np.cumsum(weight[order])
+    return float(y[order[min(int(np.searchsorted(below, level * below[-1])), y.size - 1)]])
+
+
+def _weights(data: Any) -> Array | None:
+    weight: Array = data.get_weight()
+    return weight if weight.size else None
+
+
+class NativeObjective(Objective):
+    """An objective of predictions and a DMatrix."""
+
+    def __call__(self, y_pred: Array, dtrain: Any) -> tuple[Floats, Floats]:
+        return self.derivatives(dtrain.get_label(), y_pred, _weights(dtrain))
+
+
+class SklearnObjective(Objective):
+    """An objective of targets, predictions and weights."""
+
+    def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> tuple[Floats, Floats]:
+        return self.derivatives(y_true, y_pred, sample_weight)
+
+
+@dataclass(frozen=True)
+class NativeMetric(Value):
+    """A metric of predictions and a DMatrix."""
+
+    loss: Loss
+
+    def __call__(self, y_pred: Array, dmatrix: Any) -> tuple[str, float]:
+        y_true = dmatrix.get_label()
+        if y_true.size == y_pred.size:
+            y_true = y_true.reshape(y_pred.shape)
+        return self.loss.function_name, self.loss(y_true, y_pred, sample_weight=_weights(dmatrix))
+
+
+@dataclass(frozen=True)
+class SklearnMetric(Value):
+    """A metric of targets, predictions and weights."""
+
+    loss: Loss
+
+    @property
+    def __name__(self) -> str:  # XGBoost reports the value under it
+        return self.loss.function_name
+
+    def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
+        return self.loss(y_true, y_pred, sample_weight=sample_weight)

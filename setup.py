@@ -47,15 +47,15 @@ DIRECTIVES = {
 }
 
 
-def extension(name: str, level_flags: list[str], depends: list[str]) -> Extension:
+def extension(name: str, flags: list[str], depends: list[str], libraries: list[str]) -> Extension:
     return Extension(
         name,
         [name.replace(".", "/") + ".pyx"],
         include_dirs=["fastloss/_kernels"],
         depends=depends,
         define_macros=INLINE,
-        extra_compile_args=[*build["cflags"], *level_flags, "-fopenmp"],
-        extra_link_args=[*build["ldflags"], "-fopenmp"],
+        extra_compile_args=[*build["cflags"], *flags],
+        extra_link_args=[*build["ldflags"], *libraries],
     )
 
 
@@ -66,8 +66,9 @@ sources = [
     if file.endswith((".pxi", ".h"))
 ]
 levels = LEVELS if X86_64 else {"baseline": []}
-extensions = [extension("fastloss._runtime", LEVELS["baseline"], [])]
-extensions += [extension(f"fastloss._kernels.{name}", flags, sources) for name, flags in levels.items()]
+# OpenMP is asked how many threads a program wants; the kernels have a pool of their own.
+extensions = [extension("fastloss._runtime", [*LEVELS["baseline"], "-fopenmp"], [], ["-fopenmp"])]
+extensions += [extension(f"fastloss._kernels.{name}", flags, sources, ["-pthread"]) for name, flags in levels.items()]
 
 setup(
     ext_modules=cythonize(

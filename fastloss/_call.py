@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -275,13 +274,10 @@ class Call:
         if not check and policy == kernels.RAISE:
             policy = kernels.PROPAGATE
         threads = _threads.choose(self._num_threads, prediction.size)
-        start = time.perf_counter() if threads > 1 else 0.0
         bad, culprit, *sums = kernels.elementwise(
             plan.kernel, operation, arrays, kinds, plan.constants, self._domains if check else None, scale, policy,
             self._single, threads,
         )  # fmt: skip
-        if threads > 1:
-            _threads.observe(prediction.size, time.perf_counter() - start)
         if bad >= 0:
             self._complain(bad, culprit, order)
         return tuple(sums)

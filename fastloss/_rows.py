@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -159,7 +158,6 @@ class RowCall(Call):
         results = (value, *extras)
         target = self._y if self._dense else None
         threads = _threads.choose(self._num_threads, self._x.size)
-        start = time.perf_counter() if threads > 1 else 0.0
         bad, culprit, *sums = kernels.rowwise(
             plan.dense if self._dense else plan.labelled,
             operation,
@@ -182,8 +180,6 @@ class RowCall(Call):
             self._single,
             threads,
         )
-        if threads > 1:
-            _threads.observe(self._x.size, time.perf_counter() - start)
         if bad >= 0:
             self._complain(bad, culprit, self._order)
         return tuple(sums)

@@ -8,36 +8,13 @@ from pathlib import Path
 
 from fastloss import _runtime
 
-# Elements a thread must have before another one pays: waking it costs about two microseconds (and far more
-# where another process holds its processor), and a thread does this many of the cheapest loss in four.
+# Elements a thread must have before another one pays: calling it costs about two microseconds, and a thread does
+# this many of the cheapest loss in four.
 GRAIN = 32_768
 
-# What a call is given at most, even if it asks for more: a thread without a block of elements does nothing,
-# and libgomp ends the process where it cannot start a thread.
+# What a call is given at most, even if it asks for more: a thread without a block of elements does nothing.
 BLOCK = 512
-MOST = 1024
-
-_forked = False
-_threads_at_fork = 1
-
-
-def _before_fork() -> None:
-    global _threads_at_fork
-    try:
-        _threads_at_fork = len(os.listdir("/proc/self/task"))
-    except OSError:
-        _threads_at_fork = 2
-
-
-def _after_fork_in_child() -> None:
-    # libgomp's pool does not survive a fork, and its next parallel region would wait for it for ever.
-    # No omp_* call here: only a flag. A parent without other threads had no pool.
-    global _forked
-    _forked = _forked or _threads_at_fork > 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+MOST = 64  # as in pool.h
 
 
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
@@ -101,8 +78,6 @@ def _current_quota() -> float | None:
 
 def available() -> tuple[int, str]:
     """The number of threads that this process may use now, and what sets it."""
-    if _forked:
-        return 1, "this is a forked child of a process with threads, where OpenMP cannot start again"
     limits = [(_runtime.openmp_threads(), "OpenMP (OMP_NUM_THREADS, threadpoolctl, or a surrounding parallel region)")]
     if hasattr(os, "sched_getaffinity"):
         limits.append((len(os.sched_getaffinity(0)), "the processors this process may run on"))
@@ -116,22 +91,5 @@ def choose(num_threads: int | None, work: int) -> int:
     """Threads for `work` elements: what is asked for or available, and no more than the work feeds."""
     if num_threads is None:
         useful = work // GRAIN
-        if useful < 2 or time.monotonic() < _alone_until:
-            return 1
-        return min(available()[0], useful)
-    return 1 if _forked else max(1, min(num_threads, -(-work // BLOCK), MOST))
-
-
-# A thread that waits for another whose processor is taken spins on its own: on a busy machine a call of ten
-# microseconds then takes ten milliseconds. One that took so long is followed by a second of calls on one thread.
-STALLED = 1e-3  # seconds, and more than any loss takes for each element:
-SLOWEST = 2e-8
-PAUSE = 1.0
-_alone_until = float("-inf")
-
-
-def observe(work: int, seconds: float) -> None:
-    """Take note of how long a call on several threads took."""
-    global _alone_until
-    if seconds > STALLED and seconds > work * SLOWEST:
-        _alone_until = time.monotonic() + PAUSE
+        return min(available()[0], useful, MOST) if useful > 1 else 1
+    return max(1, min(num_threads, -(-work // BLOCK), MOST))

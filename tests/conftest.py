@@ -1,24 +1,12 @@
 """Fixtures that run over the registry."""
 
-import os
-
 import ml_dtypes
 import numpy as np
 import pytest
 
-# More threads than processors are normal in these tests; without this they would spin while they wait.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-from fastloss import _threads
 from tests.support import DEFAULTS, LOSSES, additive
 
 FLOATS = [np.dtype(t) for t in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
-
-
-@pytest.fixture(autouse=True)
-def busy_machine(monkeypatch):
-    """Calls that stall on a busy machine do not take the threads of the next test."""
-    monkeypatch.setattr(_threads, "PAUSE", 0.0)
 
 
 @pytest.fixture(params=LOSSES, ids=repr)

@@ -505,16 +505,30 @@ def test_the_reference_is_met_in_every_thread(default_loss):
     np.testing.assert_allclose(found[0], expected(default_loss, y, x), rtol=1e-9, atol=1e-12)
 
 
-def test_a_call_that_stalled_is_followed_by_calls_on_one_thread(monkeypatch):
-    monkeypatch.setattr(_threads, "available", lambda: (2, "a test"))
-    monkeypatch.setattr(_threads, "_alone_until", float("-inf"))
-    monkeypatch.setattr(_threads, "PAUSE", 1.0)
-    _threads.observe(100_000, 1e-4)
-    assert _threads.choose(None, 10**6) == 2
-    _threads.observe(100_000, 0.016)
-    assert _threads.choose(None, 10**6) == 1
-    assert _threads.choose(3, 10**6) == 3
-    monkeypatch.setattr(_threads, "_alone_until", _threads.time.monotonic())
-    assert _threads.choose(None, 10**6) == 2
-    _threads.observe(10**9, 2.0)
-    assert _threads.choose(None, 10**6) == 2
+def test_a_sleeping_worker_is_not_waited_for():
+    """A call after a pause takes no longer than on one thread, and not the milliseconds of a scheduler's turn."""
+    y, x = np.zeros(100_000, np.float32), np.ones(100_000, np.float32)
+
+    def after_a_pause(threads):
+        time.sleep(0.01)
+        start = time.perf_counter()
+        ONE(y, x, num_threads=threads)
+        return time.perf_counter() - start
+
+    alone, together = (sorted(after_a_pause(threads) for _ in range(30)) for threads in (1, 2))
+    assert together[15] < 3 * alone[15] + 1e-3
+
+
+@linux
+def test_a_thread_that_cannot_be_started_is_done_without():
+    """Where no further thread may be had, a call computes on those that there are."""
+    code = (
+        "import resource, numpy as np, fastloss as fl\n"
+        "y, x = np.zeros(10**6), np.ones(10**6)\n"
+        "wanted = fl.mse(y, x, num_threads=1)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (resource.getrlimit(resource.RLIMIT_AS)[0],) * 2)\n"
+        "with open('/proc/self/statm') as f: used = int(f.read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, used + 2**20))\n"
+        "assert fl.mse(y, x, num_threads=8) == wanted\n"
+    )
+    fresh(code, OPENBLAS_NUM_THREADS="1")

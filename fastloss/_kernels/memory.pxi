@@ -64,13 +64,9 @@ cdef struct Operand:
 
 # Parallel loops -----------------------------------------------------------------------------------
 
-ctypedef void (*Task)(void* job, Py_ssize_t index) noexcept nogil
-
-cdef void parallel_for(Task task, void* job, Py_ssize_t tasks, int num_threads) noexcept nogil:
-    """The one place where OpenMP is entered."""
-    cdef Py_ssize_t i
-    for i in prange(tasks, num_threads=num_threads, use_threads_if=num_threads > 1, schedule="static"):
-        task(job, i)
+cdef extern from "pool.h" nogil:
+    ctypedef void (*Task "fl_task")(void* job, Py_ssize_t index) noexcept nogil
+    void parallel_for "fl_parallel_for"(Task task, void* job, Py_ssize_t tasks, int num_threads)
 
 
 # Sums ---------------------------------------------------------------------------------------------

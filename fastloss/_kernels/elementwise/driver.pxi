@@ -3,7 +3,7 @@
 # a. A formula returns the loss at one element and writes its first and second derivative. It is a
 #    compile-time constant wherever `loop` is called, and so are the flags: the compiler builds one
 #    vectorised loop for each of value, gradient, both, and gradient with curvature, and deletes what is
-#    not asked for. `prange` stays outside: inside, the outlined body would turn the constant into a load.
+#    not asked for.
 # b. Everything that is not the formula is a further pass over the block in first-level cache.
 # c. The grid of chunks depends on the number of elements alone, a chunk is summed by one thread in
 #    index order, and chunks are folded in index order: no trace of the number of threads.

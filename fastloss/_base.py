@@ -127,6 +127,10 @@ class Loss:
         if y != x:
             raise ValueError(f"{type(self).__name__}: y_true has shape {y}, must match y_pred's {x}")
 
+    def _units(self, y: Array, x: Array) -> Array | None:
+        """The weight of each element in a mean besides its sample weight, below 0 where it is ignored; or None."""
+        return None
+
     def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
         """Target, prediction and second prediction (or None) of every element, as views of one shape."""
         return y, x, None

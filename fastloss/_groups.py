@@ -77,6 +77,9 @@ class _Parts:
             counted &= _spread(self._mask[rows], shape)
         if self._omit:
             counted &= ~np.isnan(_spread(self._y[rows], shape))
+        units = self._loss._units(self._y[rows], self._x[rows])
+        if units is not None:
+            counted &= units >= 0
         weight = counted.astype(np.float64)
         if self._weight is not None:
             np.copyto(weight, _spread(self._weight[rows], shape), "unsafe", where=counted)
@@ -87,7 +90,11 @@ class _Parts:
         losses = self._loss(
             self._y[rows], self._x[rows], mask=None if weighted.all() else weighted, reduction="none", **self._policy
         )
-        return counted.ravel(), weight.ravel(), np.asarray(losses, np.float64).ravel()
+        losses = np.asarray(losses, np.float64)
+        if units is not None:
+            weight = weight * units
+            losses = np.divide(losses, units, out=np.zeros(shape), where=weight != 0)
+        return counted.ravel(), weight.ravel(), losses.ravel()
 
 
 def _spread(array: Array, shape: tuple[int, ...]) -> Array:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastloss import _threads
-from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, memory_order
+from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, as_array, memory_order
 from fastloss._base import Loss, integer
-from fastloss._call import ABSENT, HESS, NARROW, Call, Plan, Plane
+from fastloss._call import ABSENT, HESS, NARROW, Array, Call, Plan, Plane
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, Domain
+from fastloss.state import LossState
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,29 @@ class RowLoss(Loss):
         num_threads: int | None,
     ) -> RowCall:
         return RowCall(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+
+    def _units(self, y: Array, x: Array) -> Array | None:
+        plan = cast(RowPlan, self._plan)
+        weights, ignored = plan.class_weight, plan.ignore_index
+        if y.shape == x.shape and self.dense is not None:
+            return None if weights is None else np.asarray(np.asarray(y, np.float64) @ weights)
+        if weights is None and ignored is None:
+            return None
+        skip = np.zeros(y.shape, bool) if ignored is None else y == ignored
+        if weights is None:
+            return np.where(skip, -1.0, 1.0)
+        known = ~skip & (y >= 0) & (y < len(weights))
+        return np.where(skip, -1.0, weights[np.where(known, y, 0).astype(np.intp)])
+
+    def states(self, y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> dict[Any, LossState]:
+        x = as_array(type(self).__name__, "y_pred", y_pred)
+        if self.axis in (-1, x.ndim - 1) or not -x.ndim <= self.axis < x.ndim:
+            return super().states(y_true, y_pred, **options)
+        y = as_array(type(self).__name__, "y_true", y_true)
+        y = np.moveaxis(y, self.axis, -1) if y.shape == x.shape else y
+        return replace(self, axis=-1).states(y, np.moveaxis(x, self.axis, -1), **options)
+
+    states.__doc__ = Loss.states.__doc__
 
     def _evaluate(self, operation: int, *arguments: Any) -> tuple[Any, Any, Any]:
         if operation & HESS and not self.curvature:

@@ -258,6 +258,29 @@ def test_states_merge(loss, dense):
     assert merged.standard_error == pytest.approx(whole.standard_error, rel=1e-9)
 
 
+@default_forms
+def test_groups_have_the_states_of_their_rows(loss, dense):
+    y, x = draw_rows(loss, 40, 5, np.float64, generator("groups"), dense=dense)
+    if "class_weight" in loss.parameters():
+        loss = replace(loss, class_weight=(1.0, 2.0, 0.5, 0.0, 3.0))
+    if not dense and loss.parameters().get("ignore_index") is not None:
+        y[::6] = loss.ignore_index
+    groups = np.arange(40) % 3
+    for there, scores, targets in (
+        (loss, x, y),
+        (replace(loss, axis=0), np.ascontiguousarray(x.T), y.T if dense else y),
+    ):
+        found = there.states(targets, scores, groups=groups)
+        for label, state in found.items():
+            mine = loss.state(y[groups == label], x[groups == label])
+            assert state.count == mine.count
+            np.testing.assert_allclose(
+                [state.weight, state.mean, state.standard_error],
+                [mine.weight, mine.mean, mine.standard_error],
+                rtol=1e-9,
+            )
+
+
 # Bad input ----------------------------------------------------------------------------------------
 
 

@@ -47,6 +47,8 @@ def _domain(parameter: Field[Any]) -> str:
     metadata = parameter.metadata
     if "options" in metadata:
         return "one of " + ", ".join(metadata["options"])
+    if "integer" in metadata:
+        return "an integer"
     if "domain" in metadata:
         return "any number" if metadata["domain"] == ANY else str(metadata["domain"])
     return "true or false"
@@ -105,8 +107,10 @@ def _matching(cls: type[Loss], known: dict[str, Field[Any]], name: str) -> tuple
 def _convert(cls: type[Loss], parameter: Field[Any], text: str) -> Any:
     if "options" in parameter.metadata:
         return text
-    several = isinstance(parameter.default, tuple)
+    several = "several" in parameter.metadata
     try:
+        if "integer" in parameter.metadata:
+            return int(text)
         return tuple(float(part) for part in text.split(",")) if several else float(text)
     except ValueError:
         must = "numbers with commas between them" if several else "a number"

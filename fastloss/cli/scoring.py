@@ -58,7 +58,7 @@ class Task:
         """What a loss refuses, told of the file's columns and rows in place of the chunk's arrays."""
         try:
             yield
-        except (TypeError, ValueError, MemoryError) as error:
+        except (TypeError, ValueError, IndexError, MemoryError) as error:
             raise Refused(f"{self.table.path}: {self._in_file(str(error), chunk.start)}") from error
 
     def _in_file(self, message: str, start: int) -> str:

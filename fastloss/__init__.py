@@ -6,6 +6,7 @@ from fastloss import rowwise as _rowwise
 from fastloss._base import Loss, registry
 from fastloss._config import config, show_config
 from fastloss._functions import functions as _functions
+from fastloss.linear import LinearFit, LinearObjective
 from fastloss.state import LossState
 
 __version__ = "0.1.0"

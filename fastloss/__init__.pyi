@@ -72,6 +72,8 @@ from fastloss.elementwise.residual import Lp as Lp
 from fastloss.elementwise.residual import Wing as Wing
 from fastloss.elementwise.residual import StudentTNLL as StudentTNLL
 from fastloss.rowwise.softmax import CrossEntropy as CrossEntropy
+from fastloss.linear import LinearFit as LinearFit
+from fastloss.linear import LinearObjective as LinearObjective
 from fastloss.state import LossState as LossState
 
 __version__: str

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import fastloss
-from fastloss import Loss, LossState, penalties, registry, testing
+from fastloss import LinearFit, LinearObjective, Loss, LossState, penalties, registry, testing
 from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
 
 pytest.importorskip("numpydoc")
@@ -27,7 +27,7 @@ NOT_ASKED = {
 def public():
     names = [f"fastloss.{cls.__name__}" for cls in registry.values()]
     names += [f"fastloss.{name}" for name in registry]
-    for owner in (Loss, LossState):
+    for owner in (Loss, LossState, LinearObjective, LinearFit):
         names += [
             f"fastloss.{owner.__name__}.{name}"
             for name, member in vars(owner).items()
@@ -35,7 +35,8 @@ def public():
         ]
     modules = (penalties, testing, catboost, lightgbm, sklearn, xgboost)
     names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
-    return [*names, "fastloss.Loss", "fastloss.LossState", "fastloss.config", "fastloss.show_config"]
+    names += [f"fastloss.{cls.__name__}" for cls in (Loss, LossState, LinearObjective, LinearFit)]
+    return [*names, "fastloss.config", "fastloss.show_config"]
 
 
 @pytest.mark.parametrize("name", public())

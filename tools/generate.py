@@ -33,6 +33,8 @@ from fastloss._call import Floats, NanPolicy, Reduction
 from fastloss._config import config as config
 from fastloss._config import show_config as show_config
 {imports}
+from fastloss.linear import LinearFit as LinearFit
+from fastloss.linear import LinearObjective as LinearObjective
 from fastloss.state import LossState as LossState
 
 __version__: str

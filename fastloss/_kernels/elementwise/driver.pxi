@@ -293,6 +293,16 @@ cdef void fold_partials(Partial* whole, const Partial* partials, Py_ssize_t coun
     leave_ieee_mode(mode)
 
 
+cdef double weighted_total(Job* job, const double* weight, const floating* value, Py_ssize_t n,
+                           Scratch* s) noexcept nogil:
+    cdef Py_ssize_t i
+    if not job.weighted:
+        return total(value, n)
+    for i in range(n):
+        s.total[i] = weight[i] * value[i] if weight[i] != 0 else 0
+    return total(s.total, n)
+
+
 cdef inline void finish(Job* job, floating* v, const double* weight, double scale, Py_ssize_t n) noexcept nogil:
     """Scale by `scale` and the weights; an element of weight 0 contributes 0 even where it is not finite."""
     cdef Py_ssize_t i
@@ -349,12 +359,7 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     if job.operation & MOMENTS:
         moments(weight, value, n, s, partial)
     if job.operation & VALUE:
-        if job.weighted:
-            for i in range(n):
-                s.total[i] = weight[i] * value[i] if weight[i] != 0 else 0
-            partial.loss += total(s.total, n)
-        else:
-            partial.loss += total(value, n)
+        partial.loss += weighted_total(job, weight, value, n, s)
         if operands[VALUE_OUT].data != NULL:
             finish(job, value, weight, 1, n)
             store(&operands[VALUE_OUT], shape, start, n, value, s)
@@ -397,6 +402,21 @@ cdef void chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
 
 # The entry ----------------------------------------------------------------------------------------
 
+cdef void prepare(Job* job, int kernel, int operation, tuple parameters, tuple domains):
+    """Settle what to compute, and the domains: None, or (low, high, ternary) or None for each of y, x and z."""
+    cdef int k
+    job.kernel = kernel
+    job.operation = operation
+    for k in range(len(parameters)):
+        job.parameters[k] = parameters[k]
+    for k in range(3):
+        job.domains[k].low = -INFINITY
+        job.domains[k].high = INFINITY
+        if domains is not None and domains[k] is not None:
+            job.domains[k].checked = True
+            job.domains[k].low, job.domains[k].high, job.domains[k].ternary = domains[k]
+
+
 def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple parameters, domains, double scale,
                 int nan_policy, bint single, int num_threads):
     """Run one kernel over operands of one shape.
@@ -413,23 +433,10 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     cdef int k, held = 0
     cdef Py_ssize_t blocks, chunks
     memset(&job, 0, sizeof(Job))
-    job.kernel = kernel
-    job.operation = operation
+    prepare(&job, kernel, operation, parameters, domains)
     job.nan_policy = nan_policy
     job.scale = scale
-    for k in range(len(parameters)):
-        job.parameters[k] = parameters[k]
-    job.checked = nan_policy == RAISE
-    if domains is not None:
-        for k in range(3):
-            if domains[k] is not None:
-                job.domains[k].checked = True
-                job.domains[k].low, job.domains[k].high, job.domains[k].ternary = domains[k]
-                job.checked = True
-    for k in range(3):
-        if not job.domains[k].checked:
-            job.domains[k].low = -INFINITY
-            job.domains[k].high = INFINITY
+    job.checked = domains is not None or nan_policy == RAISE
     try:
         for k in range(len(arrays)):
             if arrays[k] is not None:

@@ -1,0 +1,675 @@
+# Linear objectives: the sum of the losses of X w + b, and its derivatives in w and b, in one pass over X.
+#
+# a. A block of rows is multiplied by the coefficients, put through the loss and multiplied back while it is in
+#    second-level cache: X comes from memory once, and nothing as long as its columns is stored.
+# b. Two loops serve both memory orders and both directions: `dots`, where the vectors lie along the sum, and
+#    `combine`, where they lie across it.
+# c. The grid of chunks depends on X alone. Each chunk has its own sums, which are folded in index order: no
+#    trace of the number of threads.
+
+cdef enum:
+    LINEAR_BLOCK = 1 << 17              # bytes of X that stay in second-level cache
+    LINEAR_AHEAD = 1 << 13              # bytes: so far ahead rows are fetched, while the losses are computed too
+    LINEAR_SUMS = 1 << 21               # bytes of one derivative's sums in all chunks
+    FEWEST_CHUNKS = 4
+    MOST_CHUNKS = 256
+    MOST_LANES = 16                     # of float32: those of the widest registers
+    SUMMED = 64                         # vectors whose lanes are summed at once
+    TOGETHER = 8                        # vectors that `combine` adds at once
+
+cpdef enum:
+    MATRIX = 4                          # the culprit where compressed rows are inconsistent
+
+# The arrays of a call after y and the weights.
+cdef enum:
+    DATA = 2
+    INDICES, INDPTR, COEF, DIRECTION, SUMS_OUT, LINEAR_ARRAYS
+
+ctypedef fused target:
+    float
+    double
+
+ctypedef fused column_index:
+    int32_t
+    int64_t
+
+cdef struct Matrix:
+    const void* data
+    Py_ssize_t columns
+    Py_ssize_t stride                   # elements from one row, or column, to the next
+    bint by_rows                        # rows are contiguous, not columns
+    const void* indices                 # of compressed rows, NULL: dense
+    const void* indptr
+    bint wide                           # 64-bit indices
+    Py_ssize_t stored
+
+cdef struct LinearJob:
+    Job loss                            # kernel, targets, weights, domains, the grid over the rows
+    Matrix x
+    Py_ssize_t block                    # rows at a time
+    const void* coef                    # in the type of X, the intercept last
+    const void* direction               # NULL: no Hessian-vector product
+    int vectors                         # of sums: of the gradient, of the Hessian
+    Py_ssize_t room                     # of one: the columns and the intercept, for each class
+    double* sums                        # of all chunks
+    RowJob* rows                        # NULL: one prediction for each row
+    char* planes                        # of all chunks: a block of logits and of their derivatives
+    Py_ssize_t plane                    # bytes of one
+
+
+# Products -----------------------------------------------------------------------------------------
+
+cdef inline floating multiply_add(floating a, floating b, floating c) noexcept nogil:
+    if floating is float:
+        return mul_add_f32(a, b, c)
+    else:
+        return mul_add(a, b, c)
+
+
+cdef inline floating term(floating a, floating v, floating s, bint squared, bint selected) noexcept nogil:
+    """a v + s, or a^2 v + s; where `selected`, a v of 0 takes no part even if a is not finite."""
+    a = a * a if squared else a
+    return multiply_add(a if not selected or v != 0 else 0, v, s)
+
+
+cdef inline void dots_of(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length,
+                         const floating* v, double* out, bint squared, bint selected) noexcept nogil:
+    """out[c] += a[c] . v. Four vectors share what is loaded of v; the lanes of many are summed at once."""
+    cdef floating sums[SUMMED * MOST_LANES]
+    cdef floating s0[MOST_LANES]
+    cdef floating s1[MOST_LANES]
+    cdef floating s2[MOST_LANES]
+    cdef floating s3[MOST_LANES]
+    cdef floating s
+    cdef const floating* a1
+    cdef const floating* a2
+    cdef const floating* a3
+    cdef floating* tile
+    cdef int lanes = 64 // sizeof(floating), j
+    cdef Py_ssize_t c = 0, i, k, together
+    while c < count:
+        together = min(<Py_ssize_t> SUMMED, count - c)
+        tile = sums
+        for k in range(0, together, 4):
+            a1 = a + (stride if k + 1 < together else 0)
+            a2 = a1 + (stride if k + 2 < together else 0)
+            a3 = a2 + (stride if k + 3 < together else 0)
+            if stride == length:
+                prefetch(<const char*> (a + LINEAR_AHEAD // sizeof(floating)), 4 * length * sizeof(floating))
+            for j in range(lanes):
+                s0[j] = s1[j] = s2[j] = s3[j] = 0
+            i = 0
+            while i + lanes <= length:
+                for j in range(lanes):
+                    s0[j] = term(a[i + j], v[i + j], s0[j], squared, selected)
+                    s1[j] = term(a1[i + j], v[i + j], s1[j], squared, selected)
+                    s2[j] = term(a2[i + j], v[i + j], s2[j], squared, selected)
+                    s3[j] = term(a3[i + j], v[i + j], s3[j], squared, selected)
+                i += lanes
+            for j in range(lanes):
+                tile[j] = s0[j]
+                tile[lanes + j] = s1[j]
+                tile[2 * lanes + j] = s2[j]
+                tile[3 * lanes + j] = s3[j]
+            for j in range(<int> (length - i)):
+                tile[j] = term(a[i + j], v[i + j], tile[j], squared, selected)
+                tile[lanes + j] = term(a1[i + j], v[i + j], tile[lanes + j], squared, selected)
+                tile[2 * lanes + j] = term(a2[i + j], v[i + j], tile[2 * lanes + j], squared, selected)
+                tile[3 * lanes + j] = term(a3[i + j], v[i + j], tile[3 * lanes + j], squared, selected)
+            a = a3 + stride
+            tile += 4 * lanes
+        for k in range(together):
+            s = 0
+            for j in range(lanes):
+                s += sums[k * lanes + j]
+            out[c + k] += s
+        c += together
+
+
+cdef inline floating scaled(floating a, floating v, bint squared) noexcept nogil:
+    return a * a * v if squared else a * v
+
+
+cdef inline void combine_of(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length,
+                            const floating* v, double* out, bint squared) noexcept nogil:
+    """out += sum of v[c] a[c]; a v[c] of 0 takes no part. Eight vectors share a load and a store of out."""
+    cdef const floating* p[TOGETHER]
+    cdef floating u[TOGETHER]
+    cdef const floating* p0
+    cdef const floating* p1
+    cdef const floating* p2
+    cdef const floating* p3
+    cdef const floating* p4
+    cdef const floating* p5
+    cdef const floating* p6
+    cdef const floating* p7
+    cdef floating s, u0, u1, u2, u3, u4, u5, u6, u7
+    cdef Py_ssize_t c, i
+    cdef int held = 0, k
+    for c in range(count):
+        p[held] = a + c * stride
+        u[held] = v[c]
+        held += v[c] != 0
+        if held == TOGETHER or (held > 0 and c == count - 1):
+            for k in range(held, TOGETHER):
+                p[k] = p[0]
+                u[k] = 0
+            held = 0
+            p0, p1, p2, p3, p4, p5, p6, p7 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
+            u0, u1, u2, u3, u4, u5, u6, u7 = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
+            for i in range(length):
+                s = scaled(p0[i], u0, squared)
+                s = term(p1[i], u1, s, squared, False)
+                s = term(p2[i], u2, s, squared, False)
+                s = term(p3[i], u3, s, squared, False)
+                s = term(p4[i], u4, s, squared, False)
+                s = term(p5[i], u5, s, squared, False)
+                s = term(p6[i], u6, s, squared, False)
+                s = term(p7[i], u7, s, squared, False)
+                out[i] += s
+
+
+cdef void dots(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length, const floating* v,
+               double* out, bint squared, bint selected) noexcept nogil:
+    if squared:                         # of the way back alone, as is `selected`
+        dots_of(a, stride, count, length, v, out, True, True)
+    elif selected:
+        dots_of(a, stride, count, length, v, out, False, True)
+    else:
+        dots_of(a, stride, count, length, v, out, False, False)
+
+
+cdef void combine(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length, const floating* v,
+                  double* out, bint squared) noexcept nogil:
+    if squared:
+        combine_of(a, stride, count, length, v, out, True)
+    else:
+        combine_of(a, stride, count, length, v, out, False)
+
+
+cdef Py_ssize_t gather(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, target* out,
+                       Py_ssize_t classes, column_index unit) noexcept nogil:
+    """out[i] += row[i] . v for compressed rows, in each class; the first with an index that is out of bounds, or -1."""
+    cdef const column_index* indices = <const column_index*> x.indices
+    cdef const column_index* indptr = <const column_index*> x.indptr + start
+    cdef const floating* data = <const floating*> x.data
+    cdef Py_ssize_t i, j, k
+    for i in range(n):
+        if indptr[i] < 0 or indptr[i + 1] < indptr[i] or indptr[i + 1] > x.stored:
+            return start + i
+        for k in range(indptr[i], indptr[i + 1]):
+            if indices[k] < 0 or indices[k] >= x.columns:
+                return start + i
+            for j in range(classes):
+                out[i * classes + j] += data[k] * v[indices[k] * classes + j]
+    return -1
+
+
+cdef void scatter(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, double* out, Py_ssize_t classes,
+                  bint squared, column_index unit) noexcept nogil:
+    """out += sum of v[i] row[i], in each class, for compressed rows that `gather` has gone through."""
+    cdef const column_index* indices = <const column_index*> x.indices
+    cdef const column_index* indptr = <const column_index*> x.indptr + start
+    cdef const floating* data = <const floating*> x.data
+    cdef Py_ssize_t i, j, k
+    for i in range(n):
+        if classes == 1 and v[i] == 0:
+            continue
+        for k in range(indptr[i], indptr[i + 1]):
+            for j in range(classes):
+                out[indices[k] * classes + j] += scaled(data[k], v[i * classes + j], squared)
+
+
+# Passes over a block of rows ----------------------------------------------------------------------
+
+cdef void forward(LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const floating* v, double* out,
+                  Partial* partial) noexcept nogil:
+    """The rows times a vector, plus the intercept at its end."""
+    cdef const Matrix* x = &linear.x
+    cdef const floating* data = <const floating*> x.data
+    cdef Py_ssize_t i, bad = -1
+    for i in range(n):
+        out[i] = v[x.columns]
+    if x.indices != NULL:
+        bad = gather(x, start, n, v, out, 1, <int64_t> 0) if x.wide else gather(x, start, n, v, out, 1, <int32_t> 0)
+        if bad >= 0:
+            partial.bad = bad
+            partial.culprit = MATRIX
+    elif x.by_rows:
+        dots(data + start * x.stride, x.stride, n, x.columns, v, out, False, False)
+    else:
+        combine(data + start, x.stride, x.columns, n, v, out, False)
+
+
+cdef void backward(LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const floating* v, double* sums,
+                   bint squared) noexcept nogil:
+    """Add the rows, or their squares, weighted by a vector, and its sum for the intercept."""
+    cdef const Matrix* x = &linear.x
+    cdef const floating* data = <const floating*> x.data
+    sums[x.columns] += total(v, n)
+    if x.indices != NULL:
+        if x.wide:
+            scatter(x, start, n, v, sums, 1, squared, <int64_t> 0)
+        else:
+            scatter(x, start, n, v, sums, 1, squared, <int32_t> 0)
+    elif x.by_rows:
+        combine(data + start * x.stride, x.stride, n, x.columns, v, sums, squared)
+    else:
+        dots(data + start, x.stride, x.columns, n, v, sums, squared, True)
+
+
+cdef void linear_block(LinearJob* linear, Scratch* s, Py_ssize_t start, Py_ssize_t n, double* sums,
+                       Partial* partial, floating unit) noexcept nogil:
+    cdef Job* job = &linear.loss
+    cdef const floating* y = load(&job.operands[Y], &job.shape, start, n, <floating*> s.y, s)
+    cdef const double* weight = NULL
+    cdef double* predicted = s.grad_z
+    cdef double* along = s.hess_z
+    cdef floating* x = <floating*> s.x
+    cdef floating* grad = <floating*> s.grad
+    cdef floating* hess = <floating*> s.hess
+    cdef Py_ssize_t i, columns = linear.x.columns
+    if job.weighted:
+        weight = weigh(job, y, start, n, s, partial)
+        partial.weight += total(weight, n)
+    else:
+        partial.weight += n
+    if job.operation == 0:
+        check(job, Y, y, weight, start, n, partial)
+        return
+    forward(linear, start, n, <const floating*> linear.coef, predicted, partial)
+    for i in range(n):
+        x[i] = <floating> predicted[i]
+    check(job, X, x, weight, start, n, partial)
+    if partial.bad >= 0:
+        return
+    evaluate(job, y, x, NULL, s, n)
+    if job.operation & VALUE:
+        partial.loss += weighted_total(job, weight, <floating*> s.value, n, s)
+    if job.operation & GRAD:
+        finish(job, grad, weight, 1, n)
+        backward(linear, start, n, grad, sums, False)
+        sums += linear.room
+    if job.operation & HESS:
+        finish(job, hess, weight, 1, n)
+        if linear.direction != NULL:
+            forward(linear, start, n, <const floating*> linear.direction, along, partial)
+            for i in range(n):
+                hess[i] = <floating> (hess[i] * along[i]) if hess[i] != 0 else 0
+        backward(linear, start, n, hess, sums, linear.direction == NULL)
+
+
+# A loss of several classes ------------------------------------------------------------------------
+#
+# Coefficients, logits and sums have the classes side by side: they are the lanes. The last lanes of a row reach
+# into the next one, or into the slack of 64 bytes after the last; what they hold is dropped.
+
+cdef inline void outer_of(const floating* a, Py_ssize_t step, Py_ssize_t along, Py_ssize_t count, Py_ssize_t length,
+                          const floating* v, Py_ssize_t classes, bint squared, floating* sums) noexcept nogil:
+    """sums[c] = sum over i of a[c step + i along] v[i], for up to eight c and as many classes as there are lanes."""
+    cdef floating s0[MOST_LANES]
+    cdef floating s1[MOST_LANES]
+    cdef floating s2[MOST_LANES]
+    cdef floating s3[MOST_LANES]
+    cdef floating s4[MOST_LANES]
+    cdef floating s5[MOST_LANES]
+    cdef floating s6[MOST_LANES]
+    cdef floating s7[MOST_LANES]
+    cdef const floating* a1 = a + (step if count > 1 else 0)
+    cdef const floating* a2 = a1 + (step if count > 2 else 0)
+    cdef const floating* a3 = a2 + (step if count > 3 else 0)
+    cdef const floating* a4 = a3 + (step if count > 4 else 0)
+    cdef const floating* a5 = a4 + (step if count > 5 else 0)
+    cdef const floating* a6 = a5 + (step if count > 6 else 0)
+    cdef const floating* a7 = a6 + (step if count > 7 else 0)
+    cdef int lanes = 64 // sizeof(floating), j
+    cdef Py_ssize_t i, k = 0
+    for j in range(lanes):
+        s0[j] = s1[j] = s2[j] = s3[j] = s4[j] = s5[j] = s6[j] = s7[j] = 0
+    for i in range(length):
+        for j in range(lanes):
+            s0[j] = term(a[k], v[j], s0[j], squared, False)
+            s1[j] = term(a1[k], v[j], s1[j], squared, False)
+            s2[j] = term(a2[k], v[j], s2[j], squared, False)
+            s3[j] = term(a3[k], v[j], s3[j], squared, False)
+            s4[j] = term(a4[k], v[j], s4[j], squared, False)
+            s5[j] = term(a5[k], v[j], s5[j], squared, False)
+            s6[j] = term(a6[k], v[j], s6[j], squared, False)
+            s7[j] = term(a7[k], v[j], s7[j], squared, False)
+        k += along
+        v += classes
+    for j in range(lanes):
+        sums[j] = s0[j]
+        sums[lanes + j] = s1[j]
+        sums[2 * lanes + j] = s2[j]
+        sums[3 * lanes + j] = s3[j]
+        sums[4 * lanes + j] = s4[j]
+        sums[5 * lanes + j] = s5[j]
+        sums[6 * lanes + j] = s6[j]
+        sums[7 * lanes + j] = s7[j]
+
+cdef void outer(const floating* a, Py_ssize_t step, Py_ssize_t along, Py_ssize_t count, Py_ssize_t length,
+                const floating* v, Py_ssize_t classes, bint squared, floating* sums) noexcept nogil:
+    if squared:
+        outer_of(a, step, along, count, length, v, classes, True, sums)
+    else:
+        outer_of(a, step, along, count, length, v, classes, False, sums)
+
+
+cdef void class_logits(const LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const floating* v, floating* out,
+                       Partial* partial) noexcept nogil:
+    """The rows times a matrix of one column for each class, plus the intercepts in its last row."""
+    cdef const Matrix* x = &linear.x
+    cdef const floating* data = <const floating*> x.data
+    cdef Py_ssize_t classes = linear.rows.classes, first = 0, i, k, take, bad = -1
+    cdef Py_ssize_t down = x.stride if x.by_rows else 1, along = 1 if x.by_rows else x.stride
+    cdef int lanes = 64 // sizeof(floating)
+    cdef floating sums[TOGETHER * MOST_LANES]
+    for i in range(n):
+        memcpy(out + i * classes, v + x.columns * classes, classes * sizeof(floating))
+    if x.indices != NULL:
+        if x.wide:
+            bad = gather(x, start, n, v, out, classes, <int64_t> 0)
+        else:
+            bad = gather(x, start, n, v, out, classes, <int32_t> 0)
+        if bad >= 0:
+            partial.bad = bad
+            partial.culprit = MATRIX
+        return
+    while first < classes:
+        take = min(<Py_ssize_t> lanes, classes - first)
+        for i in range(n):
+            if i % TOGETHER == 0:
+                outer(data + (start + i) * down, down, along, n - i, x.columns, v + first, classes, False, sums)
+            for k in range(take):
+                out[i * classes + first + k] += sums[i % TOGETHER * lanes + k]
+        first += lanes
+
+
+cdef void class_sums(const LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const floating* v, double* sums,
+                     bint squared) noexcept nogil:
+    """Add the rows, or their squares, times what each class has for them, and its sums for the intercepts."""
+    cdef const Matrix* x = &linear.x
+    cdef const floating* data = <const floating*> x.data
+    cdef Py_ssize_t classes = linear.rows.classes, first = 0, i, k, take
+    cdef Py_ssize_t down = x.stride if x.by_rows else 1, along = 1 if x.by_rows else x.stride
+    cdef int lanes = 64 // sizeof(floating)
+    cdef floating part[TOGETHER * MOST_LANES]
+    for i in range(n):
+        for k in range(classes):
+            sums[x.columns * classes + k] += v[i * classes + k]
+    if x.indices != NULL:
+        if x.wide:
+            scatter(x, start, n, v, sums, classes, squared, <int64_t> 0)
+        else:
+            scatter(x, start, n, v, sums, classes, squared, <int32_t> 0)
+        return
+    while first < classes:
+        take = min(<Py_ssize_t> lanes, classes - first)
+        for i in range(x.columns):
+            if i % TOGETHER == 0:
+                outer(data + start * down + i * along, along, down, x.columns - i, n, v + first, classes, squared, part)
+            for k in range(take):
+                sums[i * classes + first + k] += part[i % TOGETHER * lanes + k]
+        first += lanes
+
+
+cdef void class_product(RowJob* rows, const Lanes* r, Py_ssize_t n, const floating* logits, floating* along,
+                        floating* p) noexcept nogil:
+    """In place of u = `along`, the Hessian of each row's loss times u: w (p u - p (p . u)), p its probabilities."""
+    cdef Py_ssize_t classes = rows.classes, i, k
+    cdef double kept = rows.base.parameters[0], even = 1, curve, dot
+    if rows.class_weight != NULL:
+        even = total(rows.class_weight, classes) / classes
+    for i in range(n):
+        curve = r.weight[i] * (r.label_weight[i] * kept + even * (1 - kept)) * rows.scale * rows.scale
+        if curve == 0:
+            memset(along, 0, classes * sizeof(floating))
+        else:
+            for k in range(classes):
+                p[k] = <floating> exp_for(p[k], logits[k] * rows.scale - r.lse[i], 0)
+            dot = 0
+            for k in range(classes):
+                dot += p[k] * along[k]
+            for k in range(classes):
+                along[k] = <floating> (curve * p[k] * (along[k] - dot))
+        logits += classes
+        along += classes
+
+
+cdef void class_sums_of_counted(const LinearJob* linear, const Lanes* r, Py_ssize_t start, Py_ssize_t n,
+                                const floating* v, double* sums, bint squared) noexcept nogil:
+    """The sums over runs of rows that count: others take no part even if they are not finite."""
+    cdef Py_ssize_t first = 0, stop
+    while first < n:
+        stop = first
+        while stop < n and r.weight[stop] != 0:
+            stop += 1
+        if stop > first:
+            class_sums(linear, start + first, stop - first, v + first * linear.rows.classes, sums, squared)
+        first = stop + 1
+
+
+cdef void class_block(LinearJob* linear, RowJob* rows, RowScratch* s, Py_ssize_t start, Py_ssize_t n, double* sums,
+                      char* planes, Partial* partial, floating unit) noexcept nogil:
+    cdef Job* job = &linear.loss
+    cdef int k, operation = job.operation
+    cdef bint product = linear.direction != NULL
+    cdef floating* logits = <floating*> planes
+    cdef floating* grad = <floating*> (planes + linear.plane)
+    cdef floating* hess = <floating*> (planes + 2 * linear.plane)
+    # The rowwise driver sees the block alone: its labels and weights, logits and derivatives.
+    for k in range(OPERANDS):
+        if job.operands[k].data != NULL:
+            rows.base.operands[k].data = job.operands[k].data + start * job.operands[k].strides[0]
+    rows.base.shape.size = rows.base.shape.lengths[0] = n
+    rows.shape.size = rows.shape.lengths[0] = n * rows.classes
+    rows.rows = n
+    rows.planes[PLANE_X].data = <char*> logits
+    rows.planes[PLANE_GRAD].data = <char*> grad if operation & GRAD else NULL
+    rows.planes[PLANE_HESS].data = <char*> hess if operation & HESS and not product else NULL
+    rows.base.operation = <int> VALUE if product else operation
+    if operation:
+        class_logits(linear, start, n, <const floating*> linear.coef, logits, partial)
+        if partial.bad >= 0:
+            return
+    group(rows, s, 0, n, partial, unit)
+    if partial.bad >= 0:
+        partial.bad += start
+        return
+    if operation & GRAD:
+        class_sums_of_counted(linear, &s.stage.lanes, start, n, grad, sums, False)
+        sums += linear.room
+    if product:
+        class_logits(linear, start, n, <const floating*> linear.direction, grad, partial)
+        class_product(rows, &s.stage.lanes, n, logits, grad, hess)
+        class_sums_of_counted(linear, &s.stage.lanes, start, n, grad, sums, False)
+    elif operation & HESS:
+        class_sums_of_counted(linear, &s.stage.lanes, start, n, hess, sums, True)
+
+
+cdef void class_chunk(LinearJob* linear, Py_ssize_t index, floating unit) noexcept nogil:
+    cdef RowScratch scratch
+    cdef RowJob rows = linear.rows[0]
+    cdef Partial partial
+    cdef Py_ssize_t start = index * linear.loss.chunk, stop = min(start + linear.loss.chunk, linear.loss.shape.size)
+    cdef double* sums = linear.sums + index * linear.vectors * linear.room
+    cdef char* planes = linear.planes + index * 3 * linear.plane
+    cdef unsigned mode = enter_ieee_mode()
+    scratch.stage.classes = rows.classes
+    scratch.stage.scale = rows.scale
+    scratch.stage.parameters = rows.base.parameters
+    scratch.stage.grad = scratch.grad
+    scratch.stage.hess = scratch.hess
+    memset(&partial, 0, sizeof(Partial))
+    memset(sums, 0, linear.vectors * linear.room * sizeof(double))
+    memset(planes, 0, 3 * linear.plane)
+    partial.bad = -1
+    while start < stop and partial.bad < 0:
+        class_block(linear, &rows, &scratch, start, min(linear.block, stop - start), sums, planes, &partial, unit)
+        start += linear.block
+    linear.loss.partials[index] = partial
+    leave_ieee_mode(mode)
+
+
+cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, floating unit) noexcept nogil:
+    cdef Scratch scratch
+    cdef Partial partial
+    cdef Job* job = &linear.loss
+    cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
+    cdef double* sums = linear.sums + index * linear.vectors * linear.room
+    cdef unsigned mode = enter_ieee_mode()
+    memset(&partial, 0, sizeof(Partial))
+    memset(sums, 0, linear.vectors * linear.room * sizeof(double))
+    partial.bad = -1
+    while start < stop and partial.bad < 0:
+        linear_block(linear, &scratch, start, min(linear.block, stop - start), sums, &partial, unit)
+        start += linear.block
+    job.partials[index] = partial
+    leave_ieee_mode(mode)
+
+
+cdef void linear_chunk_of_float(void* job, Py_ssize_t index) noexcept nogil:
+    cdef LinearJob* linear = <LinearJob*> job
+    if linear.rows == NULL:
+        linear_chunk(linear, index, <float> 1)
+    else:
+        class_chunk(linear, index, <float> 1)
+
+
+cdef void linear_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
+    cdef LinearJob* linear = <LinearJob*> job
+    if linear.rows == NULL:
+        linear_chunk(linear, index, <double> 1)
+    else:
+        class_chunk(linear, index, <double> 1)
+
+
+# The entry ----------------------------------------------------------------------------------------
+
+cdef void prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t itemsize):
+    """A job of the rowwise driver for the rows of one block at a time."""
+    cdef const double[::1] class_weight
+    cdef int k
+    cdef Operand* plane
+    memset(rows, 0, sizeof(RowJob))
+    rows.base = loss[0]
+    rows.base.scale = 1
+    rows.base.nan_policy = PROPAGATE
+    rows.classes = classes[0]
+    rows.scale = rows.base.parameters[3] = 1 / <double> classes[1]
+    rows.softcap = classes[2]
+    rows.smoothing = classes[3]
+    if classes[4] is not None:
+        class_weight = classes[4]       # held by the caller
+        rows.class_weight = &class_weight[0]
+    rows.base.ignoring = classes[5] is not None
+    if rows.base.ignoring:
+        rows.base.ignored = classes[5]
+        rows.base.weighted = True
+    rows.targets = rows.smoothing != 0
+    rows.traits = traits_of(loss.kernel)
+    rows.tiled = rows.classes < WIDE
+    rows.group = LANES if rows.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (rows.classes * itemsize)))
+    rows.shape.ndim = 1
+    for k in range(PLANES):
+        plane = &rows.planes[k]
+        plane.kind = FLOAT32 if itemsize == 4 else FLOAT64
+        plane.direct = True
+        plane.itemsize = <int> itemsize
+        plane.strides[0] = itemsize
+
+
+def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, int y_kind, int weight_kind,
+           Py_ssize_t columns, bint by_rows, classes, int num_threads):
+    """Sum the losses of the rows of X w + intercept, and what was asked for of their derivatives.
+
+    `arrays` are y, the weights, X or the data of its compressed rows, their indices and indptr, w, the direction
+    of a Hessian-vector product and the sums, None where absent. The last are of shape (vectors, columns + 1),
+    float64, and are written: the gradient, and either the diagonal of the Hessian or, without a gradient, its
+    product with the direction. `classes` is None, or (their number, temperature, softcap, smoothing, class weights,
+    ignored label): w, the direction and the sums then have an axis of classes more, their last, and the first two
+    64 bytes of slack. Returns (bad row or -1, culprit, sum of w l, sum of w).
+    """
+    cdef LinearJob job
+    cdef RowJob rows
+    cdef Job* loss = &job.loss
+    cdef Py_buffer views[LINEAR_ARRAYS]
+    cdef Operand* present[2]
+    cdef double* out
+    cdef Partial whole
+    cdef Py_ssize_t chunks, row, most, outputs, each, itemsize, i, j
+    cdef int k
+    cdef unsigned mode
+    cdef void* room = NULL
+    memset(&job, 0, sizeof(LinearJob))
+    memset(views, 0, sizeof(views))
+    prepare(loss, kernel, operation, parameters, domains)
+    try:
+        for k in range(LINEAR_ARRAYS):
+            if arrays[k] is not None:
+                PyObject_GetBuffer(arrays[k], &views[k], PyBUF_STRIDED if k == SUMS_OUT else PyBUF_STRIDED_RO)
+        describe(&loss.operands[Y], &views[0], y_kind)
+        present[0] = &loss.operands[Y]
+        loss.weighted = arrays[1] is not None
+        if loss.weighted:
+            describe(&loss.operands[WEIGHT], &views[1], weight_kind)
+            present[1] = &loss.operands[WEIGHT]
+        loss.shape.ndim = 1
+        loss.shape.size = loss.shape.lengths[0] = views[0].shape[0]
+        coalesce(&loss.shape, present, 1 + loss.weighted)
+
+        job.x.data = views[DATA].buf
+        job.x.columns = columns
+        job.x.by_rows = by_rows
+        job.x.indices = views[INDICES].buf
+        job.x.indptr = views[INDPTR].buf
+        job.x.wide = views[INDICES].itemsize == 8
+        job.x.stored = views[DATA].shape[0]
+        if job.x.indices == NULL:
+            job.x.stride = views[DATA].strides[0 if by_rows else 1] // views[DATA].itemsize
+        job.coef = views[COEF].buf
+        job.direction = views[DIRECTION].buf
+
+        itemsize = views[DATA].itemsize
+        row = max(1, columns if job.x.indices == NULL else job.x.stored // max(1, loss.shape.size)) * itemsize
+        most = BLOCK
+        outputs = 1
+        if classes is not None:
+            outputs = classes[0]
+            prepare_rows(&rows, loss, classes, itemsize)
+            job.rows = &rows
+            most = rows.group
+            row = max(row, outputs * itemsize)
+        job.block = min(most, max(<Py_ssize_t> TOGETHER, LINEAR_BLOCK // row // TOGETHER * TOGETHER))
+        job.plane = 0 if job.rows == NULL else (job.block * outputs * itemsize + 127) // 64 * 64
+        job.vectors = ((operation & GRAD) != 0) + ((operation & HESS) != 0)
+        job.room = (columns + 1) * outputs
+        # Whatever is asked for, the grid is the same, and with it the bits.
+        each = job.room * <Py_ssize_t> sizeof(double) + 3 * job.plane
+        chunks = max(<Py_ssize_t> FEWEST_CHUNKS, min(<Py_ssize_t> MOST_CHUNKS, LINEAR_SUMS // each))
+        loss.chunk = (loss.shape.size + chunks * job.block - 1) // (chunks * job.block) * job.block
+        chunks = (loss.shape.size + loss.chunk - 1) // loss.chunk
+        each = job.vectors * job.room * <Py_ssize_t> sizeof(double) + 3 * job.plane
+        room = PyMem_Malloc(chunks * (<Py_ssize_t> sizeof(Partial) + each))
+        if room == NULL:
+            raise MemoryError
+        loss.partials = <Partial*> room
+        job.sums = <double*> (loss.partials + chunks)
+        job.planes = <char*> (job.sums + chunks * job.vectors * job.room)
+        with nogil:
+            parallel_for(linear_chunk_of_float if views[DATA].itemsize == 4 else linear_chunk_of_double, &job, chunks,
+                         num_threads)
+            mode = enter_ieee_mode()
+            out = <double*> views[SUMS_OUT].buf
+            for i in range(chunks):
+                for j in range(job.vectors * job.room):
+                    out[j] = job.sums[j] + (out[j] if i > 0 else 0)
+                job.sums += job.vectors * job.room
+            leave_ieee_mode(mode)
+        fold_partials(&whole, loss.partials, chunks)
+    finally:
+        for k in range(LINEAR_ARRAYS):
+            PyBuffer_Release(&views[k])
+        PyMem_Free(room)
+    return whole.bad, whole.culprit, whole.loss, whole.weight

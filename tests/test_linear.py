@@ -1,0 +1,540 @@
+"""Linear objectives: values, derivatives and fits against NumPy, finite differences and scikit-learn."""
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+from fastloss import LinearObjective, _threads
+from tests.inputs import draw
+from tests.support import DEFAULTS, additive, assert_same_bits, fresh, generator
+
+linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+scipy_optimize = pytest.importorskip("scipy.optimize")
+import scipy.sparse  # noqa: E402
+from sklearn import datasets  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+
+ONE_PREDICTION = [loss for loss in additive(DEFAULTS) if type(loss)._align is fl.Loss._align and not loss.rowwise]
+OF_CLASSES = [
+    fl.CrossEntropy(),
+    fl.CrossEntropy(label_smoothing=0.2, temperature=2.0),
+    fl.CrossEntropy(class_weight=(1.0, 0.5, 2.0, 0.0, 1.5, 1.0, 3.0), label_smoothing=0.1, ignore_index=2),
+    fl.CrossEntropy(softcap=3.0, z_loss=0.1),
+]
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "rows of a larger array": lambda X: np.pad(X, ((2, 1), (3, 5)), constant_values=np.nan)[2:-1, 3:-5],
+    "columns of a larger array": lambda X: np.pad(X.T, ((2, 1), (3, 5)), constant_values=np.nan)[2:-1, 3:-5].T,
+    "backwards": lambda X: np.ascontiguousarray(X[::-1])[::-1],
+    "unaligned to the cache": lambda X: np.concatenate([[0], X.ravel()]).astype(X.dtype)[1:].reshape(X.shape),
+    "CSR": scipy.sparse.csr_array,
+    "CSR of wide indices": lambda X: wide(scipy.sparse.csr_array(X)),
+}
+
+
+def wide(X):
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    return X
+
+
+def problem(loss, n, columns, dtype, rng):
+    """Features, targets of the loss's domain, weights, and coefficients whose predictions are in its domain."""
+    y, _ = draw(loss, n, np.float64, rng)
+    X = rng.normal(size=(n, columns)).astype(dtype)
+    X[:, 1::3] *= rng.random((n, len(range(1, columns, 3)))) < 0.5
+    w = rng.normal(size=columns) / math.sqrt(columns)
+    low, high = loss.domains()[1].low, loss.domains()[1].high
+    if low > -math.inf:
+        X, w = np.abs(X) / 10, np.abs(w) / (columns if high < math.inf else 1)
+    b = 0.25 if low > -math.inf else -0.1
+    weight = rng.random(n) * (rng.random(n) < 0.9)
+    return X, y.astype(dtype), weight, np.append(w, b)
+
+
+def textbook(loss, X, y, weight, coef, direction):
+    """The means by their formulas, in float64, from the loss's own derivatives in the predictions."""
+    X = np.asarray(X, np.float64)
+    ones = np.column_stack([X, np.ones(len(X))])
+    x = ones @ coef
+    y = np.asarray(y, np.float64)
+    values = loss(y, x, sample_weight=weight, reduction="none")
+    grad, hess = loss.grad_and_hess(y, x, sample_weight=weight, reduction="sum")
+    return (
+        math.fsum(values) / math.fsum(weight),
+        *(part / weight.sum() for part in (ones.T @ grad, (ones**2).T @ hess, ones.T @ (hess * (ones @ direction)))),
+        [np.abs(ones).T @ np.abs(grad) / weight.sum(), (ones**2).T @ np.abs(hess) / weight.sum()],
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("loss", ONE_PREDICTION, ids=repr)
+def test_every_loss_against_its_formulas(loss, dtype):
+    rng = generator(loss, dtype)
+    X, y, weight, coef = problem(loss, 700, 11, dtype, rng)
+    direction = rng.normal(size=coef.size)
+    value, grad, hess, product, (scale, bend) = textbook(loss, X, y, weight, coef, direction)
+    objective = LinearObjective(loss, X, y, sample_weight=weight)
+    tolerance = 1e-13 if dtype == np.float64 else 1e-4  # a step of the loss may lie between two float32 predictions
+    if dtype == np.float32 and isinstance(loss, (fl.ZeroOne, fl.Slide)):
+        tolerance = 1e-2
+    assert objective(coef) == pytest.approx(value, rel=tolerance, abs=tolerance)
+    found_value, found = objective.value_and_grad(coef)
+    assert found_value == objective(coef)
+    assert_same_bits(found, objective.grad(coef))
+    assert np.all(np.abs(found - grad) <= 30 * tolerance * (scale + tolerance))
+    if isinstance(loss, fl.Slide):
+        return  # its steps depend on a neighbourhood
+    found, found_hess = objective.grad_and_hess(coef)
+    assert np.all(np.abs(found - grad) <= 30 * tolerance * (scale + tolerance))
+    assert np.all(np.abs(found_hess - hess) <= 100 * tolerance * (bend + 1))
+    assert np.all(np.abs(objective.hessp(coef, direction) - product) <= 1000 * tolerance * (bend.max() + 1))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (17, 1), (100, 7), (513, 8), (1300, 33), (70, 600), (9, 9000)])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shapes_and_layouts(shape, layout, dtype):
+    rng = generator(shape, dtype)
+    X, y, weight, coef = problem(fl.LogCosh(), *shape, dtype, rng)
+    direction = rng.normal(size=coef.size)
+    value, grad, hess, product, (scale, bend) = textbook(fl.LogCosh(), X, y, weight + 0.1, coef, direction)
+    objective = LinearObjective(fl.LogCosh(), LAYOUTS[layout](X), y, sample_weight=weight + 0.1)
+    tolerance = 1e-13 if dtype == np.float64 else 3e-5
+    assert objective(coef) == pytest.approx(value, rel=tolerance)
+    assert np.allclose(objective.grad(coef), grad, rtol=0, atol=tolerance * scale.max())
+    assert np.allclose(objective.grad_and_hess(coef)[1], hess, rtol=0, atol=10 * tolerance * bend.max())
+    assert np.allclose(objective.hessp(coef, direction), product, rtol=0, atol=100 * tolerance * (bend.max() + 1))
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_derivatives_by_finite_differences(intercept):
+    rng = generator("differences")
+    X, y, weight, coef = problem(fl.Poisson(), 300, 5, np.float64, rng)
+    coef = coef[: 5 + intercept]
+    objective = LinearObjective(
+        fl.Poisson(), X, y, sample_weight=weight, l1=0.3, l2=0.7, fit_intercept=intercept
+    )  # fmt: skip
+    step = 1e-5 * np.eye(coef.size)
+    numeric = [(objective(coef + h) - objective(coef - h)) / 2e-5 for h in step]
+    assert np.allclose(objective.grad(coef), numeric, rtol=1e-8, atol=1e-8)
+    rows = np.array([(objective.grad(coef + h) - objective.grad(coef - h)) / 2e-5 for h in step])
+    v = rng.normal(size=coef.size)
+    assert np.allclose(objective.hessp(coef, v), rows @ v, rtol=1e-7, atol=1e-7)
+    assert np.allclose(objective.grad_and_hess(coef)[1], np.diag(rows), rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("loss", OF_CLASSES, ids=repr)
+def test_losses_of_classes(loss, dtype, layout):
+    rng = generator(loss, dtype)
+    n, columns, classes = 203, 11, 7
+    X, y = rng.normal(size=(n, columns)).astype(dtype), rng.integers(0, classes, n)
+    weight, coef = rng.random(n) * (rng.random(n) < 0.8), rng.normal(size=(classes, columns + 1)) / 3
+    objective = LinearObjective(loss, LAYOUTS[layout](X), y, sample_weight=weight, l2=0.1, n_classes=classes)
+    ones = np.column_stack([X, np.ones(n)]).astype(np.float64)
+    w = coef * (np.arange(columns + 1) < columns)
+    value, grad = loss.value_and_grad(y, ones @ coef.T, sample_weight=weight)
+    hess = loss.grad_and_hess(y, ones @ coef.T, sample_weight=weight)[1]
+    tolerance = 1e-14 if dtype == np.float64 else 1e-5
+    found, found_grad = objective.value_and_grad(coef.ravel())
+    assert found == pytest.approx(value + 0.05 * np.sum(w**2), rel=10 * tolerance)
+    assert objective(coef.ravel()) == found
+    assert np.allclose(found_grad, (grad.T @ ones + 0.1 * w).ravel(), rtol=0, atol=tolerance)
+    flat = np.arange(columns + 1) < columns
+    found_hess = objective.grad_and_hess(coef.ravel())[1]
+    assert np.allclose(found_hess, (hess.T @ ones**2 + 0.1 * flat).ravel(), rtol=0, atol=10 * tolerance)
+    direction = rng.normal(size=coef.size)
+    if loss.softcap or loss.z_loss:
+        with pytest.raises(TypeError, match="must for hessp be CrossEntropy without softcap and z_loss"):
+            objective.hessp(coef.ravel(), direction)
+        return
+    step = 1e-6 if dtype == np.float64 else 1e-2
+    ends = [objective.grad(coef.ravel() + s * step * direction) for s in (-1, 1)]
+    product = (ends[1] - ends[0]) / (2 * step)
+    found = objective.hessp(coef.ravel(), direction)
+    assert np.allclose(found, product, rtol=0, atol=1e-8 if dtype == np.float64 else 1e-3)
+
+
+@pytest.mark.parametrize("classes", [2, 8, 33, 170, 400])
+def test_numbers_of_classes(classes):
+    rng = generator(classes)
+    X, y = rng.normal(size=(150, 9)), rng.integers(0, classes, 150)
+    coef = rng.normal(size=(classes, 9))
+    value, grad = fl.CrossEntropy().value_and_grad(y, X @ coef.T)
+    objective = LinearObjective(fl.CrossEntropy(), X, y, fit_intercept=False, n_classes=classes)
+    found, found_grad = objective.value_and_grad(coef.ravel())
+    assert found == pytest.approx(value, rel=1e-14)
+    assert np.allclose(found_grad, (grad.T @ X).ravel(), rtol=0, atol=1e-15)
+    for threads in (2, 5):
+        assert_same_bits(objective.grad(coef.ravel(), num_threads=threads), found_grad)
+
+
+def test_penalties():
+    X, y = np.array([[1.0, 2.0], [-1.0, 0.5]]), np.array([1.0, 0.0])
+    plain = LinearObjective(fl.SquaredError(), X, y)
+    objective = LinearObjective(fl.SquaredError(), X, y, l1=0.5, l2=3.0)
+    w = np.array([0.2, -0.4, 7.0])
+    assert objective(w) == pytest.approx(plain(w) + 0.5 * 0.6 + 1.5 * 0.2)
+    assert np.allclose(objective.grad(w), plain.grad(w) + np.array([1.1, -1.7, 0]))
+    # At zero, the least subgradient: it vanishes where the loss pulls less than l1.
+    at = np.array([0.0, 0.0, 0.5])
+    pull = plain.grad(at)
+    assert np.allclose(pull, [-1.0, -0.75, 0.0])
+    assert np.allclose(LinearObjective(fl.SquaredError(), X, y, l1=0.8).grad(at), [-0.2, 0, 0])
+
+
+def test_weights_select():
+    """A row of weight 0 takes no part, whatever it holds."""
+    X, y, weight = np.ones((20, 3)), np.zeros(20), np.ones(20)
+    X[4], y[9], weight[[4, 9]] = np.inf, np.nan, 0
+    w = np.array([1.0, 2.0, 3.0, 4.0])
+    for layout in ("C", "Fortran", "CSR"):
+        objective = LinearObjective(fl.SquaredError(), LAYOUTS[layout](X), y, sample_weight=weight)
+        assert objective(w) == 100
+        assert np.array_equal(objective.grad(w), [20, 20, 20, 20])
+        assert np.array_equal(objective.grad_and_hess(w)[1], [2, 2, 2, 2])
+        assert np.array_equal(objective.hessp(w, np.ones(4)), [8, 8, 8, 8])
+        objective = LinearObjective(fl.CrossEntropy(), LAYOUTS[layout](X), np.arange(20) % 2, sample_weight=weight)
+        assert np.allclose(objective.grad(np.zeros(8)), 0)
+        assert np.isfinite(objective.hessp(np.zeros(8), np.ones(8))).all()
+    kept = np.delete(np.arange(20), [4, 9])
+    assert LinearObjective(fl.SquaredError(), X[kept], y[kept])(w) == 100
+
+
+def test_weights_are_repetitions():
+    rng = generator("repetitions")
+    X, y, _, coef = problem(fl.BinaryCrossEntropy(), 50, 4, np.float64, rng)
+    times = rng.integers(0, 4, 50)
+    weighted = LinearObjective(fl.BinaryCrossEntropy(), X, y, sample_weight=times)
+    repeated = LinearObjective(fl.BinaryCrossEntropy(), np.repeat(X, times, axis=0), np.repeat(y, times))
+    assert weighted(coef) == pytest.approx(repeated(coef), rel=1e-14)
+    assert np.allclose(weighted.grad(coef), repeated.grad(coef), rtol=1e-13)
+
+
+# Threads and memory -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["C", "Fortran", "CSR"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5000, 20), (40_000, 3), (600, 400)])
+def test_same_bits_for_every_number_of_threads(layout, dtype, shape):
+    rng = generator(layout, dtype, shape)
+    X, y, weight, coef = problem(fl.BinaryCrossEntropy(), *shape, dtype, rng)
+    objective = LinearObjective(fl.BinaryCrossEntropy(), LAYOUTS[layout](X), y, sample_weight=weight, l2=0.1)
+    value, grad = objective.value_and_grad(coef, num_threads=1)
+    product = objective.hessp(coef, coef, num_threads=1)
+    for threads in (2, 3, 7, 64):
+        again, again_grad = objective.value_and_grad(coef, num_threads=threads)
+        assert again == value
+        assert_same_bits(again_grad, grad)
+        assert_same_bits(objective.hessp(coef, coef, num_threads=threads), product)
+
+
+def test_same_bits_whatever_is_asked_for():
+    rng = generator("wide")
+    X, y, _, coef = problem(fl.Huber(), 3000, 1500, np.float32, rng)
+    objective = LinearObjective(fl.Huber(), X, y)
+    value, grad = objective.value_and_grad(coef)
+    assert value == objective(coef)
+    assert_same_bits(grad, objective.grad(coef))
+    assert_same_bits(grad, objective.grad_and_hess(coef)[0])
+
+
+def test_same_bits_for_every_alignment():
+    rng = generator("alignment")
+    X, y, _, coef = problem(fl.Huber(), 900, 19, np.float64, rng)
+    value, grad = LinearObjective(fl.Huber(), X, y).value_and_grad(coef)
+    buffer = np.empty(X.size + 8)
+    for shift in range(8):
+        moved = buffer[shift : shift + X.size].reshape(X.shape)
+        moved[...] = X
+        again, again_grad = LinearObjective(fl.Huber(), moved, y).value_and_grad(coef)
+        assert again == value
+        assert_same_bits(again_grad, grad)
+
+
+@pytest.mark.parametrize("n", [10_000, 300_000])
+def test_memory_does_not_grow_with_rows(n):
+    X, y = np.ones((n, 30)), np.zeros(n)
+    objective = LinearObjective(fl.BinaryCrossEntropy(), X, y)
+    w = np.full(31, 0.01)
+    tracemalloc.start()
+    try:
+        objective.value_and_grad(w)
+        objective.grad_and_hess(w)
+        assert tracemalloc.get_traced_memory()[1] < 4e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_in_a_forked_child():
+    code = """
+import os, numpy as np, fastloss as fl
+objective = fl.LinearObjective(fl.Huber(), np.ones((100_000, 10)), np.zeros(100_000))
+w = np.full(11, 0.1)
+value = objective(w, num_threads=2)
+pid = os.fork()
+if pid == 0:
+    os._exit(int(objective(w, num_threads=2) != value))
+print(os.waitpid(pid, 0)[1])
+"""
+    assert fresh(code).strip() == "0"
+
+
+def test_a_stalled_call_is_noticed(monkeypatch):
+    seen = []
+    monkeypatch.setattr(_threads, "observe", lambda work, seconds: seen.append(work))
+    objective = LinearObjective(fl.Huber(), np.ones((2000, 10)), np.zeros(2000))
+    objective(np.zeros(11), num_threads=2)
+    assert seen == [22_000]
+
+
+# Fits ---------------------------------------------------------------------------------------------
+
+
+def diabetes():
+    X, y = datasets.load_diabetes(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def cancer():
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def ridge():
+    X, y = diabetes()
+    model = linear_model.Ridge(alpha=0.1 * len(y)).fit(X, y)
+    return model, LinearObjective(fl.SquaredError(half=True), X, y, l2=0.1), 1e-6
+
+
+def logistic():
+    X, y = cancer()
+    model = linear_model.LogisticRegression(C=1.0, tol=1e-10, max_iter=1000).fit(X, y)
+    return model, LinearObjective(fl.BinaryCrossEntropy(), X, y, l2=1 / len(y)), 1e-5
+
+
+def weighted_logistic():
+    X, y = cancer()
+    weight = np.where(y == 1, 0.5, 2.0)
+    model = linear_model.LogisticRegression(C=1.0, tol=1e-10, max_iter=1000).fit(X, y, sample_weight=weight)
+    return model, LinearObjective(fl.BinaryCrossEntropy(), X, y, sample_weight=weight, l2=1 / weight.sum()), 1e-5
+
+
+def huber():
+    X, y = diabetes()
+    model = linear_model.HuberRegressor(alpha=0.5, tol=1e-10, max_iter=1000).fit(X, y)
+    delta, l2 = 1.35 * model.scale_, 0.5 * model.scale_ / len(y)  # it scales the residuals by its own estimate
+    return model, LinearObjective(fl.Huber(delta=delta), X, y, l2=l2), 1e-4
+
+
+def poisson():
+    X, y = diabetes()
+    model = linear_model.PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
+    return model, LinearObjective(fl.Poisson(), X, y, l2=0.1), 1e-5
+
+
+def gamma():
+    X, y = diabetes()
+    model = linear_model.GammaRegressor(alpha=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
+    return model, LinearObjective(fl.Gamma(), X, y, l2=0.1), 1e-5
+
+
+def tweedie():
+    X, y = diabetes()
+    model = linear_model.TweedieRegressor(power=1.5, alpha=0.1, link="log", tol=1e-10, max_iter=10_000).fit(X, y)
+    return model, LinearObjective(fl.Tweedie(power=1.5), X, y, l2=0.1), 1e-5
+
+
+def quantile():
+    X, y = diabetes()
+    model = linear_model.QuantileRegressor(quantile=0.8, alpha=0.0).fit(X, y)
+    return model, LinearObjective(fl.Quantile(quantile=0.8), X, y), 1e-5
+
+
+def median():
+    X, y = diabetes()
+    model = linear_model.QuantileRegressor(quantile=0.5, alpha=0.0).fit(X, y)
+    return model, LinearObjective(fl.AbsoluteError(), X, y), 1e-5
+
+
+def lasso():
+    X, y = diabetes()
+    model = linear_model.Lasso(alpha=2.0, tol=1e-12, max_iter=100_000).fit(X, y)
+    return model, LinearObjective(fl.SquaredError(half=True), X, y, l1=2.0), 1e-6
+
+
+def elastic_net():
+    X, y = diabetes()
+    model = linear_model.ElasticNet(alpha=1.0, l1_ratio=0.5, tol=1e-12, max_iter=100_000).fit(X, y)
+    return model, LinearObjective(fl.SquaredError(half=True), X, y, l1=0.5, l2=0.5), 1e-6
+
+
+MODELS = [ridge, logistic, weighted_logistic, huber, poisson, gamma, tweedie, quantile, median, lasso, elastic_net]
+
+
+@pytest.mark.parametrize("layout", ["C", "Fortran", "CSR"])
+@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+def test_fit_is_the_model_of_scikit_learn(make, layout):
+    model, objective, tolerance = make()
+    X = LAYOUTS[layout](objective._x.parts[0])
+    objective = LinearObjective(
+        objective.loss, X, objective._y, sample_weight=objective._weight, l1=objective.l1, l2=objective.l2
+    )
+    fit = objective.fit(tol=1e-8)
+    coef, intercept = np.ravel(model.coef_), np.ravel(model.intercept_)[0]
+    assert fit.converged
+    assert np.allclose(fit.coef, coef, rtol=0, atol=tolerance * np.abs(coef).max())
+    assert fit.intercept == pytest.approx(intercept, rel=tolerance, abs=tolerance)
+    assert fit.value == objective(np.append(fit.coef, fit.intercept))
+    assert fit.value <= objective(np.append(coef, intercept)) + 1e-8 * abs(fit.value)
+    if objective.l1:
+        assert np.array_equal(fit.coef == 0, coef == 0)
+    else:
+        newton = objective.fit(solver="trust-ncg", tol=1e-8)
+        assert np.allclose(newton.coef, coef, rtol=0, atol=tolerance * np.abs(coef).max())
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "trust-ncg"])
+@pytest.mark.parametrize("load", [datasets.load_iris, datasets.load_wine, datasets.load_digits])
+def test_multinomial_fit_is_the_model_of_scikit_learn(load, solver):
+    X, y = load(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = linear_model.LogisticRegression(C=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
+    fit = LinearObjective(fl.CrossEntropy(), X, y, l2=10 / len(y)).fit(solver=solver, tol=1e-9)
+    assert fit.converged
+    assert np.allclose(fit.coef, model.coef_, rtol=0, atol=1e-5)
+    # The intercepts of all classes may move together.
+    moved = [b - b.mean() for b in (fit.intercept, model.intercept_)]
+    assert np.allclose(moved[0], moved[1], rtol=0, atol=1e-5)
+    assert np.array_equal(fit.predict(X).argmax(axis=1), model.predict(X))
+
+
+def test_sparse_multinomial_fit():
+    X, y = datasets.load_digits(return_X_y=True)
+    fit = LinearObjective(fl.CrossEntropy(), StandardScaler().fit_transform(X), y, l1=0.02).fit(tol=1e-6)
+    assert fit.converged
+    assert 0.3 < np.mean(fit.coef == 0) < 0.99
+    assert np.mean(fit.predict(StandardScaler().fit_transform(X)).argmax(axis=1) == y) > 0.9
+
+
+def test_fit_predicts():
+    X, y = cancer()
+    model = linear_model.LogisticRegression(C=1.0, tol=1e-10, max_iter=1000).fit(X, y)
+    fit = LinearObjective(fl.BinaryCrossEntropy(), X, y, l2=1 / len(y)).fit(tol=1e-8)
+    assert np.allclose(fit.predict(X), model.decision_function(X), rtol=0, atol=1e-4)
+    assert np.allclose(fit.predict(scipy.sparse.csr_array(X)), fit.predict(X))
+    without = LinearObjective(fl.SquaredError(), X, y, fit_intercept=False).fit()
+    assert without.intercept == 0
+    assert np.allclose(without.predict(X), X @ np.linalg.lstsq(X, y)[0], rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match=r"LinearFit: X has shape \(2, 3\), must be \(n, 30\)"):
+        fit.predict(np.ones((2, 3)))
+
+
+def test_scipy_takes_it_as_it_is():
+    X, y = cancer()
+    objective = LinearObjective(fl.BinaryCrossEntropy(), X, y, l2=0.01)
+    start = np.zeros(31)
+    results = [
+        scipy_optimize.minimize(objective.value_and_grad, start, jac=True, method="L-BFGS-B"),
+        scipy_optimize.minimize(objective.value_and_grad, start, jac=True, hessp=objective.hessp, method="trust-ncg"),
+        scipy_optimize.minimize(objective, start, jac=objective.grad, hessp=objective.hessp, method="Newton-CG"),
+    ]
+    assert all(result.success for result in results)
+    assert np.allclose(results[0].x, results[1].x, atol=1e-3)
+    assert np.allclose(results[2].x, results[1].x, atol=1e-3)
+
+
+def test_fit_says_when_it_stopped_early():
+    X, y = cancer()
+    for l1 in (0.0, 0.01):
+        fit = LinearObjective(fl.BinaryCrossEntropy(), X, y, l1=l1).fit(max_iter=2)
+        assert not fit.converged
+        assert fit.iterations == 2
+        assert fit.message
+    start = np.ones(31)
+    none = LinearObjective(fl.BinaryCrossEntropy(), X, y, l1=0.1).fit(start, max_iter=0)
+    assert np.array_equal(none.coef, start[:30])
+
+
+# Bad input ----------------------------------------------------------------------------------------
+
+X, Y = np.ones((5, 2)), np.array([0, 1, 0, 1, 1])
+
+
+def made(loss=fl.Huber(), X=X, y=Y, **options):  # noqa: B008
+    return LinearObjective(loss, X, y, **options)
+
+
+def inconsistent(indices=(0, 1), indptr=(0, 1, 2)):
+    X = scipy.sparse.csr_array(np.eye(2))
+    X.indices, X.indptr = np.array(indices, np.int32), np.array(indptr, np.int32)
+    return X
+
+
+@pytest.mark.parametrize(
+    "error, message, make",
+    [
+        (TypeError, "loss is 'huber', must be a loss object", lambda: made("huber")),
+        (TypeError, "must be a mean over targets of one prediction", lambda: made(fl.GaussianNLL())),
+        (TypeError, "must be a mean over targets", lambda: made(fl.RootMeanSquaredError())),
+        (IndexError, r"y\[1\] is 1, must be a class from 0 to 0", lambda: made(fl.CrossEntropy(), n_classes=1)),
+        (IndexError, r"y\[1\] is -1, must be a class from 0 to 1", lambda: made(fl.CrossEntropy(), y=[0, -1, 1, 1, 1])),
+        (ValueError, "n_classes is 0, must be a positive", lambda: made(fl.CrossEntropy(), n_classes=0)),
+        (ValueError, "n_classes is 3, must be 2", lambda: made(fl.CrossEntropy(class_weight=(1, 2)), n_classes=3)),
+        (TypeError, "n_classes is 2, must be None for Huber", lambda: made(n_classes=2)),
+        (ValueError, r"must be \(6,\): 2 .* each of 2 classes", lambda: made(fl.CrossEntropy()).grad([1, 2, 3])),
+        (ValueError, r"X has shape \(5,\), must be \(n, n_features\)", lambda: made(X=X[:, 0])),
+        (ValueError, r"X has shape \(0, 2\)", lambda: made(X=X[:0], y=Y[:0])),
+        (TypeError, "X has dtype int64, must be float32", lambda: made(X=X.astype(int))),
+        (TypeError, "X has dtype >f8", lambda: made(X=X.astype(">f8"))),
+        (ValueError, r"X has strides .*ascontiguousarray", lambda: made(X=np.ones((10, 4))[::2, ::2])),
+        (TypeError, "csc format", lambda: made(X=scipy.sparse.csc_array(X))),
+        (ValueError, r"y has shape \(4,\), must be \(5,\)", lambda: made(y=Y[:4])),
+        (ValueError, r"sample_weight has shape \(5, 1\)", lambda: made(sample_weight=X[:, :1])),
+        (ValueError, "l1 is -1, must be at least 0", lambda: made(l1=-1)),
+        (ValueError, "l2 is nan, must be finite", lambda: made(l2=math.nan)),
+        (TypeError, "fit_intercept is 1, must be True", lambda: made(fit_intercept=1)),
+        (
+            ValueError,
+            r"BinaryCrossEntropy: y\[2\] is 2, must be in \[0, 1\]",
+            lambda: made(fl.BinaryCrossEntropy(), y=[0, 1, 2, 3, 0]),
+        ),
+        (ValueError, r"Gamma: y\[1\] is -1.5, must be greater than 0", lambda: made(fl.Gamma(), y=[1, -1.5, 2, 3, 0])),
+        (ValueError, r"sample_weight\[3\] is -1", lambda: made(sample_weight=[1, 1, 1, -1, 1])),
+        (ValueError, "weights sum to 0", lambda: made(sample_weight=np.zeros(5))),
+        (
+            ValueError,
+            r"coef has shape \(2,\), must be \(3,\): 2 coefficients and the intercept",
+            lambda: made().grad([1, 2]),
+        ),
+        (
+            ValueError,
+            r"direction has shape \(4,\), must be \(2,\): 2 coeff",
+            lambda: made(fit_intercept=False).hessp([1, 2], [1, 2, 3, 4]),
+        ),
+        (ValueError, "num_threads is 0", lambda: made()([0, 0, 0], num_threads=0)),
+        (ValueError, "the prediction of row 0 is -1, must be", lambda: made(fl.Poisson(log_input=False))([0, 0, -1])),
+        (ValueError, "index out of bounds in row 1", lambda: made(X=inconsistent(indices=(0, 7)), y=[0, 0])([0, 0, 0])),
+        (
+            ValueError,
+            "index out of bounds in row 1",
+            lambda: made(X=inconsistent(indptr=(0, 1, 9)), y=[0, 0])([0, 0, 0]),
+        ),
+        (ValueError, "solver is 'newton', must be one of 'lbfgs'", lambda: made().fit(solver="newton")),
+        (ValueError, "solver is 'lbfgs', must be 'proximal' with l1=1", lambda: made(l1=1).fit(solver="lbfgs")),
+    ],
+)
+def test_bad_input(error, message, make):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_repr():
+    objective = made(l2=0.5)
+    assert repr(objective) == "LinearObjective(Huber(delta=1.0), X of shape (5, 2), l1=0, l2=0.5, fit_intercept=True)"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from time import perf_counter
 from timeit import Timer
 from typing import Any
 
@@ -67,14 +68,20 @@ SMALL = (1, 3, 10, 30, 100, 300, 1000)
 Row = tuple[str, float, float, str]  # the target, the ratio asked for and measured, and how
 
 
-def take_turns(calls: dict[str, Call], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call in each round. Before its turn a call runs once untimed, to wake its threads."""
+def take_turns(calls: dict[str, Call], rounds: int, settle: float = 0.0) -> dict[str, list[float]]:
+    """Seconds of each call in each round.
+
+    Before its turn a call runs untimed, to wake its threads, for `settle` seconds or at least once.
+    """
     timers = {who: Timer(call) for who, call in calls.items()}
     numbers = {who: max(1, round(ROUND / min(timer.repeat(3, 1)))) for who, timer in timers.items()}
     times: dict[str, list[float]] = {who: [] for who in calls}
     for _ in range(rounds):
         for who, timer in timers.items():
+            ready = perf_counter() + settle
             timer.timeit(1)
+            while perf_counter() < ready:
+                timer.timeit(1)
             times[who].append(timer.timeit(numbers[who]) / numbers[who])
     return times
 

@@ -1,14 +1,16 @@
 # Linear objectives: the sum of the losses of X w + b, and its derivatives in w and b, in one pass over X.
 #
 # a. A block of rows is multiplied by the coefficients, put through the loss and multiplied back while it is in
-#    second-level cache: X comes from memory once, and nothing as long as its columns is stored.
+#    cache, and the next ones are fetched: X comes from memory once, and nothing as long as its columns is stored.
 # b. Two loops serve both memory orders and both directions: `dots`, where the vectors lie along the sum, and
 #    `combine`, where they lie across it.
 # c. The grid of chunks depends on X alone. Each chunk has its own sums, which are folded in index order: no
 #    trace of the number of threads.
 
 cdef enum:
-    LINEAR_BLOCK = 1 << 17              # bytes of X that stay in second-level cache
+    LINEAR_BLOCK = 1 << 14              # bytes of X that stay in first-level cache, beside the next ones
+    LINEAR_ROWS = 32                    # at least, for the loss's sake, unless they leave the second-level cache:
+    LINEAR_CACHE = 1 << 18
     LINEAR_AHEAD = 1 << 13              # bytes: so far ahead rows are fetched, while the losses are computed too
     LINEAR_SUMS = 1 << 21               # bytes of one derivative's sums in all chunks
     FEWEST_CHUNKS = 4
@@ -47,6 +49,7 @@ cdef struct LinearJob:
     Job loss                            # kernel, targets, weights, domains, the grid over the rows
     Matrix x
     Py_ssize_t block                    # rows at a time
+    Py_ssize_t ahead                    # bytes from rows that go back to those of the next block to fetch, or 0
     const void* coef                    # in the type of X, the intercept last
     const void* direction               # NULL: no Hessian-vector product
     int vectors                         # of sums: of the gradient, of the Hessian
@@ -131,8 +134,11 @@ cdef inline floating scaled(floating a, floating v, bint squared) noexcept nogil
 
 
 cdef inline void combine_of(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length,
-                            const floating* v, double* out, bint squared) noexcept nogil:
-    """out += sum of v[c] a[c]; a v[c] of 0 takes no part. Eight vectors share a load and a store of out."""
+                            const floating* v, double* out, Py_ssize_t ahead, bint squared) noexcept nogil:
+    """out += sum of v[c] a[c]; a v[c] of 0 takes no part. Eight vectors share a load and a store of out.
+
+    Meanwhile half as many are fetched from `ahead` bytes on: the memory does not rest.
+    """
     cdef const floating* p[TOGETHER]
     cdef floating u[TOGETHER]
     cdef const floating* p0
@@ -155,6 +161,9 @@ cdef inline void combine_of(const floating* a, Py_ssize_t stride, Py_ssize_t cou
                 p[k] = p[0]
                 u[k] = 0
             held = 0
+            if ahead:
+                prefetch(<const char*> (a + (c // TOGETHER * TOGETHER // 2) * stride) + ahead,
+                         TOGETHER // 2 * length * sizeof(floating))
             p0, p1, p2, p3, p4, p5, p6, p7 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
             u0, u1, u2, u3, u4, u5, u6, u7 = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
             for i in range(length):
@@ -180,11 +189,11 @@ cdef void dots(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_
 
 
 cdef void combine(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length, const floating* v,
-                  double* out, bint squared) noexcept nogil:
+                  double* out, Py_ssize_t ahead, bint squared) noexcept nogil:
     if squared:
-        combine_of(a, stride, count, length, v, out, True)
+        combine_of(a, stride, count, length, v, out, ahead, True)
     else:
-        combine_of(a, stride, count, length, v, out, False)
+        combine_of(a, stride, count, length, v, out, ahead, False)
 
 
 cdef Py_ssize_t gather(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, target* out,
@@ -238,7 +247,7 @@ cdef void forward(LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const float
     elif x.by_rows:
         dots(data + start * x.stride, x.stride, n, x.columns, v, out, False, False)
     else:
-        combine(data + start, x.stride, x.columns, n, v, out, False)
+        combine(data + start, x.stride, x.columns, n, v, out, 0, False)
 
 
 cdef void backward(LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const floating* v, double* sums,
@@ -253,7 +262,7 @@ cdef void backward(LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const floa
         else:
             scatter(x, start, n, v, sums, 1, squared, <int32_t> 0)
     elif x.by_rows:
-        combine(data + start * x.stride, x.stride, n, x.columns, v, sums, squared)
+        combine(data + start * x.stride, x.stride, n, x.columns, v, sums, linear.ahead, squared)
     else:
         dots(data + start, x.stride, x.columns, n, v, sums, squared, True)
 
@@ -598,7 +607,7 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
     cdef Operand* present[2]
     cdef double* out
     cdef Partial whole
-    cdef Py_ssize_t chunks, row, most, outputs, each, itemsize, i, j
+    cdef Py_ssize_t chunks, row, most, fewest, outputs, each, itemsize, i, j
     cdef int k
     cdef unsigned mode
     cdef void* room = NULL
@@ -634,14 +643,18 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
         itemsize = views[DATA].itemsize
         row = max(1, columns if job.x.indices == NULL else job.x.stored // max(1, loss.shape.size)) * itemsize
         most = BLOCK
+        fewest = LINEAR_ROWS if by_rows else BLOCK
         outputs = 1
         if classes is not None:
             outputs = classes[0]
             prepare_rows(&rows, loss, classes, itemsize)
             job.rows = &rows
-            most = rows.group
+            most = fewest = rows.group
             row = max(row, outputs * itemsize)
-        job.block = min(most, max(<Py_ssize_t> TOGETHER, LINEAR_BLOCK // row // TOGETHER * TOGETHER))
+        job.block = min(max(LINEAR_BLOCK // row, fewest), LINEAR_CACHE // row) // TOGETHER * TOGETHER
+        job.block = min(most, max(job.block, <Py_ssize_t> TOGETHER))
+        if job.x.indices == NULL and job.x.stride == columns and job.block * row <= 2 * LINEAR_BLOCK:
+            job.ahead = job.block * row + LINEAR_AHEAD
         job.plane = 0 if job.rows == NULL else (job.block * outputs * itemsize + 127) // 64 * 64
         job.vectors = ((operation & GRAD) != 0) + ((operation & HESS) != 0)
         job.room = (columns + 1) * outputs

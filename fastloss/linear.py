@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -421,15 +420,11 @@ class LinearObjective:
             classes = (
                 self.n_classes, plan.temperature, plan.softcap, plan.smoothing, plan.class_weight, plan.ignore_index,
             )  # fmt: skip
-        work = x.stored * (self.n_classes or 1) + x.rows
-        threads = _threads.choose(num_threads, work)
-        began = time.perf_counter() if threads > 1 else 0.0
+        threads = _threads.choose(num_threads, x.stored * (self.n_classes or 1) + x.rows)
         bad, culprit, total, weight = kernels.linear(
             *formula, (self._y, self._weight, *x.parts, self._laid_out(w), self._laid_out(v), sums),
             self._y_kind, self._weight_kind, x.columns, x.by_rows, classes, threads,
         )  # fmt: skip
-        if threads > 1:
-            _threads.observe(work, time.perf_counter() - began)
         if bad >= 0:
             self._complain(bad, culprit, w)
         if not operation:

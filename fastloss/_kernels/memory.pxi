@@ -7,6 +7,7 @@ cdef extern from "<assert.h>" nogil:
 
 cdef extern from "memory.h" nogil:
     enum: BLOCK "FL_BLOCK"
+    enum: LANES "FL_LANES"
     ctypedef struct Scratch "fl_scratch":
         double* y
         double* x
@@ -21,6 +22,8 @@ cdef extern from "memory.h" nogil:
         double* total
     void stream "fl_stream"(char* to, const char* source, Py_ssize_t size)
     void prefetch "fl_prefetch"(const char* source, Py_ssize_t size)
+    void to_tile "fl_to_tile"(const char* source, Py_ssize_t stride, Py_ssize_t classes, char* tile, int itemsize)
+    void from_tile "fl_from_tile"(const char* tile, Py_ssize_t classes, char* to, int itemsize)
     void stream_fence "fl_stream_fence"()
     void swap_bytes "fl_swap_bytes"(char* v, Py_ssize_t n, int itemsize)
     unsigned enter_ieee_mode "fl_enter_ieee_mode"()

@@ -12,9 +12,9 @@
 #    no trace of the number of threads.
 
 cdef enum:
-    LANES = 64
-    LANE_ROOM = 72
+    LANE_ROOM = LANES + 8
     TILE_CLASSES = 64                   # classes of a tile that are in first-level cache at a time
+    TILE_ROOM = TILE_CLASSES * LANES + 72
     WIDE = 160                          # rows of so many classes that lie together are read on their own
     GROUP_BYTES = 1 << 18               # of logits that are read again for the map while they are cached
     ROW_BLOCK = 1024                    # classes of a row that are in first-level cache at a time
@@ -69,17 +69,7 @@ cdef struct Lanes:
 
 # What the loops of a kernel work on. Arrays of double hold `floating` where a pointer is cast to it.
 cdef struct Stage:
-    int what
-    bint want_hess
-    Py_ssize_t groups                   # of LANES elements
-    Py_ssize_t rows
-    Py_ssize_t classes
-    double scale                        # of the logits
-    const double* parameters
-    const void* x
-    const void* t
-    void* grad
-    void* hess
+    Lanes lanes
     double reference[LANE_ROOM]
     double a[LANE_ROOM]
     double b[LANE_ROOM]
@@ -91,7 +81,16 @@ cdef struct Stage:
     double s1[LANE_ROOM]
     double s2[LANE_ROOM]
     double s3[LANE_ROOM]
-    Lanes lanes
+    int what
+    bint want_hess
+    Py_ssize_t groups                   # of LANES elements
+    Py_ssize_t classes
+    double scale                        # of the logits
+    const double* parameters
+    const void* x
+    const void* t
+    void* grad
+    void* hess
 
 cdef struct RowJob:
     Job base                            # its operands are labels, weights and mask of the rows
@@ -114,13 +113,13 @@ cdef struct RowJob:
     Py_ssize_t group                    # rows
 
 cdef struct RowScratch:
+    double x[TILE_ROOM]
+    double t[TILE_ROOM]
+    double grad[TILE_ROOM]
+    double hess[TILE_ROOM]
+    double packed[TILE_ROOM]
+    Scratch block                       # aligns them all
     Stage stage
-    double x[TILE_CLASSES * LANES]
-    double t[TILE_CLASSES * LANES]
-    double grad[TILE_CLASSES * LANES]
-    double hess[TILE_CLASSES * LANES]
-    double packed[TILE_CLASSES * LANES]
-    Scratch block
 
 
 # The constant-formula loops -----------------------------------------------------------------------
@@ -168,10 +167,10 @@ cdef inline void sum_loop(Accumulate accumulate, bint has_t, Stage* stage, float
     memcpy(stage.s3, s3, sizeof(s3))
 
 
-cdef inline void finish_loop(Finish finish, Lanes* r, Py_ssize_t rows, double classes, double a, double b, double c,
-                             double d, floating unit) noexcept nogil:
+cdef inline void finish_loop(Finish finish, Lanes* r, double classes, double a, double b, double c, double d,
+                             floating unit) noexcept nogil:
     cdef Py_ssize_t i
-    for i in range(rows):
+    for i in range(LANES):
         finish(r, i, classes, a, b, c, d, unit)
 
 
@@ -183,8 +182,7 @@ cdef inline void map_loop(Map map, bint has_t, bint want_hess, Stage* stage, flo
     cdef floating d[LANES]
     cdef floating u[LANES]
     cdef floating v[LANES]
-    cdef floating g[LANES]
-    cdef floating h[LANES]
+    cdef floating h
     cdef const floating* x = <const floating*> stage.x
     cdef const floating* t = <const floating*> stage.t
     cdef floating* grad = <floating*> stage.grad
@@ -199,11 +197,10 @@ cdef inline void map_loop(Map map, bint has_t, bint want_hess, Stage* stage, flo
     memcpy(v, stage.v, sizeof(v))
     for j in range(stage.groups):
         for i in range(LANES):
-            g[i] = map((x[j * LANES + i] - reference[i]) * scale, t[j * LANES + i] if has_t else 0, a[i], b[i], c[i],
-                       d[i], u[i], v[i], &h[i])
-        memcpy(grad + j * LANES, g, sizeof(g))
-        if want_hess:
-            memcpy(hess + j * LANES, h, sizeof(h))
+            grad[j * LANES + i] = map((x[j * LANES + i] - reference[i]) * scale, t[j * LANES + i] if has_t else 0,
+                                      a[i], b[i], c[i], d[i], u[i], v[i], &h)
+            if want_hess:
+                hess[j * LANES + i] = h
 
 
 cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, bint has_t, Stage* stage,
@@ -212,7 +209,7 @@ cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, 
     if stage.what == SUMS:
         sum_loop(accumulate, has_t, stage, <floating> stage.scale)
     elif stage.what == FINISH:
-        finish_loop(finish, &stage.lanes, stage.rows, stage.classes, p[0], p[1], p[2], p[3], unit)
+        finish_loop(finish, &stage.lanes, stage.classes, p[0], p[1], p[2], p[3], unit)
     elif stage.want_hess:
         map_loop(map, has_t, True, stage, <floating> stage.scale)
     else:
@@ -341,22 +338,6 @@ cdef inline void cap_chain(const floating* x, floating* grad, floating* hess, Py
             hess[i] = hess[i] * slope * slope - (h if x[i] > 0 else -h) * 2 / cap * slope * g
 
 
-cdef inline void transpose(const floating* source, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t classes,
-                           floating* tile) noexcept nogil:
-    cdef Py_ssize_t i, k
-    for k in range(classes):
-        for i in range(rows):
-            tile[k * LANES + i] = source[i * stride + k]
-
-
-cdef inline void transpose_back(const floating* tile, Py_ssize_t rows, Py_ssize_t classes,
-                                floating* packed) noexcept nogil:
-    cdef Py_ssize_t i, k
-    for i in range(rows):
-        for k in range(classes):
-            packed[i * classes + k] = tile[k * LANES + i]
-
-
 cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
                     floating* tile, RowScratch* s) noexcept nogil:
     """Classes first ... of rows start ... as lanes."""
@@ -371,7 +352,13 @@ cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, P
             if v != tile + k * LANES:
                 memcpy(tile + k * LANES, v, rows * sizeof(floating))
     elif operand.direct and same:
-        transpose(<const floating*> operand.data + start * job.classes + first, job.classes, rows, classes, tile)
+        v = <const floating*> operand.data + start * job.classes + first
+        if start + rows < job.rows:
+            to_tile(<const char*> v, job.classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
+        else:                           # nothing is read beyond the last row
+            for i in range(rows):
+                memcpy(packed + i * classes, v + i * job.classes, classes * sizeof(floating))
+            to_tile(<const char*> packed, classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
     else:
         step = BLOCK if classes == job.classes else classes
         n = rows * classes
@@ -383,7 +370,7 @@ cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, P
             if v != packed + at:
                 memcpy(packed + at, v, i * sizeof(floating))
             at += step
-        transpose(packed, classes, rows, classes, tile)
+        to_tile(<const char*> packed, classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
 
 
 cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
@@ -395,7 +382,7 @@ cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, 
         for k in range(classes):
             store(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
         return
-    transpose_back(tile, rows, classes, packed)
+    from_tile(<const char*> tile, classes, <char*> packed, sizeof(floating))
     step = BLOCK if classes == job.classes else classes
     n = rows * classes
     at = 0
@@ -646,7 +633,6 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         for i in range(LANES):
             r.reference[i] = finite_reference(r.reference[i])
         s.stage.what = FINISH
-        s.stage.rows = rows
         dispatch(job, &s.stage, unit)
         again = False
         for i in range(rows):

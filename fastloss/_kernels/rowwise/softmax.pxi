@@ -29,13 +29,13 @@ cdef struct Odds:
 cdef inline Odds odds(const Lanes* r, Py_ssize_t i, double scale, floating unit) noexcept nogil:
     """With w = exp(target - reference), s0 + w is kept as a sum of terms of which none is above 1."""
     cdef Odds o
-    cdef bint alone = r.s0[i] < 0.5     # all others are -inf; if so is the target, there are no probabilities
-    cdef double down = -INFINITY if alone else (r.reference[i] - r.target[i]) * scale
+    # All others may be -inf: then the target is certain, or if it is -inf too, NaN comes of itself.
+    cdef double highest = r.reference[i] if r.s0[i] >= 0.5 else -INFINITY
+    cdef double down = (highest - r.target[i]) * scale
     cdef double e = exp_for(unit, -down if down > 0 else down, 0)
     cdef double tail = (r.s0[i] - 1) + e if down > 0 else r.s0[i] * e
-    cdef double nothing = r.target[i] - r.target[i] if alone else 0
-    cdef double inverse = 1 / (1 + tail) + nothing
-    tail = log1p_for(unit, tail) + nothing
+    cdef double inverse = 1 / (1 + tail)
+    tail = log1p_for(unit, tail)
     o.loss = (down if down > 0 else 0) + tail
     o.hit = e * inverse if down > 0 else inverse
     o.share = inverse if down > 0 else e * inverse
@@ -62,14 +62,13 @@ cdef inline void finish_cross_entropy(Lanes* r, Py_ssize_t i, double classes, do
                                       double scale, floating unit) noexcept nogil:
     cdef Odds o = odds(r, i, scale, unit)
     cdef double weight = r.label_weight[i] * kept
-    cdef double even = r.label_weight[i] * (1 - kept) / classes
+    cdef double even = r.label_weight[i] * ((1 - kept) / classes)
     cdef double lse = r.reference[i] * scale + o.above
-    cdef double z = 2 * z_loss * lse if z_loss != 0 else 0
+    cdef double penalised = lse if z_loss != 0 else 0
+    cdef double z = 2 * z_loss * penalised
     cdef double slope = weight + even + r.s3[i] + z
     r.lse[i] = lse
-    r.value[i] = weight * o.loss + ((r.s3[i] * o.above - r.s2[i]) + even * o.loss if kept != 1 else 0) + (
-        0.5 * z * lse if z_loss != 0 else 0
-    )
+    r.value[i] = weight * o.loss + ((r.s3[i] * o.above - r.s2[i]) + even * o.loss if kept != 1 else 0) + 0.5 * z * penalised
     r.a[i] = slope * o.share
     r.b[i] = 1
     r.target_grad[i] = (r.s3[i] + z) * o.hit - (weight + even) * o.miss
@@ -100,12 +99,11 @@ cdef inline void finish_dense_cross_entropy(Lanes* r, Py_ssize_t i, double class
     cdef double rest = r.s0[i] + (r.s1[i] - 1)
     cdef double above = log1p_for(unit, rest)
     cdef double lse = r.reference[i] * scale + above
-    cdef double z = 2 * z_loss * lse if z_loss != 0 else 0
+    cdef double penalised = lse if z_loss != 0 else 0
+    cdef double z = 2 * z_loss * penalised
     cdef double slope = r.s3[i] + z
     r.lse[i] = lse
-    r.value[i] = (r.s3[i] * above - r.s2[i]) + (
-        0.5 * z * lse if z_loss != 0 else 0
-    )
+    r.value[i] = (r.s3[i] * above - r.s2[i]) + 0.5 * z * penalised
     r.u[i] = 1 / (1 + rest)             # the largest probability
     r.v[i] = rest / (1 + rest)          # and what it lacks of 1
     r.a[i] = slope

@@ -241,6 +241,52 @@ cdef inline void highest(const floating* x, Py_ssize_t groups, floating* top) no
     memcpy(top, lanes, sizeof(lanes))
 
 
+cdef inline void narrow_labels(const double* label, Py_ssize_t first, floating* lanes) noexcept nogil:
+    """Labels counted from class `first`: exact for those of a tile, and no other becomes one of them."""
+    cdef Py_ssize_t i
+    for i in range(LANES):
+        lanes[i] = <floating> (label[i] - first)
+
+
+cdef inline void part(floating* x, Py_ssize_t classes, const floating* label, floating* target,
+                      floating* top) noexcept nogil:
+    """Put -inf in place of the labels' logits, which go to `target`, and find the highest of the others."""
+    cdef floating mine[LANES]
+    cdef floating found[LANES]
+    cdef floating lanes[LANES]
+    cdef floating v, at
+    cdef Py_ssize_t i, k
+    memcpy(mine, label, sizeof(mine))
+    memcpy(found, target, sizeof(found))
+    for i in range(LANES):
+        lanes[i] = -INFINITY
+    for k in range(classes):
+        at = <floating> k
+        for i in range(LANES):
+            v = x[k * LANES + i]
+            found[i] = v if mine[i] == at else found[i]
+            v = -INFINITY if mine[i] == at else v
+            x[k * LANES + i] = v
+            lanes[i] = v if v > lanes[i] else lanes[i]
+    memcpy(target, found, sizeof(found))
+    memcpy(top, lanes, sizeof(lanes))
+
+
+cdef inline void put(const floating* label, const double* given, Py_ssize_t classes, floating* v) noexcept nogil:
+    """Put what is given for each row in the place of its label."""
+    cdef floating mine[LANES]
+    cdef floating lanes[LANES]
+    cdef floating at
+    cdef Py_ssize_t i, k
+    memcpy(mine, label, sizeof(mine))
+    for i in range(LANES):
+        lanes[i] = <floating> given[i]
+    for k in range(classes):
+        at = <floating> k
+        for i in range(LANES):
+            v[k * LANES + i] = lanes[i] if mine[i] == at else v[k * LANES + i]
+
+
 cdef inline floating fold_highest(floating* v) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(32):
@@ -377,12 +423,21 @@ cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, 
                      const floating* tile, RowScratch* s) noexcept nogil:
     cdef const Operand* operand = &job.planes[plane]
     cdef floating* packed = <floating*> s.packed
+    cdef char* v
     cdef Py_ssize_t i, k, at, n, step
+    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     if job.class_major:
         for k in range(classes):
             store(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
         return
     from_tile(<const char*> tile, classes, <char*> packed, sizeof(floating))
+    if operand.direct and same and classes == job.classes:
+        v = <char*> operand.data + start * classes * sizeof(floating)
+        if job.shape.size * <Py_ssize_t> sizeof(floating) >= STREAM_BYTES:
+            stream(v, <const char*> packed, rows * classes * sizeof(floating))
+        else:
+            memcpy(v, packed, rows * classes * sizeof(floating))
+        return
     step = BLOCK if classes == job.classes else classes
     n = rows * classes
     at = 0
@@ -474,18 +529,12 @@ cdef const floating* logits_of_row(RowJob* job, Py_ssize_t row, double label, Py
     return x
 
 
-cdef const floating* logits_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint patched, Py_ssize_t first,
-                                    Py_ssize_t classes, RowScratch* s, floating unit) noexcept nogil:
-    cdef const Lanes* r = &s.stage.lanes
+cdef floating* logits_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
+                              RowScratch* s, floating unit) noexcept nogil:
     cdef floating* x = <floating*> s.x
-    cdef Py_ssize_t i
     load_tile(job, PLANE_X, start, rows, first, classes, x, s)
     if job.softcap != 0:
         cap_block(x, classes * LANES, <floating> job.softcap)
-    if patched:
-        for i in range(rows):
-            if r.label[i] >= first and r.label[i] < first + classes:
-                x[(<Py_ssize_t> r.label[i] - first) * LANES + i] = -INFINITY
     return x
 
 
@@ -534,33 +583,45 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
     cdef Stage* stage = &s.stage
     cdef Lanes* r = &stage.lanes
     cdef Py_ssize_t i, first, n
-    cdef bint labelled = job.traits & LABELLED
+    cdef bint cached = False            # one tile holds all classes, and is loaded
     cdef floating top[LANES]
-    cdef floating* t = <floating*> s.t
+    cdef floating label[LANES]
+    cdef floating target[LANES]
+    cdef floating* x = <floating*> s.x
     cdef double base[LANES]
     stage.what = SUMS
+    stage.x = x
+    for i in range(LANES):
+        label[i] = -1
+        target[i] = -INFINITY if r.label[i] == r.label[i] else NAN
     if job.traits & SHIFTED and not job.traits & ONLINE and anew:
         first = 0
         while first < job.classes:
             n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
-            highest(logits_of_tile(job, start, rows, labelled, first, n, s, unit), n, top)
+            logits_of_tile(job, start, rows, first, n, s, unit)
+            if job.traits & LABELLED:
+                narrow_labels(r.label, first, label)
+            part(x, n, label, target, top)
             for i in range(LANES):
                 r.reference[i] = top[i] if top[i] > r.reference[i] else r.reference[i]
             first += TILE_CLASSES
+        cached = job.classes <= TILE_CLASSES
     narrow_lanes(r.u, stage.u, unit)
     first = 0
     while first < job.classes:
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
         stage.groups = n
-        stage.x = logits_of_tile(job, start, rows, labelled, first, n, s, unit)
+        if job.traits & LABELLED:
+            narrow_labels(r.label, first, label)
+        if not cached:
+            logits_of_tile(job, start, rows, first, n, s, unit)
+            part(x, n, label, target, top)
         if job.targets:
             stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
-            if labelled:
-                for i in range(rows):
-                    if r.label[i] >= first and r.label[i] < first + n:
-                        t[(<Py_ssize_t> r.label[i] - first) * LANES + i] = 0
+            if job.traits & LABELLED:
+                memset(base, 0, sizeof(base))
+                put(label, base, n, <floating*> s.t)
         if job.traits & ONLINE:
-            highest(<const floating*> stage.x, n, top)
             if first == 0:
                 for i in range(LANES):
                     r.reference[i] = top[i]
@@ -577,6 +638,9 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
             add_lanes(r.s2, stage.s2, unit)
             add_lanes(r.s3, stage.s3, unit)
         first += TILE_CLASSES
+    if job.traits & LABELLED:
+        for i in range(LANES):
+            r.target[i] = target[i]
 
 
 cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
@@ -627,7 +691,7 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
             for i in range(rows):
                 if r.weight[i] != 0 or job.extras:
                     sum_row(job, start + i, i, anew, s, unit)
-        if anew and job.traits & LABELLED and not job.traits & FROM_TARGET:
+        if anew and job.traits & LABELLED and not job.traits & FROM_TARGET and not job.tiled:
             gather_targets(job, start, rows, s, unit)           # now that they are cached
         anew = False
         for i in range(LANES):
@@ -697,15 +761,18 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     cdef floating* grad = <floating*> s.grad
     cdef floating* hess = <floating*> s.hess
     cdef bint want_hess = job.planes[PLANE_HESS].data != NULL, fresh = job.classes > TILE_CLASSES
-    cdef Py_ssize_t i, first, n, at, dead = 0
+    cdef Py_ssize_t i, first, n
+    cdef int dead = 0
+    cdef floating label[LANES]
     stage.what = MAP
-    for i in range(rows):
-        dead += r.weight[i] == 0
+    for i in range(LANES):
+        dead |= r.weight[i] == 0
     narrow_lanes(r.reference, stage.reference, unit)
     narrow_lanes(r.a, stage.a, unit)
     narrow_lanes(r.b, stage.b, unit)
-    narrow_lanes(r.c, stage.c, unit)
-    narrow_lanes(r.d, stage.d, unit)
+    if want_hess:
+        narrow_lanes(r.c, stage.c, unit)
+        narrow_lanes(r.d, stage.d, unit)
     narrow_lanes(r.u, stage.u, unit)
     narrow_lanes(r.v, stage.v, unit)
     first = 0
@@ -713,21 +780,19 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
         stage.groups = n
         if fresh:
-            stage.x = logits_of_tile(job, start, rows, False, first, n, s, unit)
+            stage.x = logits_of_tile(job, start, rows, first, n, s, unit)
             if job.targets:
                 stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
         dispatch(job, stage, unit)
         if job.traits & LABELLED:
-            for i in range(rows):
-                if r.label[i] >= first and r.label[i] < first + n:
-                    at = (<Py_ssize_t> r.label[i] - first) * LANES + i
-                    grad[at] = <floating> r.target_grad[i]
-                    if want_hess:
-                        hess[at] = <floating> r.target_hess[i]
+            narrow_labels(r.label, first, label)
+            put(label, r.target_grad, n, grad)
+            if want_hess:
+                put(label, r.target_hess, n, hess)
         if job.softcap != 0:
             load_tile(job, PLANE_X, start, rows, first, n, <floating*> s.x, s)
             cap_chain(<floating*> s.x, grad, hess, n * LANES, <floating> job.softcap, want_hess)
-        if dead:
+        if dead and job.base.weighted:
             keep_live(r, grad, n, unit)
             if want_hess:
                 keep_live(r, hess, n, unit)
@@ -772,7 +837,7 @@ cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
     cdef Lanes* r = &s.stage.lanes
     cdef const double* label
     cdef Py_ssize_t i
-    for i in range(rows):
+    for i in range(LANES):
         r.unit[i] = 1
         r.label[i] = -1
         r.label_weight[i] = 1
@@ -786,29 +851,38 @@ cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
                 r.label[i] = -2
 
 
+cdef inline bint is_class(double y, double classes) noexcept nogil:
+    # Adding 1.5 * 2^52 rounds to an integer, in vectors of every instruction set.
+    return (y >= 0) & (y < classes) & ((y + 6755399441055744.0) - 6755399441055744.0 == y)
+
+
 cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* weight, RowScratch* s,
                  Partial* partial) noexcept nogil:
     """Which rows count, and with which weight of their class; a target that no row can have is recorded."""
     cdef Lanes* r = &s.stage.lanes
-    cdef Py_ssize_t i, wrong = 0
+    cdef Py_ssize_t i
+    cdef int wrong = 0
     cdef bint no_nan = job.base.nan_policy == RAISE
-    cdef double y
-    for i in range(rows):
-        r.weight[i] = weight[i] if weight != NULL else 1
+    cdef double y, classes = job.classes
+    for i in range(LANES):
+        r.weight[i] = 1
+    if weight != NULL:
+        memcpy(r.weight, weight, rows * sizeof(double))
+    for i in range(rows, LANES):
+        r.weight[i] = 0
+    for i in range(LANES):
         r.label[i] = r.label[i] if r.weight[i] != 0 else -1
     if job.dense:
-        for i in range(rows):
-            wrong += r.label[i] == -2 or (no_nan and r.label[i] != r.label[i])
+        for i in range(LANES):
+            wrong |= (r.label[i] == -2) | (no_nan & (r.label[i] != r.label[i]))
     else:
-        for i in range(rows):
+        for i in range(LANES):
             y = r.label[i]
-            wrong += (r.weight[i] != 0) & (
-                ((y < 0) | (y >= job.classes) | (y != <double> <Py_ssize_t> y)) & ((y == y) | no_nan)
-            )
+            wrong |= (r.weight[i] != 0) & (1 - is_class(y, classes)) & ((y == y) | no_nan)
     if wrong:
         for i in range(rows):
             y = r.label[i]
-            if r.weight[i] == 0 or (y == -1 and job.dense) or (y >= 0 and y < job.classes and y == <double> <Py_ssize_t> y):
+            if r.weight[i] == 0 or (y == -1 and job.dense) or is_class(y, classes):
                 continue
             if y == y or no_nan:
                 partial.bad = start + i
@@ -819,7 +893,7 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
             if r.label[i] >= 0:
                 r.label_weight[i] = job.class_weight[<Py_ssize_t> r.label[i]]
                 r.unit[i] = r.label_weight[i]
-    for i in range(rows):
+    for i in range(LANES):
         r.whole[i] = r.weight[i] * r.unit[i] if r.weight[i] != 0 else 0
 
 
@@ -830,7 +904,12 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     cdef Job* base = &job.base
     cdef const double* weight = NULL
     cdef Py_ssize_t i
-    cdef double factor
+    cdef double factor, slope = job.scale, scale = base.scale * job.scale
+    if job.tiled and not job.class_major and job.planes[PLANE_X].direct and start + 2 * LANES <= job.rows:
+        prefetch(
+            job.planes[PLANE_X].data + (start + LANES) * job.classes * job.planes[PLANE_X].itemsize,
+            LANES * job.classes * job.planes[PLANE_X].itemsize,
+        )
     inspect(job, start, rows, s, unit)
     if base.weighted:
         weight = weigh(base, r.label, start, rows, &s.block, partial)
@@ -850,7 +929,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         for i in range(rows):
             r.each[i] = r.value[i] / r.unit[i] if r.whole[i] != 0 else 0
         moments(r.whole, r.each, rows, &s.block, partial)
-    for i in range(rows):
+    for i in range(LANES):
         r.value[i] = r.weight[i] * r.value[i] if r.weight[i] != 0 else 0
     if base.operation & VALUE:
         partial.loss += total(r.value, rows)
@@ -865,14 +944,14 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     store_rows(job, ROW_SUM, start, rows, r.s0, s)
     store_rows(job, ROW_TARGET, start, rows, r.target, s)
     if base.operation & (GRAD | HESS):
-        for i in range(rows):
-            factor = base.scale * r.weight[i] * job.scale
+        for i in range(LANES):
+            factor = scale * r.weight[i]
             r.a[i] = factor * r.a[i]
             r.b[i] = factor * r.b[i]
             r.target_grad[i] = factor * r.target_grad[i]
-            r.c[i] = factor * job.scale * r.c[i]
-            r.d[i] = factor * job.scale * r.d[i]
-            r.target_hess[i] = factor * job.scale * r.target_hess[i]
+            r.c[i] = factor * slope * r.c[i]
+            r.d[i] = factor * slope * r.d[i]
+            r.target_hess[i] = factor * slope * r.target_hess[i]
         stage.want_hess = job.planes[PLANE_HESS].data != NULL
         if job.tiled:
             map_tile(job, start, rows, s, unit)

@@ -117,8 +117,8 @@ class Call:
             raise ValueError(f"{owner}: num_threads is {num_threads!r}, must be a positive integer")
         self._nan_policy = NAN_POLICIES[nan_policy]
         self._num_threads = num_threads
-        self._y, self._y_kind = operand(owner, "y_true", y_true)
-        self._x, self._x_kind = operand(owner, "y_pred", y_pred)
+        self._y, self._y_kind = operand(owner, loss._names[0], y_true)
+        self._x, self._x_kind = operand(owner, loss._names[1], y_pred)
         self._weighted = nan_policy == "omit"
         self._arrange()
         self._weight = self._per_element("sample_weight", sample_weight)
@@ -159,7 +159,7 @@ class Call:
         if shape and array.shape == shape[:1]:
             array = np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape)
             return Plane(name, array, array, kind)
-        owner = "y_pred" if self._x.shape == shape else "y_true"
+        owner = self._loss._names[self._x.shape == shape]
         also = f" or {shape[:1]}, one for each index of {owner}'s first axis" if len(shape) > 1 else ""
         raise ValueError(f"{self._plan.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
 
@@ -190,7 +190,7 @@ class Call:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
         given = [(result.name, result.array) for result in (value, grad, hess) if result.given]
         if given:
-            inputs = [("y_true", self._y), ("y_pred", self._x)]
+            inputs = list(zip(self._loss._names, (self._y, self._x), strict=True))
             inputs += [(one.name, one.array) for one in (self._weight, self._kept) if one.array is not None]
             refuse_overlap(owner, given, inputs)
 

@@ -33,7 +33,7 @@ cdef enum:
 cdef enum:
     PLANE_Y, PLANE_X, PLANE_GRAD, PLANE_HESS, PLANES
 cdef enum:
-    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_REFERENCE, ROW_SUM, ROW_TARGET, RESULTS
+    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_CORRECT, ROW_REFERENCE, ROW_SUM, ROW_TARGET, RESULTS
 
 cdef enum:
     SUMS, FINISH, MAP
@@ -57,6 +57,7 @@ cdef struct Lanes:
     double lse[LANE_ROOM]
     double entropy[LANE_ROOM]
     double argmax[LANE_ROOM]
+    double correct[LANE_ROOM]               # 1 where the label is the argmax
     double a[LANE_ROOM]                     # coefficients of the gradient
     double b[LANE_ROOM]
     double c[LANE_ROOM]                     # of the curvature
@@ -104,6 +105,8 @@ cdef struct RowJob:
     bint targets                        # the loops read a target for each class: that, or the smoothing of a label
     double least                        # that such a target may be
     bint extras                         # results that are of use where a row does not count
+    bint sharded                        # a label may be of a class that is in another shard
+    bint merged                         # ROW_REFERENCE, ROW_SUM and ROW_TARGET are given: those of all shards
     double scale                        # of the logits
     double softcap                      # 0: none
     double smoothing
@@ -667,6 +670,25 @@ cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScra
             r.target[i] = capped(<floating> r.target[i], <floating> job.softcap)
 
 
+cdef void recall(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    """The merged sums of a group of rows in place of its own, and what the kernel makes of them."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef double* into[3]
+    cdef const double* v
+    cdef int k
+    into[0], into[1], into[2] = r.reference, r.s0, r.target
+    memset(r.s1, 0, sizeof(r.s1))
+    memset(r.s2, 0, sizeof(r.s2))
+    memset(r.s3, 0, sizeof(r.s3))
+    for k in range(3):
+        memset(into[k], 0, sizeof(r.s0))
+        v = load(&job.results[ROW_REFERENCE + k], &job.base.shape, start, rows, into[k], &s.block)
+        if v != into[k]:
+            memcpy(into[k], v, rows * sizeof(double))
+    s.stage.what = FINISH
+    dispatch(job, &s.stage, unit)
+
+
 cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
     """The sums of a group of rows and what the kernel makes of them."""
     cdef Lanes* r = &s.stage.lanes
@@ -760,7 +782,7 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     cdef Lanes* r = &stage.lanes
     cdef floating* grad = <floating*> s.grad
     cdef floating* hess = <floating*> s.hess
-    cdef bint want_hess = job.planes[PLANE_HESS].data != NULL, fresh = job.classes > TILE_CLASSES
+    cdef bint want_hess = job.planes[PLANE_HESS].data != NULL, fresh = job.classes > TILE_CLASSES or job.merged
     cdef Py_ssize_t i, first, n
     cdef int dead = 0
     cdef floating label[LANES]
@@ -875,6 +897,9 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
     if job.dense:
         for i in range(LANES):
             wrong |= (r.label[i] == -2) | (no_nan & (r.label[i] != r.label[i]))
+    elif job.sharded:
+        for i in range(LANES):
+            r.label[i] = r.label[i] if is_class(r.label[i], classes) else -1
     else:
         for i in range(LANES):
             y = r.label[i]
@@ -923,7 +948,10 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     partial.weight += total(r.whole, rows)
     if base.operation == 0:
         return
-    statistics(job, start, rows, s, unit)
+    if job.merged:
+        recall(job, start, rows, s, unit)
+    else:
+        statistics(job, start, rows, s, unit)
     if base.operation & MOMENTS:
         # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
         for i in range(rows):
@@ -933,16 +961,24 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         r.value[i] = r.weight[i] * r.value[i] if r.weight[i] != 0 else 0
     if base.operation & VALUE:
         partial.loss += total(r.value, rows)
+    if job.results[ROW_ENTROPY].data != NULL:
+        for i in range(LANES):
+            r.entropy[i] = r.entropy[i] if r.weight[i] != 0 else 0
     if job.results[ROW_ARGMAX].data != NULL:
         for i in range(rows):
             r.argmax[i] = argmax(job, start + i, s, unit)
+    if job.results[ROW_CORRECT].data != NULL:
+        for i in range(rows):
+            r.correct[i] = r.weight[i] != 0 and correct(job, start + i, i, s, unit)
     store_rows(job, ROW_VALUE, start, rows, r.value, s)
     store_rows(job, ROW_LSE, start, rows, r.lse, s)
     store_rows(job, ROW_ENTROPY, start, rows, r.entropy, s)
     store_rows(job, ROW_ARGMAX, start, rows, r.argmax, s)
-    store_rows(job, ROW_REFERENCE, start, rows, r.reference, s)
-    store_rows(job, ROW_SUM, start, rows, r.s0, s)
-    store_rows(job, ROW_TARGET, start, rows, r.target, s)
+    store_rows(job, ROW_CORRECT, start, rows, r.correct, s)
+    if not job.merged:
+        store_rows(job, ROW_REFERENCE, start, rows, r.reference, s)
+        store_rows(job, ROW_SUM, start, rows, r.s0, s)
+        store_rows(job, ROW_TARGET, start, rows, r.target, s)
     if base.operation & (GRAD | HESS):
         for i in range(LANES):
             factor = scale * r.weight[i]
@@ -969,7 +1005,8 @@ cdef inline void store_rows(RowJob* job, int result, Py_ssize_t start, Py_ssize_
 cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
     """The first class of the largest logit."""
     cdef Py_ssize_t first, k, n, best = 0
-    cdef floating top = -INFINITY
+    cdef floating highest_here, top = -INFINITY
+    cdef floating lanes[LANES]
     cdef floating* own = <floating*> s.x
     cdef const floating* x
     first = 0
@@ -981,12 +1018,26 @@ cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) no
             x = own
         else:
             x = load(&job.planes[PLANE_X], &job.shape, row * job.classes + first, n, own, &s.block)
-        for k in range(n):
-            if x[k] > top:
-                top = x[k]
-                best = first + k
+        highest(x, n // LANES, lanes)
+        highest_here = fold_highest(lanes)
+        for k in range(n // LANES * LANES, n):
+            highest_here = x[k] if x[k] > highest_here else highest_here
+        if highest_here > top:
+            top = highest_here
+            k = 0
+            while x[k] != top:
+                k += 1
+            best = first + k
         first += BLOCK
     return best
+
+
+cdef inline bint correct(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
+    """Whether the label of row i of a group is its argmax, which is searched for only if others are as large."""
+    cdef const Lanes* r = &s.stage.lanes
+    if r.s0[i] != 0 and r.target[i] != r.reference[i]:
+        return r.target[i] > r.reference[i]
+    return argmax(job, row, s, unit) == r.label[i]
 
 
 cdef void row_chunk(RowJob* job, Py_ssize_t index, floating unit) noexcept nogil:
@@ -1021,12 +1072,13 @@ cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
 
 def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
             tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double temperature, double softcap, double smoothing,
-            ignore_index, least, int nan_policy, bint single, int num_threads):
+            ignore_index, least, int nan_policy, bint single, int num_threads, bint sharded=False, bint merged=False):
     """Run one kernel over rows of classes.
 
     `planes` are targets, logits, gradient and curvature, arrays with the class axis first (`class_major`) or last;
     `parameters` are up to three constants of the formula, the fourth is the scale of the logits.
-    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row. Each
+    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row. With
+    `sharded`, a label that is no class here is one of another shard; with `merged`, the last three results are given. Each
     holds None where there is none, and the kinds are the codes of their element types. `class_weight` is a contiguous float64 array or None.
     Returns what `elementwise` does, the bad index being that of a row.
     """
@@ -1055,6 +1107,8 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     job.dense = planes[PLANE_Y] is not None
     job.scale = job.base.parameters[3] = 1 / temperature
     job.softcap = softcap
+    job.sharded = sharded
+    job.merged = merged
     job.smoothing = smoothing
     job.targets = job.dense or smoothing != 0
     try:
@@ -1090,7 +1144,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
                 describe(&job.results[k], &views[held], result_kinds[k])
                 present[held] = &job.results[k]
                 held += 1
-                job.extras = job.extras or k > ROW_VALUE
+                job.extras = job.extras or k in (ROW_LSE, ROW_ARGMAX, ROW_REFERENCE)
         coalesce(&job.shape, present, wide)
         coalesce(&job.base.shape, present + wide, held - wide)
         if class_weight is not None:

@@ -224,15 +224,24 @@ class Call:
         loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
         return LossState(count, weight, loss, square, center, spread)
 
+    def divisor(self, reduction: str) -> float:
+        """What a sum of losses is divided by, after a check of targets and weights that reads no predictions."""
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"{self._plan.owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
+        return self._divisor(self._run(0, 1.0), reduction, stacklevel=6)
+
     def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 5) -> float:
-        if reduction == "sum":
-            return sums[0]
+        divisor = self._divisor(sums, reduction, stacklevel + 1)
+        return sums[0] / divisor if divisor else math.nan
+
+    def _divisor(self, sums: tuple[float, ...], reduction: str, stacklevel: int) -> float:
+        if reduction in ("sum", "none"):
+            return 1.0
         divisor = sums[1] if reduction == "mean" else sums[2]
-        if divisor:
-            return sums[0] / divisor
-        what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
-        warnings.warn(f"{self._plan.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
-        return math.nan
+        if not divisor:
+            what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
+            warnings.warn(f"{self._plan.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
+        return divisor
 
     def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], kind: int) -> Plane:
         if given is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -205,7 +205,7 @@ class _Layer:
             raise ValueError(f"{OWNER}: chunk_bytes is {chunk_bytes!r}, must be a positive integer")
 
         # Everything but the logits is checked before there are any.
-        self._loss = _CrossEntropy(**options)
+        self._loss = _CrossEntropy(**cast(Any, options))
         self._shape, self._hidden = states.shape[:-1], states.reshape(-1, self._features)
         y = as_array(OWNER, "targets", targets)
         logits = np.broadcast_to(np.zeros((), self._dtype), (*self._shape, self._classes))

@@ -15,7 +15,6 @@ from fastloss._base import Loss, integer
 from fastloss._call import ABSENT, FLOAT64, HESS, NARROW, Array, Call, Plan, Plane
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, Domain
-
 from fastloss.state import LossState
 
 # Further results for each row, in the order of ROW_LSE ...
@@ -138,15 +137,15 @@ class RowCall(Call):
         """Arrays with one more number for each row, which the next run of the kernel fills."""
         kind = KINDS[np.dtype(dtype)]
         made = tuple(np.empty_like(self._like(), dtype=dtype, subok=False) for _ in names)
-        self._extras |= {
-            name: Plane(name, array, array, kind) for name, array in zip(names, made, strict=True)
-        }
+        self._extras |= {name: Plane(name, array, array, kind) for name, array in zip(names, made, strict=True)}
         return made
 
     def share(self, **merged: NDArray[np.float64]) -> None:
         """Let the logits be a shard of their rows: a label may be of another one, with the `merged` sums of all."""
         self._sharded, self._merged = True, bool(merged)
-        self._extras |= {name: Plane(name, array, array, FLOAT64) for name, array in merged.items()}
+        for name in EXTRAS:
+            if name in merged:
+                self._extras[name] = Plane(name, merged[name], merged[name], FLOAT64)
 
     def labels(self) -> NDArray[Any]:
         """The class of each row, the first of the largest targets where there is one of each class."""
@@ -159,7 +158,7 @@ class RowCall(Call):
 
     def _arrange(self) -> None:
         plan, y, x, axis = self._plan, self._y, self._x, self._loss.axis
-        owner = plan.owner
+        owner, (true, pred) = plan.owner, self._loss._names
         self._extras: dict[Extra, Plane] = {}
         self._sharded = self._merged = False
         if not -x.ndim <= axis < x.ndim:

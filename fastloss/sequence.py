@@ -46,7 +46,7 @@ class SequenceScores(NamedTuple):
     @property
     def perplexity(self) -> NDArray[np.float64]:
         r"""Perplexity of each sequence, :math:`e^{-\log p / n}` for its n tokens; NaN for one without tokens."""
-        return _perplexity(self.logprob, self.tokens)
+        return np.asarray(_perplexity(self.logprob, self.tokens))
 
     @property
     def token_perplexity(self) -> float:

@@ -129,17 +129,17 @@ class ShardState:
             raise ValueError(f"{OWNER}: the states are of different labels, must be of the same rows")
         if (self.found & other.found).any():
             raise ValueError(f"{OWNER}: both states hold class {self.labels[self.found & other.found][0]}")
-        # A shard of -inf alone has no logit to be relative to.
-        mine, theirs = (np.where(one.total != 0, one.highest, -np.inf) for one in (self, other))
+        # The largest exponential is 1, but in a shard of -inf alone, which has no logit to be relative to.
+        mine, theirs = (np.where(one.total < 0.5, -np.inf, one.highest) for one in (self, other))
         highest = np.maximum(mine, theirs)
         highest[highest == -np.inf] = 0
         with np.errstate(invalid="ignore"):
-            total = sum(
+            total, more = (
                 one.total * np.exp((own - highest) / self.loss.temperature)
                 for one, own in ((self, mine), (other, theirs))
             )
         target = np.where(other.found, other.target, self.target)
-        return ShardState(self.loss, self.labels, highest, total, target, self.found | other.found)
+        return ShardState(self.loss, self.labels, highest, total + more, target, self.found | other.found)
 
     def __radd__(self, other: int) -> ShardState:
         return self if other == 0 else NotImplemented
@@ -214,7 +214,8 @@ class ShardState:
         self._check_complete()
         call = _call(self.loss, self.labels, y_pred, first_class, sample_weight, num_threads)
         call.share(reference=self.highest, sum=self.total, target=self.target)
-        return call.reduced(GRAD, reduction, None, grad_out, None)[1]
+        grad: Floats = call.reduced(GRAD, reduction, None, grad_out, None)[1]
+        return grad
 
     def _whole(self, sample_weight: ArrayLike | None) -> RowCall:
         """A call that takes everything from the state, and nothing from logits."""

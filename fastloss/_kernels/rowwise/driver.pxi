@@ -1007,7 +1007,7 @@ cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) no
     cdef Py_ssize_t first, k, n, best = 0
     cdef floating highest_here, top = -INFINITY
     cdef floating lanes[LANES]
-    cdef floating* own = <floating*> s.x
+    cdef floating* own = <floating*> s.packed           # the map may need s.x
     cdef const floating* x
     first = 0
     while first < job.classes:
@@ -1035,7 +1035,7 @@ cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) no
 cdef inline bint correct(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
     """Whether the label of row i of a group is its argmax, which is searched for only if others are as large."""
     cdef const Lanes* r = &s.stage.lanes
-    if r.s0[i] != 0 and r.target[i] != r.reference[i]:
+    if r.s0[i] >= 0.5 and r.target[i] != r.reference[i]:     # not all others are -inf
         return r.target[i] > r.reference[i]
     return argmax(job, row, s, unit) == r.label[i]
 
@@ -1071,15 +1071,16 @@ cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
 # The entry ----------------------------------------------------------------------------------------
 
 def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
-            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double temperature, double softcap, double smoothing,
-            ignore_index, least, int nan_policy, bint single, int num_threads, bint sharded=False, bint merged=False):
+            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double temperature,
+            double softcap, double smoothing, ignore_index, least, int nan_policy, bint single, int num_threads, bint sharded=False, bint merged=False):
     """Run one kernel over rows of classes.
 
     `planes` are targets, logits, gradient and curvature, arrays with the class axis first (`class_major`) or last;
     `parameters` are up to three constants of the formula, the fourth is the scale of the logits.
-    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row. With
-    `sharded`, a label that is no class here is one of another shard; with `merged`, the last three results are given. Each
-    holds None where there is none, and the kinds are the codes of their element types. `class_weight` is a contiguous float64 array or None.
+    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row; each
+    holds None where there is none, and the kinds are the codes of their element types. With `sharded`, a label that
+    is no class here is one of another shard; with `merged`, the last three results are given. `class_weight` is a
+    contiguous float64 array or None.
     Returns what `elementwise` does, the bad index being that of a row.
     """
     cdef RowJob job

@@ -13,10 +13,34 @@ from fastloss._config import show_config as show_config
 from fastloss._linear_cross_entropy import LinearGrads as LinearGrads
 from fastloss._linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from fastloss._linear_cross_entropy import linear_cross_entropy_value_and_grads as linear_cross_entropy_value_and_grads
-from fastloss.elementwise.aggregate import RootMeanSquaredError as RootMeanSquaredError
-from fastloss.elementwise.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
-from fastloss.elementwise.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
-from fastloss.elementwise.aggregate import UnexplainedVariance as UnexplainedVariance
+from fastloss.elementwise.residual import SquaredError as SquaredError
+from fastloss.elementwise.residual import AbsoluteError as AbsoluteError
+from fastloss.elementwise.residual import MeanBias as MeanBias
+from fastloss.elementwise.residual import Lp as Lp
+from fastloss.elementwise.residual import Quantile as Quantile
+from fastloss.elementwise.residual import Expectile as Expectile
+from fastloss.elementwise.residual import EpsilonInsensitive as EpsilonInsensitive
+from fastloss.elementwise.residual import SquaredEpsilonInsensitive as SquaredEpsilonInsensitive
+from fastloss.elementwise.residual import Linex as Linex
+from fastloss.elementwise.robust import Huber as Huber
+from fastloss.elementwise.robust import SmoothL1 as SmoothL1
+from fastloss.elementwise.robust import LogCosh as LogCosh
+from fastloss.elementwise.robust import PseudoHuber as PseudoHuber
+from fastloss.elementwise.robust import Fair as Fair
+from fastloss.elementwise.robust import Wing as Wing
+from fastloss.elementwise.redescending import Cauchy as Cauchy
+from fastloss.elementwise.redescending import Tukey as Tukey
+from fastloss.elementwise.redescending import Welsch as Welsch
+from fastloss.elementwise.redescending import GemanMcClure as GemanMcClure
+from fastloss.elementwise.redescending import Barron as Barron
+from fastloss.elementwise.redescending import StudentTNLL as StudentTNLL
+from fastloss.elementwise.relative import SquaredLogError as SquaredLogError
+from fastloss.elementwise.relative import AbsolutePercentageError as AbsolutePercentageError
+from fastloss.elementwise.relative import SquaredPercentageError as SquaredPercentageError
+from fastloss.elementwise.relative import SymmetricAbsolutePercentageError as SymmetricAbsolutePercentageError
+from fastloss.elementwise.likelihood import Poisson as Poisson
+from fastloss.elementwise.likelihood import Gamma as Gamma
+from fastloss.elementwise.likelihood import Tweedie as Tweedie
 from fastloss.elementwise.binary import BinaryCrossEntropy as BinaryCrossEntropy
 from fastloss.elementwise.binary import BinaryCrossEntropyProbability as BinaryCrossEntropyProbability
 from fastloss.elementwise.binary import SigmoidFocal as SigmoidFocal
@@ -26,9 +50,6 @@ from fastloss.elementwise.binary import Brier as Brier
 from fastloss.elementwise.binary import CrossEntropyLambda as CrossEntropyLambda
 from fastloss.elementwise.binary import ZeroOne as ZeroOne
 from fastloss.elementwise.binary import Slide as Slide
-from fastloss.elementwise.likelihood import Poisson as Poisson
-from fastloss.elementwise.likelihood import Gamma as Gamma
-from fastloss.elementwise.likelihood import Tweedie as Tweedie
 from fastloss.elementwise.margin import Hinge as Hinge
 from fastloss.elementwise.margin import SquaredHinge as SquaredHinge
 from fastloss.elementwise.margin import SmoothedHinge as SmoothedHinge
@@ -49,31 +70,10 @@ from fastloss.elementwise.pair import GaussianNLLLogSigma as GaussianNLLLogSigma
 from fastloss.elementwise.pair import LaplaceNLL as LaplaceNLL
 from fastloss.elementwise.pair import MarginRanking as MarginRanking
 from fastloss.elementwise.pair import MultiQuantile as MultiQuantile
-from fastloss.elementwise.relative import SquaredLogError as SquaredLogError
-from fastloss.elementwise.relative import AbsolutePercentageError as AbsolutePercentageError
-from fastloss.elementwise.relative import SquaredPercentageError as SquaredPercentageError
-from fastloss.elementwise.relative import SymmetricAbsolutePercentageError as SymmetricAbsolutePercentageError
-from fastloss.elementwise.residual import SquaredError as SquaredError
-from fastloss.elementwise.residual import AbsoluteError as AbsoluteError
-from fastloss.elementwise.residual import MeanBias as MeanBias
-from fastloss.elementwise.residual import Huber as Huber
-from fastloss.elementwise.residual import SmoothL1 as SmoothL1
-from fastloss.elementwise.residual import LogCosh as LogCosh
-from fastloss.elementwise.residual import PseudoHuber as PseudoHuber
-from fastloss.elementwise.residual import Quantile as Quantile
-from fastloss.elementwise.residual import Expectile as Expectile
-from fastloss.elementwise.residual import Linex as Linex
-from fastloss.elementwise.residual import Fair as Fair
-from fastloss.elementwise.residual import Cauchy as Cauchy
-from fastloss.elementwise.residual import Tukey as Tukey
-from fastloss.elementwise.residual import Welsch as Welsch
-from fastloss.elementwise.residual import GemanMcClure as GemanMcClure
-from fastloss.elementwise.residual import Barron as Barron
-from fastloss.elementwise.residual import EpsilonInsensitive as EpsilonInsensitive
-from fastloss.elementwise.residual import SquaredEpsilonInsensitive as SquaredEpsilonInsensitive
-from fastloss.elementwise.residual import Lp as Lp
-from fastloss.elementwise.residual import Wing as Wing
-from fastloss.elementwise.residual import StudentTNLL as StudentTNLL
+from fastloss.elementwise.aggregate import RootMeanSquaredError as RootMeanSquaredError
+from fastloss.elementwise.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
+from fastloss.elementwise.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
+from fastloss.elementwise.aggregate import UnexplainedVariance as UnexplainedVariance
 from fastloss.rowwise.softmax import CrossEntropy as CrossEntropy
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
@@ -88,28 +88,164 @@ from fastloss.state import LossState as LossState
 __version__: str
 
 @overload
-def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-rmse = root_mean_squared_error
-root_mean_square_error = root_mean_squared_error
+def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+mse = squared_error
+mse_loss = squared_error
+l2_loss = squared_error
+mean_squared_error = squared_error
 @overload
-def root_mean_squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def absolute_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def root_mean_squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-rmsle = root_mean_squared_log_error
-root_mean_squared_logarithmic_error = root_mean_squared_log_error
+def absolute_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+mae = absolute_error
+l1_loss = absolute_error
+mean_absolute_error = absolute_error
 @overload
-def fraction_of_variance_unexplained(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def mean_bias(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def fraction_of_variance_unexplained(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-r2_loss = fraction_of_variance_unexplained
-fvu = fraction_of_variance_unexplained
+def mean_bias(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+mbe = mean_bias
+mean_bias_error = mean_bias
 @overload
-def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def lp(y_true: ArrayLike, y_pred: ArrayLike, *, p: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-explained_variance_loss = unexplained_variance
+def lp(y_true: ArrayLike, y_pred: ArrayLike, *, p: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+lp_loss = lp
+lq_loss = lp
+@overload
+def quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantile: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantile: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+pinball = quantile
+quantile_loss = quantile
+pinball_loss = quantile
+@overload
+def expectile(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def expectile(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+expectile_loss = expectile
+@overload
+def epsilon_insensitive(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def epsilon_insensitive(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+epsilon_insensitive_loss = epsilon_insensitive
+@overload
+def squared_epsilon_insensitive(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def squared_epsilon_insensitive(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+squared_epsilon_insensitive_loss = squared_epsilon_insensitive
+@overload
+def linex(y_true: ArrayLike, y_pred: ArrayLike, *, a: float = 1.0, b: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def linex(y_true: ArrayLike, y_pred: ArrayLike, *, a: float = 1.0, b: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+linex_loss = linex
+@overload
+def huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+huber_loss = huber
+@overload
+def smooth_l1(y_true: ArrayLike, y_pred: ArrayLike, *, beta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def smooth_l1(y_true: ArrayLike, y_pred: ArrayLike, *, beta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+smooth_l1_loss = smooth_l1
+@overload
+def log_cosh(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def log_cosh(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+logcosh = log_cosh
+@overload
+def pseudo_huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def pseudo_huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+pseudo_huber_loss = pseudo_huber
+@overload
+def fair(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 1.3998, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def fair(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 1.3998, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+fair_loss = fair
+@overload
+def wing(y_true: ArrayLike, y_pred: ArrayLike, *, width: float = 10.0, curvature: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def wing(y_true: ArrayLike, y_pred: ArrayLike, *, width: float = 10.0, curvature: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+wing_loss = wing
+@overload
+def cauchy(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 2.3849, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def cauchy(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 2.3849, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+cauchy_loss = cauchy
+lorentzian = cauchy
+@overload
+def tukey(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 4.685, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def tukey(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 4.685, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+tukey_biweight = tukey
+bisquare = tukey
+tukey_loss = tukey
+@overload
+def welsch(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 2.985, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def welsch(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 2.985, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+leclerc = welsch
+welsch_loss = welsch
+@overload
+def geman_mcclure(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def geman_mcclure(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+geman_mcclure_loss = geman_mcclure
+@overload
+def barron(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 1.0, c: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def barron(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 1.0, c: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+adaptive_robust_loss = barron
+general_robust_loss = barron
+@overload
+def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+msle = squared_log_error
+mean_squared_logarithmic_error = squared_log_error
+squared_logarithmic_error = squared_log_error
+@overload
+def absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+mape = absolute_percentage_error
+mean_absolute_percentage_error = absolute_percentage_error
+@overload
+def squared_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def squared_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+spe = squared_percentage_error
+mspe = squared_percentage_error
+mean_squared_percentage_error = squared_percentage_error
+@overload
+def symmetric_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def symmetric_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+smape = symmetric_absolute_percentage_error
+symmetric_mean_absolute_percentage_error = symmetric_absolute_percentage_error
+@overload
+def poisson(y_true: ArrayLike, y_pred: ArrayLike, *, log_input: bool = True, full: bool = False, eps: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def poisson(y_true: ArrayLike, y_pred: ArrayLike, *, log_input: bool = True, full: bool = False, eps: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+poisson_nll = poisson
+poisson_nll_loss = poisson
+@overload
+def gamma(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def gamma(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+gamma_nll = gamma
+@overload
+def tweedie(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 1.5, link: str = 'log', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def tweedie(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 1.5, link: str = 'log', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
 def binary_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, pos_weight: float = 1.0, label_smoothing: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -165,21 +301,6 @@ def slide(y_true: ArrayLike, y_pred: ArrayLike, *, mu: float = 0.5, sample_weigh
 @overload
 def slide(y_true: ArrayLike, y_pred: ArrayLike, *, mu: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 slide_loss = slide
-@overload
-def poisson(y_true: ArrayLike, y_pred: ArrayLike, *, log_input: bool = True, full: bool = False, eps: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def poisson(y_true: ArrayLike, y_pred: ArrayLike, *, log_input: bool = True, full: bool = False, eps: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-poisson_nll = poisson
-poisson_nll_loss = poisson
-@overload
-def gamma(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def gamma(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-gamma_nll = gamma
-@overload
-def tweedie(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 1.5, link: str = 'log', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def tweedie(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 1.5, link: str = 'log', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
 def hinge(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -280,149 +401,28 @@ def multi_quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantiles: tuple[flo
 multi_quantile_loss = multi_quantile
 multi_pinball_loss = multi_quantile
 @overload
-def squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-msle = squared_log_error
-mean_squared_logarithmic_error = squared_log_error
-squared_logarithmic_error = squared_log_error
+def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+rmse = root_mean_squared_error
+root_mean_square_error = root_mean_squared_error
 @overload
-def absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def root_mean_squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-mape = absolute_percentage_error
-mean_absolute_percentage_error = absolute_percentage_error
+def root_mean_squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+rmsle = root_mean_squared_log_error
+root_mean_squared_logarithmic_error = root_mean_squared_log_error
 @overload
-def squared_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def fraction_of_variance_unexplained(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def squared_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-spe = squared_percentage_error
-mspe = squared_percentage_error
-mean_squared_percentage_error = squared_percentage_error
+def fraction_of_variance_unexplained(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+r2_loss = fraction_of_variance_unexplained
+fvu = fraction_of_variance_unexplained
 @overload
-def symmetric_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def symmetric_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-smape = symmetric_absolute_percentage_error
-symmetric_mean_absolute_percentage_error = symmetric_absolute_percentage_error
-@overload
-def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-mse = squared_error
-mse_loss = squared_error
-l2_loss = squared_error
-mean_squared_error = squared_error
-@overload
-def absolute_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def absolute_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-mae = absolute_error
-l1_loss = absolute_error
-mean_absolute_error = absolute_error
-@overload
-def mean_bias(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def mean_bias(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-mbe = mean_bias
-mean_bias_error = mean_bias
-@overload
-def huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-huber_loss = huber
-@overload
-def smooth_l1(y_true: ArrayLike, y_pred: ArrayLike, *, beta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def smooth_l1(y_true: ArrayLike, y_pred: ArrayLike, *, beta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-smooth_l1_loss = smooth_l1
-@overload
-def log_cosh(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def log_cosh(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-logcosh = log_cosh
-@overload
-def pseudo_huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def pseudo_huber(y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-pseudo_huber_loss = pseudo_huber
-@overload
-def quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantile: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantile: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-pinball = quantile
-quantile_loss = quantile
-pinball_loss = quantile
-@overload
-def expectile(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def expectile(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-expectile_loss = expectile
-@overload
-def linex(y_true: ArrayLike, y_pred: ArrayLike, *, a: float = 1.0, b: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def linex(y_true: ArrayLike, y_pred: ArrayLike, *, a: float = 1.0, b: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-linex_loss = linex
-@overload
-def fair(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 1.3998, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def fair(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 1.3998, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-fair_loss = fair
-@overload
-def cauchy(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 2.3849, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def cauchy(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 2.3849, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-cauchy_loss = cauchy
-lorentzian = cauchy
-@overload
-def tukey(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 4.685, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def tukey(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 4.685, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-tukey_biweight = tukey
-bisquare = tukey
-tukey_loss = tukey
-@overload
-def welsch(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 2.985, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def welsch(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 2.985, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-leclerc = welsch
-welsch_loss = welsch
-@overload
-def geman_mcclure(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def geman_mcclure(y_true: ArrayLike, y_pred: ArrayLike, *, c: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-geman_mcclure_loss = geman_mcclure
-@overload
-def barron(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 1.0, c: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def barron(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 1.0, c: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-adaptive_robust_loss = barron
-general_robust_loss = barron
-@overload
-def epsilon_insensitive(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def epsilon_insensitive(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-epsilon_insensitive_loss = epsilon_insensitive
-@overload
-def squared_epsilon_insensitive(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def squared_epsilon_insensitive(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-squared_epsilon_insensitive_loss = squared_epsilon_insensitive
-@overload
-def lp(y_true: ArrayLike, y_pred: ArrayLike, *, p: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def lp(y_true: ArrayLike, y_pred: ArrayLike, *, p: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-lp_loss = lp
-lq_loss = lp
-@overload
-def wing(y_true: ArrayLike, y_pred: ArrayLike, *, width: float = 10.0, curvature: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def wing(y_true: ArrayLike, y_pred: ArrayLike, *, width: float = 10.0, curvature: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-wing_loss = wing
-@overload
-def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+explained_variance_loss = unexplained_variance
 @overload
 def cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, label_smoothing: float = 0.0, temperature: float = 1.0, softcap: float = 0.0, z_loss: float = 0.0, hessian: str = 'exact', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload

@@ -19,7 +19,8 @@ from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, checked
 from fastloss._rows import RowLoss, RowPlan
 from fastloss._solvers import Vector
-from fastloss.elementwise.residual import AbsoluteError, Huber, MeanBias, Quantile
+from fastloss.elementwise.residual import AbsoluteError, MeanBias, Quantile
+from fastloss.elementwise.robust import Huber
 from fastloss.rowwise.softmax import CrossEntropy
 
 Solver: TypeAlias = Literal["lbfgs", "trust-ncg", "proximal"]

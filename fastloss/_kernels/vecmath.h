@@ -771,6 +771,44 @@ FL_INLINE double fl_powm1_f64(double hi, double lo, double p) {
     return p == 0.0 ? 0.0 : r;
 }
 
+/* ---- Taylor series of what cancels ---- */
+
+/* (e^z - 1 - z) / z for |z| <= 1: the Taylor series, nested, to z^18. */
+FL_INLINE double fl_exp_tail_f64(double z) {
+    double p = 1.0 + z * (1.0 / 19.0);
+    p = 1.0 + z * (1.0 / 18.0) * p;
+    p = 1.0 + z * (1.0 / 17.0) * p;
+    p = 1.0 + z * (1.0 / 16.0) * p;
+    p = 1.0 + z * (1.0 / 15.0) * p;
+    p = 1.0 + z * (1.0 / 14.0) * p;
+    p = 1.0 + z * (1.0 / 13.0) * p;
+    p = 1.0 + z * (1.0 / 12.0) * p;
+    p = 1.0 + z * (1.0 / 11.0) * p;
+    p = 1.0 + z * (1.0 / 10.0) * p;
+    p = 1.0 + z * (1.0 / 9.0) * p;
+    p = 1.0 + z * (1.0 / 8.0) * p;
+    p = 1.0 + z * (1.0 / 7.0) * p;
+    p = 1.0 + z * (1.0 / 6.0) * p;
+    p = 1.0 + z * (1.0 / 5.0) * p;
+    p = 1.0 + z * 0.25 * p;
+    p = 1.0 + z * (1.0 / 3.0) * p;
+    return 0.5 * z * p;
+}
+
+/* (s - log1p(s)) / s^2 for 0 <= s <= 1/64: the Taylor series to s^10. */
+FL_INLINE double fl_log1p_tail_f64(double s) {
+    double p = (1.0 / 11.0) - s * (1.0 / 12.0);
+    p = (1.0 / 10.0) - s * p;
+    p = (1.0 / 9.0) - s * p;
+    p = 0.125 - s * p;
+    p = (1.0 / 7.0) - s * p;
+    p = (1.0 / 6.0) - s * p;
+    p = 0.2 - s * p;
+    p = 0.25 - s * p;
+    p = (1.0 / 3.0) - s * p;
+    return 0.5 - s * p;
+}
+
 /* ---- float16 and bfloat16 bit patterns ---- */
 
 /* Integer and normal-range arithmetic only, so it also holds with denormals flushed to zero. */
@@ -901,6 +939,77 @@ FL_INLINE double fl_tanh_to_f32(double x) {
 FL_INLINE double fl_pow_to_f32(double x, double p) {
     double r = fl_exp_to_f32(p * fl_log_to_f32(x));
     return p == 0.0 ? 1.0 : r;
+}
+
+/* ---- parts of results that are rounded to float32, to 2^-27 ---- */
+
+/* log(1 + w) = k log(2) + f + f^2 P(f), 2^k (1 + f) = 1 + w, and w less it, which does not cancel;
+   w >= 0. That the minimum is of integers keeps the compiler from a second path for it; infinity
+   and NaN are added. */
+FL_INLINE double fl_log1p_parts_to_f32(double w, double *tail) {
+    uint64_t b = flv_bits_f64(w), most = 0x7e37e43c8800759cu; /* 1e300 */
+    double v = flv_from_bits_f64(b < most ? b : most);
+    double u = 1.0 + v;
+    b = flv_bits_f64(u) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
+    uint64_t k = b >> 52;
+    double m = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
+    double n = flv_from_bits_f64(k | 0x4330000000000000u) - (0x1p52 + 1023.0);
+    double line = n * 0x1.62e42fefa39efp-1;
+    double f = fl_mul_add_f64(v - (u - 1.0), flv_from_bits_f64((2046u - k) << 52), m - 1.0);
+    double p = 0.0676902411381600151;
+    p = fl_mul_add_f64(p, f, -0.115572878820158211);
+    p = fl_mul_add_f64(p, f, 0.118121361423296504);
+    p = fl_mul_add_f64(p, f, -0.124208144679089055);
+    p = fl_mul_add_f64(p, f, 0.142323178595522209);
+    p = fl_mul_add_f64(p, f, -0.16667536772428633);
+    p = fl_mul_add_f64(p, f, 0.200014467222002315);
+    p = fl_mul_add_f64(p, f, -0.250000109401006757);
+    p = fl_mul_add_f64(p, f, 0.333333227936071026);
+    p = fl_mul_add_f64(p, f, -0.499999999434963687);
+    p = f * f * p;
+    *tail = (w - f) - line - p;
+    return fl_mul_add_f64(w, 1e-300, f + line + p);
+}
+
+/* e^z, e^z - 1 and e^z - 1 - z, which do not cancel, for z <= 700; all but infinite there. */
+FL_INLINE double fl_exp_parts_to_f32(double z, double *less_one, double *tail) {
+    const double magic = 0x1.8p52 + 1023.0;
+    double c = z < -700.0 ? -700.0 : z;
+    double t = fl_mul_add_f64(c, 0x1.71547652b82fep+0, magic);
+    double r = fl_mul_add_f64(t - magic, -0x1.62e42fefa39efp-1, c);
+    double scale = flv_from_bits_f64(flv_bits_f64(t) << 52);
+    double p = 0.000198909808697503256;
+    p = fl_mul_add_f64(p, r, 0.00139336410319867012);
+    p = fl_mul_add_f64(p, r, 0.00833331093444886847);
+    p = fl_mul_add_f64(p, r, 0.0416664650060400488);
+    p = fl_mul_add_f64(p, r, 0.166666666816142557);
+    p = fl_mul_add_f64(p, r, 0.500000001345772715);
+    p = scale * (r * r) * p;
+    *less_one = fl_mul_add_f64(scale, r, scale - 1.0) + p;
+    *tail = p + (fl_mul_add_f64(scale, r, scale - 1.0) - z);
+    return scale + (scale * r + p);
+}
+
+/* log(cosh(r)) / r^2 for v = r^2 <= 1. */
+FL_INLINE double fl_log_cosh_near_to_f32(double v) {
+    double p = -0.0000256173030983130486;
+    p = fl_mul_add_f64(p, v, 0.000176198626717958642);
+    p = fl_mul_add_f64(p, v, -0.000679409912203392327);
+    p = fl_mul_add_f64(p, v, 0.0021612918980746728);
+    p = fl_mul_add_f64(p, v, -0.00673979948172422117);
+    p = fl_mul_add_f64(p, v, 0.0222214644893570719);
+    p = fl_mul_add_f64(p, v, -0.0833332977609200636);
+    return fl_mul_add_f64(p, v, 0.499999999722870006);
+}
+
+/* log(1 + e) for 0 <= e <= e^-2. */
+FL_INLINE double fl_log1p_small_to_f32(double e) {
+    double p = -0.11953338093275451;
+    p = fl_mul_add_f64(p, e, 0.193315483918272626);
+    p = fl_mul_add_f64(p, e, -0.249546332059638728);
+    p = fl_mul_add_f64(p, e, 0.333319192211780492);
+    p = fl_mul_add_f64(p, e, -0.499999837337193918);
+    return fl_mul_add_f64(p, e, 0.999999999694749114) * e;
 }
 
 #endif

@@ -14,6 +14,7 @@ cdef extern from "vecmath.h" nogil:
     float fl_exp_nonpositive_f32(float a)
     float fl_exp_in_sum_f32(float a)
     float mul_add_f32 "fl_mul_add_f32"(float a, float b, float c)
+    double mul_add "fl_mul_add_f64"(double a, double b, double c)
     float from_float16 "fl_from_f16"(uint16_t bits)
     float from_bfloat16 "fl_from_bf16"(uint16_t bits)
     uint16_t to_float16 "fl_to_f16"(float x)
@@ -33,6 +34,8 @@ cdef extern from "vecmath.h" nogil:
     double log_dd "fl_log_dd_f64"(double hi, double lo, double* out_lo)
     double power "fl_pow_f64"(double hi, double lo, double p)
     double powm1 "fl_powm1_f64"(double hi, double lo, double p)
+    double exp_tail "fl_exp_tail_f64"(double z)
+    double log_tail "fl_log1p_tail_f64"(double s)
     double fl_exp_to_f32(double x)
     double fl_expm1_to_f32(double x)
     double fl_log_to_f32(double x)
@@ -40,6 +43,10 @@ cdef extern from "vecmath.h" nogil:
     double fl_tanh_to_f32(double x)
     void fl_logistic_to_f32(double z, double* softplus_neg, double* sigmoid_neg)
     double fl_pow_to_f32(double x, double p)
+    double log_parts "fl_log1p_parts_to_f32"(double w, double* tail)
+    double exp_parts "fl_exp_parts_to_f32"(double z, double* less_one, double* tail)
+    double log_cosh_near "fl_log_cosh_near_to_f32"(double v)
+    double log1p_small "fl_log1p_small_to_f32"(double e)
 
 
 cdef inline floating tanh_of(floating x) noexcept nogil:
@@ -62,6 +69,37 @@ cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_
         fl_logistic_f32(z, softplus_neg, sigmoid_neg)
     else:
         fl_logistic_f64(z, softplus_neg, sigmoid_neg)
+
+
+# Double-double arithmetic ------------------------------------------------------------------------
+
+cdef inline double finite_or_zero(double low) noexcept nogil:
+    """The low part of a double-double, which is NaN or infinite where the high part overflows."""
+    return low if low - low == 0 else 0
+
+
+cdef inline double quotient(double high, double low, double divisor, double* out_low) noexcept nogil:
+    """(high + low) / divisor as a double-double."""
+    cdef double product_low
+    cdef double q = high / divisor
+    cdef double product = two_prod(q, divisor, &product_low)
+    # The low part bears the rounding of a reciprocal, which leaves the loop where the divisor is a constant.
+    out_low[0] = finite_or_zero((((high - product) - product_low) + low) * (1 / divisor))
+    return q
+
+
+cdef inline double square(double high, double low, double* out_low) noexcept nogil:
+    """(high + low)^2 as a double-double."""
+    cdef double product_low
+    cdef double product = two_prod(high, high, &product_low)
+    out_low[0] = finite_or_zero(product_low + 2 * high * low)
+    return product
+
+
+cdef inline double divided(double n, double n_low, double d, double d_low) noexcept nogil:
+    """(n + n_low) / (d + d_low), rounded about once."""
+    cdef double q = n / d
+    return q + (n_low - q * d_low) / d
 
 
 # Mathematics in double for a result of the type of `like` -----------------------------------------
@@ -101,6 +139,12 @@ cdef inline double log_for(floating like, double x) noexcept nogil:
 
 cdef inline double log1p_for(floating like, double x) noexcept nogil:
     return fl_log1p_to_f32(x) if floating is float else log1p(x)
+
+
+cdef inline double log1p_positive(floating like, double w) noexcept nogil:
+    """log(1 + w) for w >= 0."""
+    cdef double tail
+    return log_parts(w, &tail) if floating is float else log1p(w)
 
 
 cdef inline double tanh_for(floating like, double x) noexcept nogil:

@@ -1,5 +1,9 @@
 """The elementwise losses: one value for each target and prediction."""
 
-from fastloss.elementwise import aggregate, binary, likelihood, margin, pair, relative, residual
+# In the order of the registry and of all that is generated from it.
+from fastloss.elementwise import residual, robust, redescending, relative, likelihood  # isort: skip
+from fastloss.elementwise import binary, margin, pair, aggregate  # isort: skip
 
-__all__ = ["aggregate", "binary", "likelihood", "margin", "pair", "relative", "residual"]
+__all__ = [
+    "aggregate", "binary", "likelihood", "margin", "pair", "redescending", "relative", "residual", "robust",
+]  # fmt: skip

@@ -20,7 +20,7 @@ ctypedef floating (*PairFormula)(
 
 # The high byte of a kernel's number is its family, each a file beside this one with its own dispatch.
 cdef enum:
-    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR, AGGREGATE
+    RESIDUAL, RELATIVE, LIKELIHOOD, BINARY, MARGIN, PAIR, AGGREGATE, ROBUST, REDESCENDING
 
 cpdef enum:
     VALUE = 1
@@ -139,6 +139,8 @@ cdef inline void specialise_pair(PairFormula formula, const floating* y, const f
 
 
 include "residual.pxi"
+include "robust.pxi"
+include "redescending.pxi"
 include "relative.pxi"
 include "likelihood.pxi"
 include "pair.pxi"
@@ -156,6 +158,10 @@ cdef void evaluate(Job* job, const floating* y, const floating* x, const floatin
     cdef floating* hess = <floating*> s.hess
     if family == RESIDUAL:
         residual(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == ROBUST:
+        robust(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
+    elif family == REDESCENDING:
+        redescending(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
     elif family == RELATIVE:
         relative(job.kernel, y, x, job.parameters, value, grad, hess, n, job.operation)
     elif family == LIKELIHOOD:

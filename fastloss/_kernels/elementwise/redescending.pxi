@@ -1,0 +1,255 @@
+# Redescending losses of the residual r = x - y: flatter far from zero. As in residual.pxi, whose parts they share.
+
+cpdef enum:
+    CAUCHY = 0x800
+    TUKEY
+    WELSCH
+    GEMAN_MCCLURE
+    BARRON
+    BARRON_QUADRATIC
+    STUDENT_T
+
+
+# Parts --------------------------------------------------------------------------------------------
+
+cdef inline double scaled_square(double size, double low, double c, double k, double* out_low) noexcept nogil:
+    """((size + low) / c)^2 / k as a double-double; of 2^-700 size where the square may overflow (`is_near`)."""
+    cdef double shrink = 1 if is_near(size, c) else 1.90109156629516e-211
+    cdef double s_low, w_low
+    cdef double s = quotient(size * shrink, low * shrink, c, &s_low)
+    cdef double w = square(s, s_low, &w_low)
+    return quotient(w, w_low, k, out_low)
+
+
+cdef inline bint is_near(double size, double c) noexcept nogil:
+    return size < 1e140 * c
+
+
+cdef inline double log1p_scaled(double w, bint near) noexcept nogil:
+    """log(1 + scaled_square); the constant is 1400 log(2)."""
+    cdef double rest
+    cdef double v = two_sum(1, w, &rest)
+    cdef double logarithm = log(v if near else w)
+    rest = rest / v
+    return logarithm + (rest if near else 970.4060527839234)
+
+
+# The losses ---------------------------------------------------------------------------------------
+
+cdef inline floating cauchy(floating y, floating x, double c, double b, double a, double d,
+                            floating* grad, floating* hess) noexcept nogil:
+    """c^2 / 2 log1p(w), w = (r / c)^2; r^2 / 2 where w is below one rounding."""
+    cdef double low, q_low, v_low, w_low, r, size, w, q, v, m, h, far
+    cdef bint near
+    if floating is float:
+        r = <double> x - y
+        w = r * (1 / c) * (r * (1 / c))
+        h = 1 / (1 + w)
+        grad[0] = <float> (bounded(r) * h)
+        hess[0] = <float> ((2 * h - 1) * h)
+        return <float> (0.5 * c * c * log1p_positive(y, w))
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        w = scaled_square(size, low, c, 1, &w_low)
+        q = ratio(size, low, c, &q_low)
+        v = square(q, q_low, &v_low)
+        near = size <= c
+        m = c if size > c else size
+        grad[0] = directed(m * (1 if near else q) / (1 + v), y, x)
+        hess[0] = ((1 - v) - v_low) / (1 + v) * (1 if near else -v) / (1 + v)
+        far = 0.5 * c * log1p_scaled(w, is_near(size, c)) * c
+        w = 0.5 * size * size
+        return w if size < 7e-9 * c else far
+
+
+cdef inline floating tukey(floating y, floating x, double c, double b, double a, double d,
+                           floating* grad, floating* hess) noexcept nogil:
+    """r^2 / 2 (1 - w + w^2 / 3), w = (r / c)^2 at most 1."""
+    cdef double low, s_low, w_low, r, size, gap, m, s, w, rest
+    if floating is float:
+        r = <double> x - y
+        r = c if r > c else (-c if r < -c else r)
+        w = r * (1 / c) * (r * (1 / c))
+        rest = 0 if absolute(r) >= c else 1 - w
+        grad[0] = <float> (r * rest * rest)
+        hess[0] = <float> (rest * (1 - 5 * w))
+        return <float> (0.5 * r * r * (1 - w + w * w * (1 / 3.)))
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        gap = (c - size) - low
+        m = size if gap > 0 else (c if gap <= 0 else gap)
+        s = quotient(m, low if gap > 0 else 0, c, &s_low)
+        w = square(s, s_low, &w_low)
+        rest = (1 - w) - w_low
+        rest = 0 if gap <= 0 else rest
+        grad[0] = directed(m * rest * rest, y, x)
+        hess[0] = rest * (((1 - 4 * w) - w) - 5 * w_low)                # 5 w would round
+        return 0.5 * m * (1 - w + w * w * (1 / 3.)) * m
+
+
+cdef inline floating welsch(floating y, floating x, double c, double b, double a, double d,
+                            floating* grad, floating* hess) noexcept nogil:
+    """c^2 / 2 (1 - e^-w), w = (r / c)^2. e^-w is the square of e^(-w/2), as r may bring it back into range."""
+    cdef double low, s_low, w_low, r, size, m, s, w, f, e, far
+    if floating is float:
+        r = <double> x - y
+        w = r * (1 / c) * (r * (1 / c))
+        f = exp_parts(-w, &e, &far)
+        grad[0] = <float> (bounded(r) * f)
+        w = 700 if w > 700 else w                                       # beyond, e^-w counts for nothing
+        hess[0] = <float> ((1 - 2 * w) * f)
+        return <float> (-0.5 * c * c * e + 0)                           # + 0: no -0 at a tie
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        m = 64 * c if size > 64 * c else size                           # beyond, e^-w counts for nothing
+        s = quotient(m, low, c, &s_low)
+        w = square(s, s_low, &w_low)
+        f = exp_sum(-0.5 * w, -0.5 * w_low)
+        e = expm1_sum(-w, -w_low)
+        grad[0] = directed(m * f * f, y, x)
+        hess[0] = ((1 - 2 * w) - 2 * w_low) * f * f
+        far = -0.5 * c * e * c
+        w = 0.5 * size * size
+        return w if s < 7e-9 else far
+
+
+cdef inline floating geman_mcclure(floating y, floating x, double c, double b, double a, double d,
+                                   floating* grad, floating* hess) noexcept nogil:
+    """m^2 / 2 / (1 + v), m = min(|r|, c), v the square of the ratio of both; derivatives fall as r^-3 and r^-4."""
+    cdef double low, q_low, v_low, rest, r, size, q, v, w, h, one, m, near_bend, far_bend, cube, cube_low, two, three
+    cdef double far, far_low, fourth, fourth_low, two_low, three_low
+    cdef bint near
+    if floating is float:
+        r = bounded(<double> x - y)
+        w = r * (1 / c) * (r * (1 / c))
+        h = 1 / (1 + w)
+        grad[0] = <float> (r * h * h)
+        hess[0] = <float> ((4 * h - 3) * h * h)
+        return <float> (0.5 * r * h * r)
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        q = ratio(size, low, c, &q_low)
+        v = square(q, q_low, &v_low)
+        one = two_sum(1, v, &rest)
+        near = size <= c
+        m = c if size > c else size
+        near_bend = ((1 - 2 * v) - v) - 3 * v_low                       # 3 v would round
+        far_bend = v - 3
+        # In this order the products are subnormal only where the gradient is.
+        far = two_prod(m, q, &far_low)
+        cube = two_prod(far, v, &cube_low)
+        fourth = square(v, v_low, &fourth_low)
+        two = two_prod(one, one, &two_low)
+        three = two_prod(two, one, &three_low)
+        far_low = far_low + m * q_low
+        cube_low = cube_low + far * v_low + far_low * v
+        rest = rest + v_low
+        two_low = two_low + 2 * rest * one
+        three_low = three_low + two_low * one + rest * two
+        fourth = far_bend * fourth
+        fourth_low = far_bend * fourth_low
+        grad[0] = directed(divided(m if near else cube, low if near else cube_low, two, two_low), y, x)
+        hess[0] = divided(near_bend if near else fourth, 0 if near else fourth_low, three, three_low)
+        return 0.5 * m * (m / one)
+
+
+cdef inline floating barron(floating y, floating x, double alpha, double c, double k, double d,
+                            floating* grad, floating* hess) noexcept nogil:
+    """k / alpha (B^(alpha/2) - 1), B = 1 + w, w = (r / c)^2 / k, k = |alpha - 2|; all powers from one logarithm."""
+    cdef double low, w_low, base_low, l_low, sum_low, p_low, h_low, power_low
+    cdef double r, size, w, base, logarithm, shrunk, rest, p, half_power, h, f, share, e, bend
+    cdef bint near
+    if floating is float:
+        r = bounded(<double> x - y)
+        w = r * (1 / c) * (r * (1 / c)) * (1 / k)
+        logarithm = log_parts(w, &rest)
+        f = exp_for(y, (0.5 * alpha - 1) * logarithm, 0) * (1 / c) * (1 / c)
+        grad[0] = <float> (r * f)
+        hess[0] = <float> ((1 + (alpha - 1) * w) / (1 + w) * f)
+        p = 0.5 * alpha * logarithm
+        exp_parts(700 if p > 700 else p, &e, &rest)
+        return <float> (k / alpha * e + 0)
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        near = is_near(size, c)
+        w = scaled_square(size, low, c, k, &w_low)
+        base = two_sum(1, w, &base_low)
+        logarithm = log_dd(base if near else w, w_low + (base_low if near else 0), &l_low)
+        shrunk = two_sum(logarithm, 0 if near else 970.4060527839234, &sum_low)
+        rest = l_low + sum_low + (0 if near else 4.933124383144313e-15)
+        p = two_prod(0.5 * alpha, shrunk, &p_low)
+        half_power = two_sum(0.25 * alpha, -0.5, &power_low)            # of the root of B^(alpha/2 - 1)
+        h = two_prod(half_power, shrunk, &h_low)
+        f = exp_sum(h, h_low + half_power * rest + power_low * shrunk)
+        share = 0.5 if p >= 700 else 1                                  # k / alpha may bring it back into range
+        e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
+        bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
+        size = 1.7976931348623157e308 if size > 1.7976931348623157e308 else size
+        f = f / c
+        grad[0] = directed(size * f * f, y, x)
+        hess[0] = (bend if near else alpha - 1) * f * f
+        return k / alpha * e * (e if p >= 700 else 1) + 0               # + 0: no -0 at a tie
+
+
+cdef inline floating barron_quadratic(floating y, floating x, double c, double b, double a, double d,
+                                      floating* grad, floating* hess) noexcept nogil:
+    """(r / c)^2 / 2, the limit of alpha = 2."""
+    cdef double low, s_low, size, s
+    hess[0] = <floating> (1 / c / c)
+    if floating is float:
+        s = (<double> x - y) * (1 / c)
+        grad[0] = <float> (s * (1 / c))
+        return <float> (0.5 * s * s)
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        s = quotient(size, low, c, &s_low)
+        grad[0] = directed(s / c, y, x)
+        return 0.5 * s * s + finite_or_zero(s * s_low)
+
+
+cdef inline floating student_t(floating y, floating x, double c, double k, double factor, double rate,
+                               floating* grad, floating* hess) noexcept nogil:
+    """factor log1p(w), w = (r / c)^2 / k, rate = 2 factor / k; the limit of alpha = 0 of `barron` as well."""
+    cdef double low, w_low, rest, r, size, w, one, tiny, slope, bend, outer, h
+    cdef bint near, far
+    if floating is float:
+        r = <double> x - y
+        w = r * (1 / c) * (r * (1 / c)) * (1 / k)
+        h = 1 / (1 + w)
+        grad[0] = <float> (rate / c / c * bounded(r) * h)
+        hess[0] = <float> (rate / c / c * ((2 * h - 1) * h))
+        return <float> (factor * log1p_positive(y, w))
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        near = is_near(size, c)
+        w = scaled_square(size, low, c, k, &w_low)
+        one = two_sum(1, w, &rest)
+        far = (w if near else 1e30) >= 1e30                             # 1 + w is w
+        tiny = size / c * (0.5 * rate) * (size / c)                     # w may be subnormal, this not
+        slope = size / c * (rate / c) / one
+        bend = divided(1 - w, -w_low, one, rest + w_low)
+        outer = 2 * factor / size
+        bend = divided(bend * (rate / c), 0, one, rest + w_low) / c
+        grad[0] = directed(outer if far else slope, y, x)
+        outer = -outer / size
+        hess[0] = outer if far else bend
+        outer = factor * log1p_scaled(w, near)
+        return tiny if size < 1e-140 * c else outer
+
+
+cdef void redescending(int kernel, const floating* y, const floating* x, const double* p, floating* value,
+                       floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
+    if kernel == CAUCHY:
+        specialise(cauchy[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == TUKEY:
+        specialise(tukey[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == WELSCH:
+        specialise(welsch[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == GEMAN_MCCLURE:
+        specialise(geman_mcclure[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == BARRON:
+        specialise(barron[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == BARRON_QUADRATIC:
+        specialise(barron_quadratic[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == STUDENT_T:
+        specialise(student_t[floating], y, x, p, value, grad, hess, n, operation)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform, overloa
 from numpy.typing import ArrayLike
 
 from fastloss._call import GRAD, HESS, VALUE, Array, Call, Floats, NanPolicy, Plan, Reduction
-from fastloss._groups import states
+from fastloss._groups import Parts, states
 from fastloss._parameters import ANY, Domain, checked
 from fastloss._parameters import choice as choice
 from fastloss._parameters import integer as integer
@@ -66,6 +66,7 @@ class Loss:
     pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
     rowwise: ClassVar[bool] = False  # one loss for each row of classes
     _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
+    _call: ClassVar[type[Call]] = Call  # what checks its arrays and reduces its results
     _plan: Plan
 
     def __post_init__(self) -> None:
@@ -102,17 +103,6 @@ class Loss:
 
     def _planned(self) -> Plan:
         return Plan.of(type(self).__name__, *self._kernel(), self.domains())
-
-    def _call(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None,
-        mask: ArrayLike | None,
-        nan_policy: str,
-        num_threads: int | None,
-    ) -> Call:
-        return Call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         """The kernel's name and up to four constants of its formula; by default the parameters themselves."""
@@ -216,9 +206,8 @@ class Loss:
         float or ndarray
             The reduced loss; for "none" an array, float32 for predictions of 32 bits or fewer, else float64.
         """
-        return self._evaluate(
-            VALUE, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, out, None, None
-        )[0]
+        call = self._call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        return call.reduced(VALUE, reduction, out)[0]
 
     def grad(
         self,
@@ -248,9 +237,9 @@ class Loss:
         ndarray
             Of `y_pred`'s shape and, unless `grad_out` is given, its type.
         """
-        return self._evaluate(
-            GRAD, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, None, grad_out, None
-        )[1]
+        call = self._call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        grad: Floats = call.reduced(GRAD, reduction, grad_out=grad_out)[1]
+        return grad
 
     def value_and_grad(
         self,
@@ -281,9 +270,8 @@ class Loss:
         grad : ndarray
             What `grad` returns, to the bit.
         """
-        return self._evaluate(
-            VALUE | GRAD, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, out, grad_out, None
-        )[:2]
+        call = self._call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        return call.reduced(VALUE | GRAD, reduction, out, grad_out)[:2]
 
     def grad_and_hess(
         self,
@@ -314,10 +302,8 @@ class Loss:
         hess : ndarray
             Likewise. At a kink the second derivative is the one stated with the loss.
         """
-        return self._evaluate(
-            GRAD | HESS, y_true, y_pred, sample_weight, mask, reduction, nan_policy, num_threads, None, grad_out,
-            hess_out,
-        )[1:]  # fmt: skip
+        call = self._call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        return call.reduced(GRAD | HESS, reduction, grad_out=grad_out, hess_out=hess_out)[1:]
 
     def state(
         self,
@@ -341,7 +327,7 @@ class Loss:
         LossState
             Its `mean` is what calling the loss returns, to the bit.
         """
-        return self._call(y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
+        return self._call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
 
     def states(
         self,
@@ -379,24 +365,7 @@ class Loss:
         >>> {site: state.mean for site, state in by_site.items()}
         {'a': 2.0, 'b': 2.5}
         """
-        return states(self, y_true, y_pred, groups, sample_weight, mask, nan_policy, num_threads)
-
-    def _evaluate(
-        self,
-        operation: int,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None,
-        mask: ArrayLike | None,
-        reduction: str,
-        nan_policy: str,
-        num_threads: int | None,
-        out: Floats | None,
-        grad_out: Floats | None,
-        hess_out: Floats | None,
-    ) -> tuple[Any, Floats, Floats]:
-        call = self._call(y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
-        return call.reduced(operation, reduction, out, grad_out, hess_out)
+        return states(Parts(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
 
 
 def _rebuild(cls: type[_L], parameters: dict[str, Any]) -> _L:

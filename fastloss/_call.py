@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,13 +103,12 @@ class Call:
         loss: Loss,
         y_true: ArrayLike,
         y_pred: ArrayLike,
-        sample_weight: ArrayLike | None,
-        mask: ArrayLike | None,
-        nan_policy: str,
-        num_threads: int | None,
-        plan: Plan | None = None,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        nan_policy: str = "propagate",
+        num_threads: int | None = None,
     ) -> None:
-        self._loss, self._plan = loss, plan or loss._plan
+        self._loss, self._plan = loss, loss._plan
         owner = self._plan.owner
         if nan_policy not in NAN_POLICIES:
             raise ValueError(f"{owner}: nan_policy is {nan_policy!r}, must be {_one_of(NAN_POLICIES)}")
@@ -143,6 +142,25 @@ class Call:
         self._single = self._x_kind in NARROW and exact
         self._domains = plan.closed[self._single]
 
+    def using(self, kernel: str, *constants: float) -> Self:
+        """The same call of another formula."""
+        call = self._copy()
+        call._plan = self._plan.using(kernel, *constants)
+        return call
+
+    def at(self, y_pred: ArrayLike) -> Self:
+        """The same call at other predictions, of the same shape."""
+        call = self._copy()
+        call._x, call._x_kind = operand(self._plan.owner, "y_pred", y_pred)
+        call._arrange()
+        return call
+
+    def _copy(self) -> Self:
+        call = object.__new__(type(self))
+        for name in Call.__slots__:
+            setattr(call, name, getattr(self, name))
+        return call
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the elements, each of which has one loss."""
@@ -164,8 +182,8 @@ class Call:
         raise ValueError(f"{self._plan.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
 
     def reduced(
-        self, operation: int, reduction: str, out: Floats | None, grad_out: Floats | None, hess_out: Floats | None,
-        factor: float = 1.0, scratch: bool = False,
+        self, operation: int, reduction: str, out: Floats | None = None, grad_out: Floats | None = None,
+        hess_out: Floats | None = None, *, factor: float = 1.0, scratch: bool = False,
     ) -> tuple[Any, Any, Any]:  # fmt: skip
         """What was asked for of value, gradient and curvature, else None; `factor` multiplies the last two.
 
@@ -230,7 +248,7 @@ class Call:
             raise ValueError(f"{self._plan.owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
         return self._divisor(self._run(0, 1.0), reduction, stacklevel=6)
 
-    def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 5) -> float:
+    def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 4) -> float:
         divisor = self._divisor(sums, reduction, stacklevel + 1)
         return sums[0] / divisor if divisor else math.nan
 

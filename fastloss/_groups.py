@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastloss._arrays import as_array
-from fastloss._call import Array, Call, NanPolicy
+from fastloss._call import Array
 from fastloss.state import LossState
 
 if TYPE_CHECKING:
@@ -19,42 +19,32 @@ if TYPE_CHECKING:
 CHUNK = 65_536  # elements whose losses, weights and groups stay in second-level cache together
 
 
-def states(
-    loss: Loss,
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    groups: ArrayLike,
-    sample_weight: ArrayLike | None,
-    mask: ArrayLike | None,
-    nan_policy: NanPolicy,
-    num_threads: int | None,
-) -> dict[Any, LossState]:
+def states(parts: Parts, groups: ArrayLike) -> dict[Any, LossState]:
     """The state of each group; see `Loss.states`."""
-    call = loss._call(y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
     try:
         with np.errstate(invalid="ignore", over="ignore"):  # infinite losses have no spread, which is no news
-            return _fold(_Parts(loss, call, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
+            return _fold(parts, groups)
     except ValueError:
-        call.state()  # names a bad element by its index in the whole rather than in its chunk
+        parts.whole.state()  # names a bad element by its index in the whole rather than in its chunk
         raise
 
 
-class _Parts:
+class Parts:
     """The elements of a call, a chunk of first-axis rows at a time."""
 
     def __init__(
         self,
         loss: Loss,
-        call: Call,
         y_true: ArrayLike,
         y_pred: ArrayLike,
         sample_weight: ArrayLike | None,
         mask: ArrayLike | None,
-        nan_policy: NanPolicy,
+        nan_policy: str,
         num_threads: int | None,
     ) -> None:
         owner = self.owner = type(loss).__name__
-        self.shape = call.shape
+        self.whole = loss._call(loss, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        self.shape = self.whole.shape
         if not self.shape:
             raise ValueError(f"{owner}: y_pred is a single number, must have a first axis for groups to index")
         self._loss = loss
@@ -102,7 +92,7 @@ def _spread(array: Array, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - array.ndim)), shape)
 
 
-def _fold(parts: _Parts, groups: ArrayLike) -> dict[Any, LossState]:
+def _fold(parts: Parts, groups: ArrayLike) -> dict[Any, LossState]:
     given = as_array(parts.owner, "groups", groups)
     if given.shape != parts.shape[:1]:
         raise ValueError(
@@ -128,7 +118,7 @@ def _fold(parts: _Parts, groups: ArrayLike) -> dict[Any, LossState]:
     return {label: found[label] for label in in_order(found)}
 
 
-def _chunks(parts: _Parts, codes: NDArray[np.intp], number: int) -> Iterator[tuple[Array, Array, Array, Array]]:
+def _chunks(parts: Parts, codes: NDArray[np.intp], number: int) -> Iterator[tuple[Array, Array, Array, Array]]:
     # Each chunk adds to every group, so it holds no fewer elements than there are groups.
     width = max(1, int(np.prod(parts.shape[1:])))
     step = max(1, max(CHUNK, number) // width)

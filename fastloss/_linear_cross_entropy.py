@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastloss._arrays import as_array
 from fastloss._call import GRAD, VALUE, Floats, Reduction
-from fastloss._rows import RowPlan
+from fastloss._rows import RowCall, RowPlan
 from fastloss.rowwise.softmax import CrossEntropy
 
 __all__ = ["LinearGrads", "linear_cross_entropy", "linear_cross_entropy_value_and_grads"]
@@ -209,7 +209,7 @@ class _Layer:
         self._shape, self._hidden = states.shape[:-1], states.reshape(-1, self._features)
         y = as_array(OWNER, "targets", targets)
         logits = np.broadcast_to(np.zeros((), self._dtype), (*self._shape, self._classes))
-        call = self._loss._call(y, logits, sample_weight, mask, "propagate", num_threads)
+        call = RowCall(self._loss, y, logits, sample_weight, mask, num_threads=num_threads)
         self._divisor = call.divisor(reduction)
         self._reduction, self._threads = reduction, num_threads
         dense = y.shape == logits.shape
@@ -278,12 +278,12 @@ class _Layer:
     def _evaluate(self, operation: int, tokens: NDArray[np.intp], logits: Floats, losses: Floats | None) -> float:
         """The sum of the losses of some tokens, whose logits give way to the gradient."""
         weights = None if self._sample_weight is None else self._sample_weight[tokens]
-        call = self._loss._call(self._targets[tokens], logits, weights, None, "propagate", self._threads)
+        call = RowCall(self._loss, self._targets[tokens], logits, weights, num_threads=self._threads)
         factor = 1 / self._divisor if self._divisor else 0.0
         grad_out = logits if operation & GRAD else None
         if losses is None:
-            return float(call.reduced(operation, "sum", None, grad_out, None, factor, scratch=True)[0])
-        losses[tokens] = call.reduced(operation, "none", None, grad_out, None, factor, scratch=True)[0]
+            return float(call.reduced(operation, "sum", grad_out=grad_out, factor=factor, scratch=True)[0])
+        losses[tokens] = call.reduced(operation, "none", grad_out=grad_out, factor=factor, scratch=True)[0]
         return 0.0
 
     def _losses(self) -> Floats | None:

@@ -35,91 +35,6 @@ class RowPlan(Plan):
     ignore_index: int | None
 
 
-@dataclass(frozen=True)
-class RowLoss(Loss):
-    """A loss of each row of classes: one number for the logits along an axis, and a label or a target of each.
-
-    `labelled` and `dense` name the kernels for a label of each row and for a target of each class; `scores` says what
-    `y_pred` holds, and `targets` what the targets of each class are.
-    """
-
-    rowwise = True
-    labelled: ClassVar[str | None] = None
-    dense: ClassVar[str | None] = None
-    target = NON_NEGATIVE  # of a target of each class
-    scores: ClassVar[Literal["logits", "log_probabilities", "probabilities", "cosines"]] = "logits"
-    targets: ClassVar[Literal["probabilities", "log_probabilities", "labels", "reals"]] = "probabilities"
-    curvature: ClassVar[bool] = True  # there is a second derivative
-    prediction: ClassVar[Domain] = Domain()
-    axis: int = integer(default=-1)
-
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        """Up to three constants of the formula; by default the parameters of the loss's own."""
-        return ()
-
-    def _planned(self) -> RowPlan:
-        labelled, dense = (None if name is None else getattr(kernels, name) for name in self._kernels())
-        given = self.parameters()
-        class_weight = given.get("class_weight")
-        return RowPlan(
-            owner=type(self).__name__,
-            kernel=-1,
-            constants=(),
-            bounded=False,
-            closed=(None, None),
-            rules=("", "", "", "finite and not negative"),
-            labelled=labelled,
-            dense=dense,
-            class_weight=None if class_weight is None else np.array(class_weight, np.float64),
-            temperature=given.get("temperature", 1.0),
-            softcap=given.get("softcap") or 0.0,
-            smoothing=given.get("label_smoothing", 0.0),
-            ignore_index=given.get("ignore_index"),
-        )
-
-    def _kernels(self) -> tuple[str | None, str | None]:
-        return self.labelled, self.dense
-
-    def _call(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None,
-        mask: ArrayLike | None,
-        nan_policy: str,
-        num_threads: int | None,
-    ) -> RowCall:
-        return RowCall(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
-
-    def _units(self, y: Array, x: Array) -> Array | None:
-        plan = cast(RowPlan, self._plan)
-        weights, ignored = plan.class_weight, plan.ignore_index
-        if y.shape == x.shape and self.dense is not None:
-            return None if weights is None else np.asarray(np.asarray(y, np.float64) @ weights)
-        if weights is None and ignored is None:
-            return None
-        skip = np.zeros(y.shape, bool) if ignored is None else y == ignored
-        if weights is None:
-            return np.where(skip, -1.0, 1.0)
-        known = ~skip & (y >= 0) & (y < len(weights))
-        return np.where(skip, -1.0, weights[np.where(known, y, 0).astype(np.intp)])
-
-    def states(self, y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> dict[Any, LossState]:
-        x = as_array(type(self).__name__, "y_pred", y_pred)
-        if self.axis in (-1, x.ndim - 1) or not -x.ndim <= self.axis < x.ndim:
-            return super().states(y_true, y_pred, **options)
-        y = as_array(type(self).__name__, "y_true", y_true)
-        y = np.moveaxis(y, self.axis, -1) if y.shape == x.shape else y
-        return replace(self, axis=-1).states(y, np.moveaxis(x, self.axis, -1), **options)
-
-    states.__doc__ = Loss.states.__doc__
-
-    def _evaluate(self, operation: int, *arguments: Any) -> tuple[Any, Any, Any]:
-        if operation & HESS and not self.curvature:
-            raise ValueError(f"{type(self).__name__}: there is no grad_and_hess, it has no second derivative of use")
-        return super()._evaluate(operation, *arguments)
-
-
 class RowCall(Call):
     """The arrays of one call of a rowwise loss, checked, and what to do with them."""
 
@@ -210,6 +125,8 @@ class RowCall(Call):
         check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         plan, policy = self._plan, self._nan_policy
+        if operation & HESS and not self._loss.curvature:
+            raise ValueError(f"{plan.owner}: there is no grad_and_hess, it has no second derivative of use")
         if not check and policy == kernels.RAISE:
             policy = kernels.PROPAGATE
         rows = (ABSENT if self._dense else Plane("labels", self._y, kind=self._y_kind), self._weight, self._kept)
@@ -272,6 +189,76 @@ class RowCall(Call):
         also = "" if ignored is None else f", or the ignored {ignored}"
         error = IndexError if label == np.floor(label) else ValueError
         raise error(f"{owner}: {true}{_index(row)} is {label}, must be a class from 0 to {self._classes - 1}{also}")
+
+
+@dataclass(frozen=True)
+class RowLoss(Loss):
+    """A loss of each row of classes: one number for the logits along an axis, and a label or a target of each.
+
+    `labelled` and `dense` name the kernels for a label of each row and for a target of each class; `scores` says what
+    `y_pred` holds, and `targets` what the targets of each class are.
+    """
+
+    rowwise = True
+    _call = RowCall
+    labelled: ClassVar[str | None] = None
+    dense: ClassVar[str | None] = None
+    target = NON_NEGATIVE  # of a target of each class
+    scores: ClassVar[Literal["logits", "log_probabilities", "probabilities", "cosines"]] = "logits"
+    targets: ClassVar[Literal["probabilities", "log_probabilities", "labels", "reals"]] = "probabilities"
+    curvature: ClassVar[bool] = True  # there is a second derivative
+    prediction: ClassVar[Domain] = Domain()
+    axis: int = integer(default=-1)
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        """Up to three constants of the formula; by default the parameters of the loss's own."""
+        return ()
+
+    def _planned(self) -> RowPlan:
+        labelled, dense = (None if name is None else getattr(kernels, name) for name in self._kernels())
+        given = self.parameters()
+        class_weight = given.get("class_weight")
+        return RowPlan(
+            owner=type(self).__name__,
+            kernel=-1,
+            constants=(),
+            bounded=False,
+            closed=(None, None),
+            rules=("", "", "", "finite and not negative"),
+            labelled=labelled,
+            dense=dense,
+            class_weight=None if class_weight is None else np.array(class_weight, np.float64),
+            temperature=given.get("temperature", 1.0),
+            softcap=given.get("softcap") or 0.0,
+            smoothing=given.get("label_smoothing", 0.0),
+            ignore_index=given.get("ignore_index"),
+        )
+
+    def _kernels(self) -> tuple[str | None, str | None]:
+        return self.labelled, self.dense
+
+    def _units(self, y: Array, x: Array) -> Array | None:
+        plan = cast(RowPlan, self._plan)
+        weights, ignored = plan.class_weight, plan.ignore_index
+        if y.shape == x.shape and self.dense is not None:
+            return None if weights is None else np.asarray(np.asarray(y, np.float64) @ weights)
+        if weights is None and ignored is None:
+            return None
+        skip = np.zeros(y.shape, bool) if ignored is None else y == ignored
+        if weights is None:
+            return np.where(skip, -1.0, 1.0)
+        known = ~skip & (y >= 0) & (y < len(weights))
+        return np.where(skip, -1.0, weights[np.where(known, y, 0).astype(np.intp)])
+
+    def states(self, y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> dict[Any, LossState]:
+        x = as_array(type(self).__name__, "y_pred", y_pred)
+        if self.axis in (-1, x.ndim - 1) or not -x.ndim <= self.axis < x.ndim:
+            return super().states(y_true, y_pred, **options)
+        y = as_array(type(self).__name__, "y_true", y_true)
+        y = np.moveaxis(y, self.axis, -1) if y.shape == x.shape else y
+        return replace(self, axis=-1).states(y, np.moveaxis(x, self.axis, -1), **options)
+
+    states.__doc__ = Loss.states.__doc__
 
 
 def _index(index: tuple[int, ...]) -> str:

@@ -13,7 +13,7 @@ from fastloss._arrays import as_array
 from fastloss._base import integer, number
 from fastloss._call import VALUE, Floats
 from fastloss._parameters import NON_NEGATIVE, POSITIVE
-from fastloss._rows import RowLoss, RowPlan
+from fastloss._rows import RowCall, RowLoss, RowPlan
 
 __all__ = ["SequenceScores", "TokenScores", "segment_sum", "sequence_logprobs", "token_logprobs"]
 
@@ -154,10 +154,10 @@ def token_logprobs(
     array([1.5  , 0.922, 0.   ])
     """
     loss = _Tokens(ignore_index=ignore_index, temperature=temperature, softcap=softcap)
-    call = loss._call(targets, logits, None, None, "propagate", num_threads)
+    call = RowCall(loss, targets, logits, num_threads=num_threads)
     (entropy,) = call.ask("entropy", dtype=call.dtype)
     (greedy,) = call.ask("correct", dtype=np.float32)
-    losses = call.reduced(VALUE, "none", None, None, None)[0]
+    losses = call.reduced(VALUE, "none")[0]
     return TokenScores(np.subtract(0, losses, out=losses), greedy != 0, entropy)
 
 

@@ -115,7 +115,7 @@ class ShardState:
         labels = labels.astype(np.int64)
         call = _call(loss, labels, y_pred, first_class, None, num_threads)
         highest, total, target = call.ask("reference", "sum", "target")
-        call.reduced(VALUE, "sum", None, None, None)
+        call.reduced(VALUE, "sum")
         classes = np.shape(y_pred)[loss.axis]
         found = _counted(loss, labels) & (labels >= first_class) & (labels - first_class < classes)
         return ShardState(loss, labels, highest, total, target, found)
@@ -166,7 +166,7 @@ class ShardState:
         """Log-sum-exp of the logits of each row, as the loss takes them."""
         call = self._whole(None)
         (lse,) = call.ask("lse")
-        call.reduced(VALUE, "sum", None, None, None)
+        call.reduced(VALUE, "sum")
         return lse
 
     def value(self, *, sample_weight: ArrayLike | None = None, reduction: Reduction = "mean") -> Any:
@@ -183,7 +183,7 @@ class ShardState:
             The reduced loss, or that of each row.
         """
         self._check_complete()
-        return self._whole(sample_weight).reduced(VALUE, reduction, None, None, None)[0]
+        return self._whole(sample_weight).reduced(VALUE, reduction)[0]
 
     def grad(
         self,
@@ -214,7 +214,7 @@ class ShardState:
         self._check_complete()
         call = _call(self.loss, self.labels, y_pred, first_class, sample_weight, num_threads)
         call.share(reference=self.highest, sum=self.total, target=self.target)
-        grad: Floats = call.reduced(GRAD, reduction, None, grad_out, None)[1]
+        grad: Floats = call.reduced(GRAD, reduction, grad_out=grad_out)[1]
         return grad
 
     def _whole(self, sample_weight: ArrayLike | None) -> RowCall:
@@ -248,6 +248,6 @@ def _call(
     """A call of a shard, whose labels are counted from its first class."""
     local = replace(loss, ignore_index=None)
     mask = _counted(loss, labels)
-    call = local._call(labels - first_class, y_pred, sample_weight, mask, "propagate", num_threads)
+    call = RowCall(local, labels - first_class, y_pred, sample_weight, mask, num_threads=num_threads)
     call.share()
     return call

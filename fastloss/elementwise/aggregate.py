@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastloss._base import Loss, loss
-from fastloss._call import GRAD, HESS, VALUE, Call, Floats, Plan
+from fastloss._call import GRAD, HESS, VALUE, Call, Floats
 from fastloss._parameters import Domain
 
-Run: TypeAlias = Callable[[ArrayLike, Plan], Call]
 
+class AggregateCall(Call):
+    """A call whose result is a function of means."""
 
-class AggregateLoss(Loss):
-    """A loss that is a function of means over the sample, of which the first is the mean of `kernel`'s losses."""
+    __slots__ = ()
 
-    aggregate = True
+    _loss: AggregateLoss
 
-    def _fold(self, run: Run, y_pred: ArrayLike, warn: bool) -> tuple[float, float, Call]:
-        """The value, its derivative in the mean of a call's losses, and that call.
-
-        `run` makes a call of predictions and a plan with the targets, weights and options that were given.
-        """
-        raise NotImplementedError
-
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (1.0,)
-
-    def _evaluate(
-        self,
-        operation: int,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None,
-        mask: ArrayLike | None,
-        reduction: str,
-        nan_policy: str,
-        num_threads: int | None,
-        out: Floats | None,
-        grad_out: Floats | None,
-        hess_out: Floats | None,
-    ) -> tuple[Any, Any, Any]:
-        owner = type(self).__name__
+    def reduced(
+        self, operation: int, reduction: str, out: Floats | None = None, grad_out: Floats | None = None,
+        hess_out: Floats | None = None, **options: Any,
+    ) -> tuple[Any, Any, Any]:  # fmt: skip
+        owner = self._plan.owner
         if reduction != "mean":
             raise ValueError(
                 f"{owner}: reduction is {reduction!r}, must be 'mean': the loss is one of the whole sample, not a sum"
@@ -58,21 +36,30 @@ class AggregateLoss(Loss):
                 f"{owner}: there is no grad_and_hess, because every derivative depends on every prediction:"
                 " the Hessian is not diagonal"
             )
-
-        def run(x: ArrayLike, plan: Plan) -> Call:
-            return Call(self, y_true, x, sample_weight, mask, nan_policy, num_threads, plan)
-
-        value, slope, call = self._fold(run, y_pred, bool(operation & VALUE))
+        value, slope, call = self._loss._fold(self, bool(operation & VALUE))
         if not operation & GRAD:
             return value, None, None
-        return value, call.reduced(GRAD, "mean", None, grad_out, None, slope)[1], None
+        return value, Call.reduced(call, GRAD, "mean", grad_out=grad_out, factor=slope)[1], None
+
+
+class AggregateLoss(Loss):
+    """A loss that is a function of means over the sample, of which the first is the mean of `kernel`'s losses."""
+
+    aggregate = True
+    _call = AggregateCall
+
+    def _fold(self, call: Call, warn: bool) -> tuple[float, float, Call]:
+        """The value, its derivative in the mean of a call's losses, and that call."""
+        raise NotImplementedError
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return self.kernel, (1.0,)
 
 
 class RootMeanLoss(AggregateLoss):
     """The square root of a mean."""
 
-    def _fold(self, run: Run, y_pred: ArrayLike, warn: bool) -> tuple[float, float, Call]:
-        call = run(y_pred, self._plan)
+    def _fold(self, call: Call, warn: bool) -> tuple[float, float, Call]:
         root = math.sqrt(call.mean(warn))
         return root, 0.5 / root if root else 0.0, call
 
@@ -162,13 +149,13 @@ class VarianceRatioLoss(AggregateLoss):
 
     kernel = "SQUARED_ERROR"
 
-    def _bias(self, run: Run, y_pred: ArrayLike) -> float:
-        return run(y_pred, self._plan.using("MEAN_BIAS")).mean()
+    def _centered(self, call: Call) -> Call:
+        """The call of squared residuals less their mean."""
+        return call.using("CENTERED_SQUARED_ERROR", call.using("MEAN_BIAS").mean())
 
-    def _ratio(self, run: Run, call: Call, squares: float) -> tuple[float, float, Call]:
+    def _ratio(self, call: Call, squares: float) -> tuple[float, float, Call]:
         """Of the mean squares to the targets' variance; where that is 0, 0 for no squares and infinity for others."""
-        zero = np.broadcast_to(np.float32(0), call.shape)
-        variance = run(zero, self._plan.using("CENTERED_SQUARED_ERROR", self._bias(run, zero))).mean()
+        variance = self._centered(call.at(np.broadcast_to(np.float32(0), call.shape))).mean()
         if variance == 0:
             return (0.0, 0.0, call) if squares == 0 else (squares * math.inf, math.inf, call)
         return squares / variance, 1 / variance, call
@@ -213,9 +200,8 @@ class FractionOfVarianceUnexplained(VarianceRatioLoss):
     0.5
     """
 
-    def _fold(self, run: Run, y_pred: ArrayLike, warn: bool) -> tuple[float, float, Call]:
-        call = run(y_pred, self._plan)
-        return self._ratio(run, call, call.mean(warn))
+    def _fold(self, call: Call, warn: bool) -> tuple[float, float, Call]:
+        return self._ratio(call, call.mean(warn))
 
 
 @loss("explained_variance_loss")
@@ -256,7 +242,6 @@ class UnexplainedVariance(VarianceRatioLoss):
     0.0
     """
 
-    def _fold(self, run: Run, y_pred: ArrayLike, warn: bool) -> tuple[float, float, Call]:
-        bias = self._bias(run, y_pred)
-        call = run(y_pred, self._plan.using("CENTERED_SQUARED_ERROR", bias))
-        return self._ratio(run, call, call.mean(warn))
+    def _fold(self, call: Call, warn: bool) -> tuple[float, float, Call]:
+        call = self._centered(call)
+        return self._ratio(call, call.mean(warn))

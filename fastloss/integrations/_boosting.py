@@ -114,13 +114,13 @@ def derivatives(
     loss: Loss, constant: float | None, y: Array, x: Array, weight: Array | None, grad: Floats, hess: Floats
 ) -> tuple[Floats, Floats]:
     """Write the weighted gradient, and the curvature or the constant that stands for it."""
-    call = loss._call(y, x, weight, None, "propagate", None)
+    call = loss._call(loss, y, x, weight)
     if constant is None:
-        call.reduced(GRAD | HESS, "sum", None, grad, hess, scratch=True)
+        call.reduced(GRAD | HESS, "sum", grad_out=grad, hess_out=hess, scratch=True)
         if isinstance(loss, FLOORED):
             np.maximum(hess, FLOOR if weight is None else FLOOR * weight, out=hess)
         return grad, hess
-    call.reduced(GRAD, "sum", None, grad, None, scratch=True)
+    call.reduced(GRAD, "sum", grad_out=grad, scratch=True)
     if weight is None:
         hess.fill(constant)
     else:

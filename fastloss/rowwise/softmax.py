@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastloss._base import choice, integer, loss, number, weights
 from fastloss._call import GRAD, VALUE, Floats, NanPolicy
 from fastloss._parameters import NON_NEGATIVE, POSITIVE, Domain
-from fastloss._rows import RowLoss
+from fastloss._rows import RowCall, RowLoss
 
 SMOOTHING = Domain(low=0, high=1)
 
@@ -165,9 +165,9 @@ class CrossEntropy(RowLoss):
         >>> rows.lse.round(3)
         array([3.127, 0.974, 9.   ])
         """
-        call = self._call(y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        call = RowCall(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
         (lse,) = call.ask("lse", dtype=call.dtype)
         (argmax,) = call.ask("argmax")
         operation = VALUE | GRAD if grad or grad_out is not None else VALUE
-        value, gradient, _ = call.reduced(operation, "none", None, grad_out, None)
+        value, gradient, _ = call.reduced(operation, "none", grad_out=grad_out)
         return Rows(value, lse, argmax.astype(np.int64), argmax == call.labels(), gradient)

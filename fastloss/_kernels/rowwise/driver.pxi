@@ -253,7 +253,10 @@ cdef inline void narrow_labels(const double* label, Py_ssize_t first, floating* 
 
 cdef inline void part(floating* x, Py_ssize_t classes, const floating* label, floating* target,
                       floating* top) noexcept nogil:
-    """Put -inf in place of the labels' logits, which go to `target`, and find the highest of the others."""
+    """Put -inf in place of the labels' logits, which are added to `target`, and find the highest of the others.
+
+    Sums with 0 keep the stores unconditional: a load soon after a masked store would wait for it.
+    """
     cdef floating mine[LANES]
     cdef floating found[LANES]
     cdef floating lanes[LANES]
@@ -267,8 +270,8 @@ cdef inline void part(floating* x, Py_ssize_t classes, const floating* label, fl
         at = <floating> k
         for i in range(LANES):
             v = x[k * LANES + i]
-            found[i] = v if mine[i] == at else found[i]
-            v = -INFINITY if mine[i] == at else v
+            found[i] += v if mine[i] == at else 0
+            v = 0 + (-INFINITY if mine[i] == at else v)
             x[k * LANES + i] = v
             lanes[i] = v if v > lanes[i] else lanes[i]
     memcpy(target, found, sizeof(found))
@@ -276,7 +279,7 @@ cdef inline void part(floating* x, Py_ssize_t classes, const floating* label, fl
 
 
 cdef inline void put(const floating* label, const double* given, Py_ssize_t classes, floating* v) noexcept nogil:
-    """Put what is given for each row in the place of its label."""
+    """Put what is given for each row in the place of its label; a sum with 0 for the reason above."""
     cdef floating mine[LANES]
     cdef floating lanes[LANES]
     cdef floating at
@@ -287,7 +290,7 @@ cdef inline void put(const floating* label, const double* given, Py_ssize_t clas
     for k in range(classes):
         at = <floating> k
         for i in range(LANES):
-            v[k * LANES + i] = lanes[i] if mine[i] == at else v[k * LANES + i]
+            v[k * LANES + i] = 0 + (lanes[i] if mine[i] == at else v[k * LANES + i])
 
 
 cdef inline floating fold_highest(floating* v) noexcept nogil:
@@ -596,7 +599,7 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
     stage.x = x
     for i in range(LANES):
         label[i] = -1
-        target[i] = -INFINITY if r.label[i] == r.label[i] else NAN
+        target[i] = 0
     if job.traits & SHIFTED and not job.traits & ONLINE and anew:
         first = 0
         while first < job.classes:
@@ -609,6 +612,8 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
                 r.reference[i] = top[i] if top[i] > r.reference[i] else r.reference[i]
             first += TILE_CLASSES
         cached = job.classes <= TILE_CLASSES
+        if not cached:
+            memset(target, 0, sizeof(target))
     narrow_lanes(r.u, stage.u, unit)
     first = 0
     while first < job.classes:
@@ -643,7 +648,7 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
         first += TILE_CLASSES
     if job.traits & LABELLED:
         for i in range(LANES):
-            r.target[i] = target[i]
+            r.target[i] = target[i] if r.label[i] >= 0 else -INFINITY if r.label[i] == r.label[i] else NAN
 
 
 cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:

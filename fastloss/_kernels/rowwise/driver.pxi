@@ -1077,7 +1077,8 @@ cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
 
 def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
             tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double temperature,
-            double softcap, double smoothing, ignore_index, least, int nan_policy, bint single, int num_threads, bint sharded=False, bint merged=False):
+            double softcap, double smoothing, ignore_index, least, int nan_policy, bint single, int num_threads,
+            bint sharded, bint merged):
     """Run one kernel over rows of classes.
 
     `planes` are targets, logits, gradient and curvature, arrays with the class axis first (`class_major`) or last;

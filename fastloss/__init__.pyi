@@ -72,6 +72,12 @@ from fastloss.elementwise.residual import Lp as Lp
 from fastloss.elementwise.residual import Wing as Wing
 from fastloss.elementwise.residual import StudentTNLL as StudentTNLL
 from fastloss.rowwise.softmax import CrossEntropy as CrossEntropy
+from fastloss.rowwise.softmax import SoftmaxFocal as SoftmaxFocal
+from fastloss.rowwise.softmax import Poly1CrossEntropy as Poly1CrossEntropy
+from fastloss.rowwise.softmax import GeneralizedCrossEntropy as GeneralizedCrossEntropy
+from fastloss.rowwise.softmax import CosFace as CosFace
+from fastloss.rowwise.softmax import ArcFace as ArcFace
+from fastloss.rowwise.softmax import DistributionFocalLoss as DistributionFocalLoss
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
 from fastloss.state import LossState as LossState
@@ -421,3 +427,34 @@ def cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class
 softmax_cross_entropy = cross_entropy
 sparse_categorical_crossentropy = cross_entropy
 categorical_crossentropy = cross_entropy
+@overload
+def softmax_focal(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, gamma: float = 2.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def softmax_focal(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, gamma: float = 2.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+focal_cross_entropy = softmax_focal
+@overload
+def poly1_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, epsilon: float = 1.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def poly1_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, epsilon: float = 1.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+poly1 = poly1_cross_entropy
+@overload
+def generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, q: float = 0.7, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, q: float = 0.7, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+gce = generalized_cross_entropy
+@overload
+def cos_face(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 0.35, scale: float = 64.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def cos_face(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 0.35, scale: float = 64.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+cosface = cos_face
+am_softmax = cos_face
+@overload
+def arc_face(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 0.5, scale: float = 64.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def arc_face(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 0.5, scale: float = 64.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+arcface = arc_face
+@overload
+def distribution_focal_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def distribution_focal_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+dfl = distribution_focal_loss

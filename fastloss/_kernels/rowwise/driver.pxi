@@ -28,6 +28,11 @@ cdef enum:
     ONLINE = 8                          # the sums are those of (e, e x, t x, t), e = exp(x): they follow a shift
 
     ONE_SUM = 16                        # of the four, only s0 is used
+    BETWEEN = 32                        # a label may lie between two classes: their targets are its linear shares
+    TARGET_ONLY = 64                    # there are no sums: the label's score is all, and the only one with a slope
+    ARGMAX = 128                        # the class of the largest score is asked for
+    SOFT_TARGETS = 256                  # targets are the logits of a distribution: their maximum is subtracted
+    SORTED = 512                        # neither sums nor a map: a routine for a whole row
 
 # Operands with one number for each row and class; results with one for each row.
 cdef enum:
@@ -434,18 +439,32 @@ cdef inline void weigh_targets(RowJob* job, floating* t, Py_ssize_t first, Py_ss
             t[k * width + i] = <floating> (w * (kept * t[k * width + i] + even)) if job.dense else <floating> (w * even)
 
 
-cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, RowScratch* s,
-                                    floating unit) noexcept nogil:
+cdef inline void share_targets(const double* label, floating* t, Py_ssize_t first, Py_ssize_t n,
+                               Py_ssize_t width) noexcept nogil:
+    """The shares of the two classes that each of `width` labels lies between; NaN where it is missing."""
+    cdef Py_ssize_t i, k
+    cdef double share
+    for k in range(n):
+        for i in range(width):
+            share = 1 - fabs(label[i] - (first + k))
+            t[k * width + i] = <floating> (0 if share < 0 else share)
+
+
+cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, Py_ssize_t first, Py_ssize_t n,
+                                    RowScratch* s, floating unit) noexcept nogil:
     cdef bint weighed = job.smoothing != 0 or job.class_weight != NULL
     cdef floating* t = <floating*> s.t
     cdef const floating* given = t
-    cdef Py_ssize_t i
+    cdef Py_ssize_t k
     if job.dense:
         given = load_row(job, PLANE_Y, row, first, n, t, <floating> 0, weighed, s)
     if weighed:
         weigh_targets(job, t, first, n, 1)
-        for i in range(n, (n + LANES - 1) // LANES * LANES):
-            t[i] = 0
+    elif job.traits & BETWEEN:
+        share_targets(&s.stage.lanes.label[i], t, first, n, 1)
+    if given == t:
+        for k in range(n, (n + LANES - 1) // LANES * LANES):
+            t[k] = 0
     return given
 
 
@@ -456,6 +475,8 @@ cdef const floating* targets_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t r
         load_tile(job, PLANE_Y, start, rows, first, classes, t, s)
     if job.smoothing != 0 or job.class_weight != NULL:
         weigh_targets(job, t, first, classes, LANES)
+    elif job.traits & BETWEEN:
+        share_targets(s.stage.lanes.label, t, first, classes, LANES)
     return t
 
 
@@ -513,7 +534,7 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
         stage.groups = (n + LANES - 1) // LANES
         stage.x = logits_of_row(job, row, label, first, n, s, unit)
         if job.targets:
-            stage.t = targets_of_row(job, row, first, n, s, unit)
+            stage.t = targets_of_row(job, row, i, first, n, s, unit)
             if label >= first and label < first + n:
                 t[<Py_ssize_t> label - first] = 0
         if job.traits & ONLINE:
@@ -665,7 +686,7 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
         if r.weight[i] != 0:
             stage.x = logits_of_row(job, row, -1, first, n, s, unit)
             if job.targets:
-                stage.t = targets_of_row(job, row, first, n, s, unit)
+                stage.t = targets_of_row(job, row, i, first, n, s, unit)
             dispatch(job, stage, unit)
             if label >= first and label < first + n:
                 at = <Py_ssize_t> label - first
@@ -786,6 +807,10 @@ cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
                 r.label[i] = -2
 
 
+cdef inline bint is_class(const RowJob* job, double y) noexcept nogil:
+    return (y >= 0) & (y <= job.classes - 1) & ((job.traits & BETWEEN != 0) | (y == <double> <Py_ssize_t> y))
+
+
 cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* weight, RowScratch* s,
                  Partial* partial) noexcept nogil:
     """Which rows count, and with which weight of their class; a target that no row can have is recorded."""
@@ -802,13 +827,11 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
     else:
         for i in range(rows):
             y = r.label[i]
-            wrong += (r.weight[i] != 0) & (
-                ((y < 0) | (y >= job.classes) | (y != <double> <Py_ssize_t> y)) & ((y == y) | no_nan)
-            )
+            wrong += (r.weight[i] != 0) & (not is_class(job, y)) & ((y == y) | no_nan)
     if wrong:
         for i in range(rows):
             y = r.label[i]
-            if r.weight[i] == 0 or (y == -1 and job.dense) or (y >= 0 and y < job.classes and y == <double> <Py_ssize_t> y):
+            if r.weight[i] == 0 or (y == -1 and job.dense) or is_class(job, y):
                 continue
             if y == y or no_nan:
                 partial.bad = start + i
@@ -941,7 +964,7 @@ cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
 # The entry ----------------------------------------------------------------------------------------
 
 def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
-            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double temperature, double softcap, double smoothing,
+            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double logit_scale, double softcap, double smoothing,
             ignore_index, least, int nan_policy, bint single, int num_threads):
     """Run one kernel over rows of classes.
 
@@ -974,10 +997,10 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     job.traits = traits_of(kernel)
     job.class_major = class_major
     job.dense = planes[PLANE_Y] is not None
-    job.scale = job.base.parameters[3] = 1 / temperature
+    job.scale = job.base.parameters[3] = logit_scale
     job.softcap = softcap
     job.smoothing = smoothing
-    job.targets = job.dense or smoothing != 0
+    job.targets = job.dense or smoothing != 0 or job.traits & BETWEEN
     try:
         for k in range(PLANES):
             if planes[k] is not None:

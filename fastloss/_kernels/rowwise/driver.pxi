@@ -28,11 +28,12 @@ cdef enum:
     ONLINE = 8                          # the sums are those of (e, e x, t x, t), e = exp(x): they follow a shift
 
     ONE_SUM = 16                        # of the four, only s0 is used
-    BETWEEN = 32                        # a label may lie between two classes: their targets are its linear shares
-    TARGET_ONLY = 64                    # there are no sums: the label's score is all, and the only one with a slope
-    ARGMAX = 128                        # the class of the largest score is asked for
-    SOFT_TARGETS = 256                  # targets are the logits of a distribution: their maximum is subtracted
-    SORTED = 512                        # neither sums nor a map: a routine for a whole row
+    ONE_HOT = 32                        # a label stands for targets: 1 for its class, 0 for the others
+    BETWEEN = 64                        # ... and may lie between two classes: their targets are its linear shares
+    TARGET_ONLY = 128                   # there are no sums: the label's score is all, and the only one with a slope
+    ARGMAX = 256                        # the class of the largest score is asked for
+    SOFT_TARGETS = 512                  # targets are the logits of a distribution: their maximum is subtracted
+    SORTED = 1024                       # neither sums nor a map: a routine for a whole row
 
 # Operands with one number for each row and class; results with one for each row.
 cdef enum:
@@ -43,6 +44,9 @@ cdef enum:
 cdef enum:
     SUMS, FINISH, MAP
 
+cdef enum:
+    NO_ROOM = -1                        # in place of the operand that is wrong
+
 # One number for each row of a group; the arrays are not a multiple of 4 KB apart, where a load would wait for an
 # unrelated store.
 cdef struct Lanes:
@@ -50,6 +54,7 @@ cdef struct Lanes:
     double label_weight[LANE_ROOM]          # the class weight of the label
     double target[LANE_ROOM]                # the logit of the label
     double reference[LANE_ROOM]             # what is subtracted from the logits
+    double target_reference[LANE_ROOM]      # ... and from targets that are logits themselves
     double s0[LANE_ROOM]
     double s1[LANE_ROOM]
     double s2[LANE_ROOM]
@@ -117,6 +122,20 @@ cdef struct RowJob:
     Py_ssize_t rows
     Py_ssize_t group                    # rows
 
+# A row that is sorted: `classes` numbers each, in one allocation.
+cdef struct Ranking:
+    double* room
+    double* score
+    double* relevance
+    double* hit                         # of the items in order: the probability of coming before all after it
+    double* miss
+    double* grad
+    double* hess
+    uint64_t* key
+    uint64_t* spare_key
+    Py_ssize_t* order
+    Py_ssize_t* spare
+
 cdef struct RowScratch:
     double x[TILE_ROOM]
     double t[TILE_ROOM]
@@ -124,6 +143,7 @@ cdef struct RowScratch:
     double hess[TILE_ROOM]
     double packed[TILE_ROOM]
     Scratch block                       # aligns them all
+    Ranking list
     Stage stage
 
 
@@ -222,15 +242,19 @@ cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, 
 
 
 include "softmax.pxi"
+include "simplex.pxi"
 
 
 cdef int traits_of(int kernel) noexcept nogil:
-    return softmax_traits(kernel)
+    return simplex_traits(kernel) if kernel >> 8 == 1 else softmax_traits(kernel)
 
 
 cdef void dispatch(RowJob* job, Stage* stage, floating unit) noexcept nogil:
     """One step of the kernel, by the family that its number names."""
-    softmax(job.base.kernel, stage, unit)
+    if job.base.kernel >> 8 == 1:
+        simplex(job.base.kernel, stage, unit)
+    else:
+        softmax(job.base.kernel, stage, unit)
 
 
 # Lanes --------------------------------------------------------------------------------------------
@@ -450,21 +474,32 @@ cdef inline void share_targets(const double* label, floating* t, Py_ssize_t firs
             t[k * width + i] = <floating> (0 if share < 0 else share)
 
 
+cdef inline void lower_targets(const double* reference, floating* t, Py_ssize_t n,
+                               Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t i, k
+    for k in range(n):
+        for i in range(width):
+            t[k * width + i] = <floating> (t[k * width + i] - reference[i])
+
+
 cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, Py_ssize_t first, Py_ssize_t n,
                                     RowScratch* s, floating unit) noexcept nogil:
     cdef bint weighed = job.smoothing != 0 or job.class_weight != NULL
+    cdef bint softened = job.traits & SOFT_TARGETS
     cdef floating* t = <floating*> s.t
     cdef const floating* given = t
     cdef Py_ssize_t k
     if job.dense:
-        given = load_row(job, PLANE_Y, row, first, n, t, <floating> 0, weighed, s)
+        given = load_row(job, PLANE_Y, row, first, n, t, <floating> 0, weighed or softened, s)
     if weighed:
         weigh_targets(job, t, first, n, 1)
-    elif job.traits & BETWEEN:
+    elif job.traits & ONE_HOT and not job.dense:
         share_targets(&s.stage.lanes.label[i], t, first, n, 1)
+    elif softened:
+        lower_targets(&s.stage.lanes.target_reference[i], t, n, 1)
     if given == t:
         for k in range(n, (n + LANES - 1) // LANES * LANES):
-            t[k] = 0
+            t[k] = <floating> (-INFINITY if softened else 0)
     return given
 
 
@@ -475,8 +510,10 @@ cdef const floating* targets_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t r
         load_tile(job, PLANE_Y, start, rows, first, classes, t, s)
     if job.smoothing != 0 or job.class_weight != NULL:
         weigh_targets(job, t, first, classes, LANES)
-    elif job.traits & BETWEEN:
+    elif job.traits & ONE_HOT and not job.dense:
         share_targets(s.stage.lanes.label, t, first, classes, LANES)
+    elif job.traits & SOFT_TARGETS:
+        lower_targets(s.stage.lanes.target_reference, t, classes, LANES)
     return t
 
 
@@ -624,6 +661,82 @@ cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScra
             r.target[i] = capped(<floating> r.target[i], <floating> job.softcap)
 
 
+cdef void highest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
+                          floating unit) noexcept nogil:
+    """The largest target of each row, which is subtracted from all."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef Py_ssize_t i, first, n, step = TILE_CLASSES if job.tiled else ROW_BLOCK
+    cdef floating* t = <floating*> s.t
+    cdef floating top[LANES]
+    for i in range(LANES):
+        r.target_reference[i] = -INFINITY
+    first = 0
+    while first < job.classes:
+        n = min(step, job.classes - first)
+        if job.tiled:
+            load_tile(job, PLANE_Y, start, rows, first, n, t, s)
+            highest(t, n, top)
+            for i in range(LANES):
+                r.target_reference[i] = top[i] if top[i] > r.target_reference[i] else r.target_reference[i]
+        else:
+            for i in range(rows):
+                highest(load_row(job, PLANE_Y, start + i, first, n, t, <floating> -INFINITY, False, s),
+                        (n + LANES - 1) // LANES, top)
+                r.target_reference[i] = max(r.target_reference[i], <double> fold_highest(top))
+        first += step
+    for i in range(LANES):
+        r.target_reference[i] = finite_reference(r.target_reference[i])
+
+
+cdef void find_argmax(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    """The first class of the largest logit of each row, -1 where one is NaN."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef Py_ssize_t i, k, first, n, missing, step = TILE_CLASSES if job.tiled else ROW_BLOCK
+    cdef floating* own = <floating*> s.x
+    cdef const floating* x
+    cdef floating lanes[LANES]
+    cdef floating top[LANES]
+    cdef floating at[LANES]                     # within the block
+    cdef floating nan[LANES]
+    cdef floating highest_one
+    for i in range(LANES):
+        top[i] = -INFINITY
+        nan[i] = 0
+        r.argmax[i] = 0
+    first = 0
+    while first < job.classes:
+        n = min(step, job.classes - first)
+        if job.tiled:
+            load_tile(job, PLANE_X, start, rows, first, n, own, s)
+            for i in range(LANES):
+                at[i] = -1
+            for k in range(n):
+                for i in range(LANES):
+                    at[i] = <floating> k if own[k * LANES + i] > top[i] else at[i]
+                    top[i] = own[k * LANES + i] if own[k * LANES + i] > top[i] else top[i]
+                    nan[i] = 1 if own[k * LANES + i] != own[k * LANES + i] else nan[i]
+            for i in range(LANES):
+                r.argmax[i] = first + at[i] if at[i] >= 0 else r.argmax[i]
+        else:
+            for i in range(rows):
+                x = load_row(job, PLANE_X, start + i, first, n, own, <floating> -INFINITY, False, s)
+                highest(x, (n + LANES - 1) // LANES, lanes)
+                highest_one = fold_highest(lanes)
+                missing = 0
+                for k in range(n):
+                    missing += x[k] != x[k]
+                nan[i] = 1 if missing else nan[i]
+                if highest_one > top[i]:
+                    top[i] = highest_one
+                    k = 0
+                    while x[k] != highest_one:
+                        k += 1
+                    r.argmax[i] = first + k
+        first += step
+    for i in range(LANES):
+        r.argmax[i] = -1 if nan[i] != 0 else r.argmax[i]
+
+
 cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
     """The sums of a group of rows and what the kernel makes of them."""
     cdef Lanes* r = &s.stage.lanes
@@ -637,12 +750,18 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         gather_targets(job, start, rows, s, unit)
         for i in range(rows):
             r.reference[i] = r.target[i]
+    if job.traits & SOFT_TARGETS:
+        highest_targets(job, start, rows, s, unit)
+    if job.traits & ARGMAX:
+        find_argmax(job, start, rows, s, unit)
     while again:
         memset(r.s0, 0, sizeof(r.s0))
         memset(r.s1, 0, sizeof(r.s1))
         memset(r.s2, 0, sizeof(r.s2))
         memset(r.s3, 0, sizeof(r.s3))
-        if job.tiled:
+        if job.traits & TARGET_ONLY:
+            pass
+        elif job.tiled:
             sum_tile(job, start, rows, anew, s, unit)
         else:
             for i in range(rows):
@@ -683,22 +802,22 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     while first < job.classes:
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         stage.groups = (n + LANES - 1) // LANES
-        if r.weight[i] != 0:
+        if r.weight[i] == 0 or job.traits & TARGET_ONLY:
+            memset(grad, 0, n * sizeof(floating))
+            memset(hess, 0, n * sizeof(floating))
+        else:
             stage.x = logits_of_row(job, row, -1, first, n, s, unit)
             if job.targets:
                 stage.t = targets_of_row(job, row, i, first, n, s, unit)
             dispatch(job, stage, unit)
-            if label >= first and label < first + n:
-                at = <Py_ssize_t> label - first
-                grad[at] = <floating> r.target_grad[i]
-                if want_hess:
-                    hess[at] = <floating> r.target_hess[i]
-            if job.softcap != 0:
-                raw = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> 0, False, s)
-                cap_chain(raw, grad, hess, n, <floating> job.softcap, want_hess)
-        else:
-            memset(grad, 0, n * sizeof(floating))
-            memset(hess, 0, n * sizeof(floating))
+        if label >= first and label < first + n:
+            at = <Py_ssize_t> label - first
+            grad[at] = <floating> r.target_grad[i]
+            if want_hess:
+                hess[at] = <floating> r.target_hess[i]
+        if job.softcap != 0 and r.weight[i] != 0:
+            raw = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> 0, False, s)
+            cap_chain(raw, grad, hess, n, <floating> job.softcap, want_hess)
         store_row(job, PLANE_GRAD, row, first, n, grad, s)
         if want_hess:
             store_row(job, PLANE_HESS, row, first, n, hess, s)
@@ -733,11 +852,15 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     while first < job.classes:
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
         stage.groups = n
-        if fresh:
-            stage.x = logits_of_tile(job, start, rows, False, first, n, s, unit)
-            if job.targets:
-                stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
-        dispatch(job, stage, unit)
+        if job.traits & TARGET_ONLY:
+            memset(grad, 0, n * LANES * sizeof(floating))
+            memset(hess, 0, n * LANES * sizeof(floating))
+        else:
+            if fresh:
+                stage.x = logits_of_tile(job, start, rows, False, first, n, s, unit)
+                if job.targets:
+                    stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
+            dispatch(job, stage, unit)
         if job.traits & LABELLED:
             for i in range(rows):
                 if r.label[i] >= first and r.label[i] < first + n:
@@ -846,6 +969,56 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
         r.whole[i] = r.weight[i] * r.unit[i] if r.weight[i] != 0 else 0
 
 
+cdef void read_row(RowJob* job, int plane, Py_ssize_t row, double* into, RowScratch* s, floating unit) noexcept nogil:
+    cdef floating* own = <floating*> s.x
+    cdef const floating* v
+    cdef Py_ssize_t first, k, n
+    first = 0
+    while first < job.classes:
+        n = 1 if job.class_major else min(<Py_ssize_t> BLOCK, job.classes - first)
+        v = load(&job.planes[plane], &job.shape, first * job.rows + row if job.class_major else row * job.classes + first,
+                 n, own, &s.block)
+        for k in range(n):
+            into[first + k] = v[k]
+        first += n
+
+
+cdef void write_row(RowJob* job, int plane, Py_ssize_t row, const double* v, double factor, RowScratch* s,
+                    floating unit) noexcept nogil:
+    cdef floating* own = <floating*> s.grad
+    cdef Py_ssize_t first, k, n
+    first = 0
+    while first < job.classes:
+        n = 1 if job.class_major else min(<Py_ssize_t> BLOCK, job.classes - first)
+        for k in range(n):
+            own[k] = <floating> (factor * v[first + k])
+        store(&job.planes[plane], &job.shape, first * job.rows + row if job.class_major else row * job.classes + first,
+              n, own, &s.block)
+        first += n
+
+
+cdef void sorted_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    """Values of a group of rows, and the derivatives at once."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef Py_ssize_t i
+    cdef bint want_grad = job.planes[PLANE_GRAD].data != NULL
+    cdef double factor
+    for i in range(rows):
+        r.value[i] = 0
+        if r.weight[i] != 0:
+            read_row(job, PLANE_X, start + i, s.list.score, s, unit)
+            read_row(job, PLANE_Y, start + i, s.list.relevance, s, unit)
+            r.value[i] = list_mle(&s.list, job.classes, want_grad, unit)
+        elif want_grad:
+            memset(s.list.grad, 0, job.classes * sizeof(double))
+            memset(s.list.hess, 0, job.classes * sizeof(double))
+        factor = job.base.scale * r.weight[i]
+        if want_grad:
+            write_row(job, PLANE_GRAD, start + i, s.list.grad, factor, s, unit)
+        if job.planes[PLANE_HESS].data != NULL:
+            write_row(job, PLANE_HESS, start + i, s.list.hess, factor, s, unit)
+
+
 cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, Partial* partial,
                 floating unit) noexcept nogil:
     cdef Stage* stage = &s.stage
@@ -867,7 +1040,10 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     partial.weight += total(r.whole, rows)
     if base.operation == 0:
         return
-    statistics(job, start, rows, s, unit)
+    if job.traits & SORTED:
+        sorted_rows(job, start, rows, s, unit)
+    else:
+        statistics(job, start, rows, s, unit)
     if base.operation & MOMENTS:
         # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
         for i in range(rows):
@@ -878,8 +1054,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     if base.operation & VALUE:
         partial.loss += total(r.value, rows)
     if job.results[ROW_ARGMAX].data != NULL:
-        for i in range(rows):
-            r.argmax[i] = argmax(job, start + i, s, unit)
+        find_argmax(job, start, rows, s, unit)
     store_rows(job, ROW_VALUE, start, rows, r.value, s)
     store_rows(job, ROW_LSE, start, rows, r.lse, s)
     store_rows(job, ROW_ENTROPY, start, rows, r.entropy, s)
@@ -887,7 +1062,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     store_rows(job, ROW_REFERENCE, start, rows, r.reference, s)
     store_rows(job, ROW_SUM, start, rows, r.s0, s)
     store_rows(job, ROW_TARGET, start, rows, r.target, s)
-    if base.operation & (GRAD | HESS):
+    if base.operation & (GRAD | HESS) and not job.traits & SORTED:
         for i in range(rows):
             factor = base.scale * r.weight[i] * job.scale
             r.a[i] = factor * r.a[i]
@@ -910,29 +1085,6 @@ cdef inline void store_rows(RowJob* job, int result, Py_ssize_t start, Py_ssize_
         store(&job.results[result], &job.base.shape, start, rows, v, &s.block)
 
 
-cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
-    """The first class of the largest logit."""
-    cdef Py_ssize_t first, k, n, best = 0
-    cdef floating top = -INFINITY
-    cdef floating* own = <floating*> s.x
-    cdef const floating* x
-    first = 0
-    while first < job.classes:
-        n = min(<Py_ssize_t> BLOCK, job.classes - first)
-        if job.class_major:
-            for k in range(n):
-                own[k] = load(&job.planes[PLANE_X], &job.shape, (first + k) * job.rows + row, 1, own + k, &s.block)[0]
-            x = own
-        else:
-            x = load(&job.planes[PLANE_X], &job.shape, row * job.classes + first, n, own, &s.block)
-        for k in range(n):
-            if x[k] > top:
-                top = x[k]
-                best = first + k
-        first += BLOCK
-    return best
-
-
 cdef void row_chunk(RowJob* job, Py_ssize_t index, floating unit) noexcept nogil:
     cdef RowScratch scratch
     cdef Partial partial
@@ -945,9 +1097,14 @@ cdef void row_chunk(RowJob* job, Py_ssize_t index, floating unit) noexcept nogil
     scratch.stage.hess = scratch.hess
     memset(&partial, 0, sizeof(Partial))
     partial.bad = -1
+    scratch.list.room = NULL
+    if job.traits & SORTED and not make_room(&scratch.list, job.classes):
+        partial.bad = start
+        partial.culprit = NO_ROOM
     while start < stop and partial.bad < 0:
         group(job, &scratch, start, min(job.group, stop - start), &partial, unit)
         start += job.group
+    free(scratch.list.room)
     job.base.partials[index] = partial
     stream_fence()
     leave_ieee_mode(mode)
@@ -1000,7 +1157,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     job.scale = job.base.parameters[3] = logit_scale
     job.softcap = softcap
     job.smoothing = smoothing
-    job.targets = job.dense or smoothing != 0 or job.traits & BETWEEN
+    job.targets = job.dense or smoothing != 0 or job.traits & ONE_HOT
     try:
         for k in range(PLANES):
             if planes[k] is not None:
@@ -1059,6 +1216,8 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
         with nogil:
             parallel_for(row_chunk_of_float if single else row_chunk_of_double, &job, chunks, num_threads)
         fold_partials(&whole, job.base.partials, chunks)
+        if whole.bad >= 0 and whole.culprit == NO_ROOM:
+            raise MemoryError
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])

@@ -19,7 +19,7 @@ cdef inline int softmax_traits(int kernel) noexcept nogil:
     if kernel == DENSE_CROSS_ENTROPY:
         return SHIFTED
     if kernel == DISTRIBUTION_FOCAL:
-        return SHIFTED | BETWEEN
+        return SHIFTED | ONE_HOT | BETWEEN
     if kernel == SMOOTHED_CROSS_ENTROPY or kernel == TOKEN:
         return LABELLED | SHIFTED | ONLINE
     return LABELLED | SHIFTED | ONLINE | ONE_SUM

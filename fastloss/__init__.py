@@ -6,7 +6,14 @@ from fastloss import rowwise as _rowwise
 from fastloss._base import Loss, registry
 from fastloss._config import config, show_config
 from fastloss._functions import functions as _functions
+from fastloss._linear_cross_entropy import (
+    LinearGrads,
+    linear_cross_entropy,
+    linear_cross_entropy_value_and_grads,
+)
 from fastloss.linear import LinearFit, LinearObjective
+from fastloss.sequence import SequenceScores, TokenScores, segment_sum, sequence_logprobs, token_logprobs
+from fastloss.shards import ShardState
 from fastloss.state import LossState
 
 __version__ = "0.1.0"

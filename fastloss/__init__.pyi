@@ -10,6 +10,9 @@ from fastloss._base import registry as registry
 from fastloss._call import Floats, NanPolicy, Reduction
 from fastloss._config import config as config
 from fastloss._config import show_config as show_config
+from fastloss._linear_cross_entropy import LinearGrads as LinearGrads
+from fastloss._linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from fastloss._linear_cross_entropy import linear_cross_entropy_value_and_grads as linear_cross_entropy_value_and_grads
 from fastloss.elementwise.aggregate import RootMeanSquaredError as RootMeanSquaredError
 from fastloss.elementwise.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
 from fastloss.elementwise.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
@@ -85,6 +88,12 @@ from fastloss.rowwise.softmax import ArcFace as ArcFace
 from fastloss.rowwise.softmax import DistributionFocalLoss as DistributionFocalLoss
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
+from fastloss.sequence import SequenceScores as SequenceScores
+from fastloss.sequence import TokenScores as TokenScores
+from fastloss.sequence import segment_sum as segment_sum
+from fastloss.sequence import sequence_logprobs as sequence_logprobs
+from fastloss.sequence import token_logprobs as token_logprobs
+from fastloss.shards import ShardState as ShardState
 from fastloss.state import LossState as LossState
 
 __version__: str

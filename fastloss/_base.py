@@ -65,6 +65,7 @@ class Loss:
     aggregate: ClassVar[bool] = False  # not a mean over elements
     pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
     rowwise: ClassVar[bool] = False  # one loss for each row of classes
+    _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
     _plan: Plan
 
     def __post_init__(self) -> None:

@@ -117,8 +117,8 @@ class Call:
             raise ValueError(f"{owner}: num_threads is {num_threads!r}, must be a positive integer")
         self._nan_policy = NAN_POLICIES[nan_policy]
         self._num_threads = num_threads
-        self._y, self._y_kind = operand(owner, "y_true", y_true)
-        self._x, self._x_kind = operand(owner, "y_pred", y_pred)
+        self._y, self._y_kind = operand(owner, loss._names[0], y_true)
+        self._x, self._x_kind = operand(owner, loss._names[1], y_pred)
         self._weighted = nan_policy == "omit"
         self._arrange()
         self._weight = self._per_element("sample_weight", sample_weight)
@@ -159,7 +159,7 @@ class Call:
         if shape and array.shape == shape[:1]:
             array = np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape)
             return Plane(name, array, array, kind)
-        owner = "y_pred" if self._x.shape == shape else "y_true"
+        owner = self._loss._names[self._x.shape == shape]
         also = f" or {shape[:1]}, one for each index of {owner}'s first axis" if len(shape) > 1 else ""
         raise ValueError(f"{self._plan.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
 
@@ -190,7 +190,7 @@ class Call:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
         given = [(result.name, result.array) for result in (value, grad, hess) if result.given]
         if given:
-            inputs = [("y_true", self._y), ("y_pred", self._x)]
+            inputs = list(zip(self._loss._names, (self._y, self._x), strict=True))
             inputs += [(one.name, one.array) for one in (self._weight, self._kept) if one.array is not None]
             refuse_overlap(owner, given, inputs)
 
@@ -224,15 +224,24 @@ class Call:
         loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
         return LossState(count, weight, loss, square, center, spread)
 
+    def divisor(self, reduction: str) -> float:
+        """What a sum of losses is divided by, after a check of targets and weights that reads no predictions."""
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"{self._plan.owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
+        return self._divisor(self._run(0, 1.0), reduction, stacklevel=6)
+
     def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 5) -> float:
-        if reduction == "sum":
-            return sums[0]
+        divisor = self._divisor(sums, reduction, stacklevel + 1)
+        return sums[0] / divisor if divisor else math.nan
+
+    def _divisor(self, sums: tuple[float, ...], reduction: str, stacklevel: int) -> float:
+        if reduction in ("sum", "none"):
+            return 1.0
         divisor = sums[1] if reduction == "mean" else sums[2]
-        if divisor:
-            return sums[0] / divisor
-        what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
-        warnings.warn(f"{self._plan.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
-        return math.nan
+        if not divisor:
+            what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
+            warnings.warn(f"{self._plan.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
+        return divisor
 
     def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], kind: int) -> Plane:
         if given is not None:

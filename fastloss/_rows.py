@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastloss import _threads
-from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, as_array, memory_order
+from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, KINDS, as_array, memory_order
 from fastloss._base import Loss, integer
-from fastloss._call import ABSENT, HESS, NARROW, Array, Call, Plan, Plane
+from fastloss._call import ABSENT, FLOAT64, HESS, NARROW, Array, Call, Plan, Plane
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, Domain
 from fastloss.state import LossState
+
+# Further results for each row, in the order of ROW_LSE ...
+Extra: TypeAlias = Literal["lse", "entropy", "argmax", "correct", "reference", "sum", "target"]
+EXTRAS: tuple[Extra, ...] = ("lse", "entropy", "argmax", "correct", "reference", "sum", "target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +124,51 @@ class RowLoss(Loss):
 class RowCall(Call):
     """The arrays of one call of a rowwise loss, checked, and what to do with them."""
 
-    __slots__ = ("_axis", "_class_major", "_classes", "_dense", "_order")
+    __slots__ = ("_axis", "_class_major", "_classes", "_dense", "_extras", "_merged", "_order", "_sharded")
 
     _loss: RowLoss
     _plan: RowPlan
 
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """The type of results for each row."""
+        return np.float32 if self._x_kind in NARROW else np.float64
+
+    def ask(self, *names: Extra, dtype: DTypeLike = np.float64) -> tuple[NDArray[Any], ...]:
+        """Arrays with one more number for each row, which the next run of the kernel fills."""
+        kind = KINDS[np.dtype(dtype)]
+        made = tuple(np.empty_like(self._like(), dtype=dtype, subok=False) for _ in names)
+        self._extras |= {name: Plane(name, array, array, kind) for name, array in zip(names, made, strict=True)}
+        return made
+
+    def share(self, **merged: NDArray[np.float64]) -> None:
+        """Let the logits be a shard of their rows: a label may be of another one, with the `merged` sums of all."""
+        self._sharded, self._merged = True, bool(merged)
+        for name in EXTRAS:
+            if name in merged:
+                self._extras[name] = Plane(name, merged[name], merged[name], FLOAT64)
+
+    def labels(self) -> NDArray[Any]:
+        """The class of each row, the first of the largest targets where there is one of each class."""
+        y = self._y
+        if self._y_kind == kernels.BFLOAT16:
+            import ml_dtypes
+
+            y = y.view(ml_dtypes.bfloat16)
+        return np.argmax(y, axis=self._axis) if self._dense else y
+
     def _arrange(self) -> None:
         plan, y, x, axis = self._plan, self._y, self._x, self._loss.axis
-        owner = plan.owner
+        owner, (true, pred) = plan.owner, self._loss._names
+        self._extras: dict[Extra, Plane] = {}
+        self._sharded = self._merged = False
         if not -x.ndim <= axis < x.ndim:
-            raise ValueError(f"{owner}: y_pred has shape {x.shape}, must have the class axis {axis}")
+            raise ValueError(f"{owner}: {pred} has shape {x.shape}, must have the class axis {axis}")
         axis %= x.ndim
         self._axis, self._classes = axis, x.shape[axis]
         self._shape = x.shape[:axis] + x.shape[axis + 1 :]
         if not self._classes:
-            raise ValueError(f"{owner}: y_pred has shape {x.shape}, must have at least one class along axis {axis}")
+            raise ValueError(f"{owner}: {pred} has shape {x.shape}, must have at least one class along axis {axis}")
         expected = []
         if plan.labelled is not None:
             expected.append(f"{self._shape} for labels")
@@ -143,8 +177,8 @@ class RowCall(Call):
         self._dense = plan.dense is not None and y.shape == x.shape
         if not self._dense and (plan.labelled is None or y.shape != self._shape):
             swap = self._x_kind in INTEGERS and self._y_kind not in INTEGERS and y.ndim > x.ndim
-            hint = "; did you swap y_true and y_pred?" if swap else ""
-            raise ValueError(f"{owner}: y_true has shape {y.shape}, must have y_pred's {' or '.join(expected)}{hint}")
+            hint = f"; did you swap {true} and {pred}?" if swap else ""
+            raise ValueError(f"{owner}: {true} has shape {y.shape}, must have {pred}'s {' or '.join(expected)}{hint}")
         if plan.class_weight is not None and len(plan.class_weight) != self._classes:
             raise ValueError(
                 f"{owner}: class_weight has {len(plan.class_weight)} numbers, must have one for each of the"
@@ -174,13 +208,13 @@ class RowCall(Call):
 
     def _run(
         self, operation: int, scale: float, value: Plane = ABSENT, grad: Plane = ABSENT, hess: Plane = ABSENT,
-        check: bool = True, extras: tuple[Plane, ...] = (ABSENT,) * 6,
+        check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         plan, policy = self._plan, self._nan_policy
         if not check and policy == kernels.RAISE:
             policy = kernels.PROPAGATE
-        rows = (ABSENT if self._dense else Plane("y_true", self._y, kind=self._y_kind), self._weight, self._kept)
-        results = (value, *extras)
+        rows = (ABSENT if self._dense else Plane("labels", self._y, kind=self._y_kind), self._weight, self._kept)
+        results = (value, *(self._extras.get(name, ABSENT) for name in EXTRAS))
         target = self._y if self._dense else None
         threads = _threads.choose(self._num_threads, self._x.size)
         bad, culprit, *sums = kernels.rowwise(
@@ -204,6 +238,8 @@ class RowCall(Call):
             policy,
             self._single,
             threads,
+            self._sharded,
+            self._merged,
         )
         if bad >= 0:
             self._complain(bad, culprit, self._order)
@@ -211,7 +247,7 @@ class RowCall(Call):
 
     def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
         """Raise for the row that the kernel found."""
-        owner, order = self._plan.owner, self._order
+        owner, order, true = self._plan.owner, self._order, self._loss._names[0]
         walked = np.unravel_index(bad, [self._shape[axis] for axis in order])
         row = tuple(int(walked[order.index(axis)]) for axis in range(len(self._shape)))
         if culprit:
@@ -227,17 +263,17 @@ class RowCall(Call):
             k = int(np.flatnonzero(wrong)[0])
             at = (*row[: self._axis], k, *row[self._axis :])
             rule = str(self._loss.target) if targets[k] == targets[k] else "a number with nan_policy='raise'"
-            raise ValueError(f"{owner}: y_true{_index(at)} is {targets[k]}, must be {rule}")
+            raise ValueError(f"{owner}: {true}{_index(at)} is {targets[k]}, must be {rule}")
         label = self._y[row]
         if self._y_kind == kernels.BFLOAT16:
             label = (np.uint32(label) << np.uint32(16)).view(np.float32)
         if label != label:
-            raise ValueError(f"{owner}: y_true{_index(row)} is nan, must be a number with nan_policy='raise'")
+            raise ValueError(f"{owner}: {true}{_index(row)} is nan, must be a number with nan_policy='raise'")
         ignored = self._plan.ignore_index
         also = "" if ignored is None else f", or the ignored {ignored}"
         error = IndexError if label == np.floor(label) else ValueError
         allowed = f"a class from 0 to {self._classes - 1}{' or between two' if self._loss.between else ''}"
-        raise error(f"{owner}: y_true{_index(row)} is {label}, must be {allowed}{also}")
+        raise error(f"{owner}: {true}{_index(row)} is {label}, must be {allowed}{also}")
 
 
 def _index(index: tuple[int, ...]) -> str:

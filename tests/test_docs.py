@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 import fastloss
-from fastloss import LinearFit, LinearObjective, Loss, LossState, penalties, registry, testing
+from fastloss import (
+    LinearFit,
+    LinearObjective,
+    Loss,
+    LossState,
+    SequenceScores,
+    ShardState,
+    penalties,
+    registry,
+    sequence,
+    testing,
+)
+from fastloss import _linear_cross_entropy as linear_cross_entropy
 from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
 
 pytest.importorskip("numpydoc")
@@ -27,15 +39,17 @@ NOT_ASKED = {
 def public():
     names = [f"fastloss.{cls.__name__}" for cls in registry.values()]
     names += [f"fastloss.{name}" for name in registry]
-    for owner in (Loss, LossState, LinearObjective, LinearFit):
+    classes = (Loss, LossState, LinearObjective, LinearFit, SequenceScores, ShardState)
+    for owner in classes:
         names += [
             f"fastloss.{owner.__name__}.{name}"
             for name, member in vars(owner).items()
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
         ]
-    modules = (penalties, testing, catboost, lightgbm, sklearn, xgboost)
+    modules = (penalties, sequence, testing, catboost, lightgbm, sklearn, xgboost)
     names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
-    names += [f"fastloss.{cls.__name__}" for cls in (Loss, LossState, LinearObjective, LinearFit)]
+    names += [f"fastloss.{cls.__name__}" for cls in classes]
+    names += [f"fastloss.{name}" for name in ("CrossEntropy.rows", *linear_cross_entropy.__all__)]
     return [*names, "fastloss.config", "fastloss.show_config"]
 
 

@@ -140,6 +140,60 @@ def test_as_pytorch_has_it(reduction, weighted, smoothing, shape):
     np.testing.assert_allclose(grad, leaf.grad.numpy(), rtol=1e-11, atol=1e-15)
 
 
+# What else a pass over the rows tells --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("classes", [1, 7, 64, 200, 1500])
+@pytest.mark.parametrize("lay", [np.ascontiguousarray, np.asfortranarray])
+def test_rows(dense, classes, lay, wide):
+    rng = generator(classes)
+    x = lay((3 * rng.standard_normal((70, classes))).astype(wide))
+    if dense:
+        y = rng.random((70, classes)).astype(wide)
+        label = y.argmax(axis=1)
+    else:
+        y = label = np.where(rng.random(70) < 0.5, x.argmax(axis=1), rng.integers(0, classes, 70))
+        y[4] = -100
+    w, mask = rng.random(70), rng.random(70) < 0.8
+    loss = fl.CrossEntropy(temperature=2.0, z_loss=0.1)
+    rows = loss.rows(y, x, sample_weight=w, mask=mask)
+    assert rows.grad is None
+    np.testing.assert_array_equal(rows.value, loss(y, x, sample_weight=w, mask=mask, reduction="none"))
+    np.testing.assert_allclose(rows.lse, np.log(np.exp(x.astype(np.float64) / 2).sum(axis=1)), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(rows.argmax, x.argmax(axis=1))
+    np.testing.assert_array_equal(rows.correct, x.argmax(axis=1) == label)
+    assert [field.dtype for field in rows[:4]] == [wide, wide, np.int64, bool]
+    grad = loss.grad(y, x, sample_weight=w, mask=mask, reduction="none")
+    np.testing.assert_array_equal(loss.rows(y, x, sample_weight=w, mask=mask, grad=True).grad, grad)
+    assert loss.rows(y, x, sample_weight=w, mask=mask, grad_out=x).grad is x
+    np.testing.assert_array_equal(x, grad)
+
+
+def test_rows_of_any_shape_and_axis():
+    rng = generator("shape")
+    x, y = rng.standard_normal((3, 5, 4)), rng.integers(0, 5, (3, 4))
+    rows = fl.CrossEntropy(axis=1).rows(y, x)
+    np.testing.assert_array_equal(rows.argmax, x.argmax(axis=1))
+    np.testing.assert_allclose(rows.lse, np.log(np.exp(x).sum(axis=1)), rtol=1e-14)
+    assert fl.CrossEntropy().rows(1, [0.0, 2.0]).correct
+    assert fl.CrossEntropy().rows(np.zeros(0, int), np.zeros((0, 3))).argmax.shape == (0,)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", ">f4", "float16", "uint8", "float64"])
+def test_rows_of_other_types(kind):
+    rng = generator(kind)
+    ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    dtype = ml_dtypes.bfloat16 if kind == "bfloat16" else np.dtype(kind)
+    x, y = 9 * rng.standard_normal((50, 6)), rng.integers(0, 6, 50)
+    assert fl.CrossEntropy().rows(y.astype(dtype), x).correct.sum() == (x.argmax(axis=1) == y).sum()
+    if kind != "uint8":
+        x, t = x.astype(dtype), rng.random((50, 6)).astype(dtype)
+        rows = fl.CrossEntropy().rows(t, x)
+        np.testing.assert_array_equal(rows.argmax, x.argmax(axis=1))
+        np.testing.assert_array_equal(rows.correct, x.argmax(axis=1) == t.argmax(axis=1))
+
+
 # Losses of the label's probability ---------------------------------------------------------------------
 
 

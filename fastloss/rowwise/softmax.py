@@ -6,10 +6,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastloss._base import choice, integer, loss, number, weights
-from fastloss._call import Floats
+from fastloss._call import GRAD, VALUE, Floats, NanPolicy
 from fastloss._parameters import NON_NEGATIVE, POSITIVE, Domain
 from fastloss._rows import RowLoss
 
@@ -17,12 +17,13 @@ SMOOTHING = Domain(low=0, high=1)
 
 
 class Rows(NamedTuple):
-    """What one pass over logits tells of each row."""
+    """What one pass over logits tells of each row; `grad` is None unless it is asked for."""
 
     value: Floats
     lse: Floats
     argmax: NDArray[np.int64]
     correct: NDArray[np.bool_]
+    grad: Floats | None
 
 
 @loss("softmax_cross_entropy", "sparse_categorical_crossentropy", "categorical_crossentropy")
@@ -65,6 +66,9 @@ class CrossEntropy(RowLoss):
     See Also
     --------
     BinaryCrossEntropy : The same of one logit for each target.
+    token_logprobs : Scores of the tokens of a language model.
+    linear_cross_entropy : Cross-entropy of a linear layer whose logits are never held.
+    ShardState : Cross-entropy of rows whose classes are in several places.
 
     Notes
     -----
@@ -115,6 +119,59 @@ class CrossEntropy(RowLoss):
     def _constants(self, classes: int) -> tuple[float, ...]:
         curve = {"exact": 1.0, "upper_bound": 2.0, "lightgbm": classes / max(1, classes - 1)}[self.hessian]
         return (1 - self.label_smoothing, self.z_loss, curve)
+
+    def rows(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        nan_policy: NanPolicy = "propagate",
+        grad: bool = False,
+        grad_out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> Rows:
+        """Compute the loss of each row and what else the same pass over the logits tells.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, nan_policy, num_threads
+            As for calling the loss.
+        grad : bool, default=False
+            Also compute the gradient, as ``value_and_grad(reduction="none")`` does.
+        grad_out : ndarray, optional
+            Where to write the gradient, which is then computed; may be `y_pred` itself.
+
+        Returns
+        -------
+        value : ndarray
+            The weighted losses, as of ``reduction="none"``; this and the following are of one number for each row.
+        lse : ndarray
+            The log-sum-exp of the logits as the loss takes them, under its temperature and softcap; of the type of
+            `value`. As `argmax`, it is there for every row, whether the row counts or not.
+        argmax : ndarray of int64
+            The class of the largest logit, the first of several. NaN is passed over.
+        correct : ndarray of bool
+            Whether `argmax` is the label, or the first class of the largest target; False for an ignored label.
+        grad : ndarray or None
+            The gradient.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> rows = fl.CrossEntropy().rows([0, 1, -100], [[3.0, 1.0], [0.5, 0.0], [0.0, 9.0]])
+        >>> rows.argmax, rows.correct
+        (array([0, 0, 1]), array([ True, False, False]))
+        >>> rows.lse.round(3)
+        array([3.127, 0.974, 9.   ])
+        """
+        call = self._call(y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        (lse,) = call.ask("lse", dtype=call.dtype)
+        (argmax,) = call.ask("argmax")
+        operation = VALUE | GRAD if grad or grad_out is not None else VALUE
+        value, gradient, _ = call.reduced(operation, "none", None, grad_out, None)
+        return Rows(value, lse, argmax.astype(np.int64), argmax == call.labels(), gradient)
 
 
 @loss("focal_cross_entropy")

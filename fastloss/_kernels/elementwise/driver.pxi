@@ -212,34 +212,39 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
     cdef const double* counted
     cdef double* weight = s.weight
     cdef double* keep = s.total
-    for i in range(n):
-        keep[i] = 1
-    if job.operands[MASK].data != NULL:
-        counted = load(&job.operands[MASK], &job.shape, start, n, s.weight, s)
+    cdef bint selects = job.operands[MASK].data != NULL or job.nan_policy == OMIT or job.ignoring
+    if not selects:
+        partial.count += n
+    else:
         for i in range(n):
-            keep[i] = counted[i]
-    if job.nan_policy == OMIT:
-        for i in range(n):
-            keep[i] = keep[i] if y[i] == y[i] else 0
-    if job.ignoring:
-        for i in range(n):
-            keep[i] = keep[i] if y[i] != job.ignored else 0
-    partial.count += total(keep, n)
-    if job.operands[WEIGHT].data != NULL:
-        given = load(&job.operands[WEIGHT], &job.shape, start, n, s.weight, s)
+            keep[i] = 1
+        if job.operands[MASK].data != NULL:
+            counted = load(&job.operands[MASK], &job.shape, start, n, s.weight, s)
+            memcpy(keep, counted, n * sizeof(double))
+        if job.nan_policy == OMIT:
+            for i in range(n):
+                keep[i] = keep[i] if y[i] == y[i] else 0
+        if job.ignoring:
+            for i in range(n):
+                keep[i] = keep[i] if y[i] != job.ignored else 0
+        partial.count += total(keep, n)
+    if job.operands[WEIGHT].data == NULL:
+        memcpy(weight, keep, n * sizeof(double))
+        return weight
+    given = load(&job.operands[WEIGHT], &job.shape, start, n, s.weight, s)
+    if selects:
         for i in range(n):
             weight[i] = given[i] if keep[i] != 0 else 0
+        given = weight
+    for i in range(n):
+        wrong += not ((given[i] >= 0) & (given[i] <= 1.7976931348623157e308))
+    if wrong > 0:
         for i in range(n):
-            wrong += not ((weight[i] >= 0) & (weight[i] <= 1.7976931348623157e308))
-        if wrong > 0:
-            for i in range(n):
-                if not (weight[i] >= 0 and weight[i] <= 1.7976931348623157e308):
-                    partial.bad = start + i
-                    partial.culprit = WEIGHT
-                    break
-    else:
-        memcpy(weight, keep, n * sizeof(double))
-    return weight
+            if not (given[i] >= 0 and given[i] <= 1.7976931348623157e308):
+                partial.bad = start + i
+                partial.culprit = WEIGHT
+                break
+    return given
 
 
 cdef void moments(const double* weight, const floating* value, Py_ssize_t n, Scratch* s,

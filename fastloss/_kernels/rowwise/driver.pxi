@@ -31,7 +31,7 @@ cdef enum:
     ONE_HOT = 32                        # a label stands for targets: 1 for its class, 0 for the others
     BETWEEN = 64                        # ... and may lie between two classes: their targets are its linear shares
     TARGET_ONLY = 128                   # there are no sums: the label's score is all, and the only one with a slope
-    ARGMAX = 256                        # the class of the largest score is asked for
+    JUDGED = 256                        # whether the label is the class of the largest score is asked for
     SOFT_TARGETS = 512                  # targets are the logits of a distribution: their maximum is subtracted
     SORTED = 1024                       # neither sums nor a map: a routine for a whole row
 
@@ -39,7 +39,7 @@ cdef enum:
 cdef enum:
     PLANE_Y, PLANE_X, PLANE_GRAD, PLANE_HESS, PLANES
 cdef enum:
-    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_REFERENCE, ROW_SUM, ROW_TARGET, RESULTS
+    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_CORRECT, ROW_REFERENCE, ROW_SUM, ROW_TARGET, RESULTS
 
 cdef enum:
     SUMS, FINISH, MAP
@@ -67,9 +67,10 @@ cdef struct Lanes:
     double lse[LANE_ROOM]
     double entropy[LANE_ROOM]
     double argmax[LANE_ROOM]
+    double correct[LANE_ROOM]               # 1 where the label is the argmax
     double a[LANE_ROOM]                     # coefficients of the gradient
     double b[LANE_ROOM]
-    double c[LANE_ROOM]                     # of the curvature
+    double c[LANE_ROOM]                     # of the curvature; without a scale of the logits, of both
     double d[LANE_ROOM]
     double u[LANE_ROOM]                     # of neither: not scaled with them
     double v[LANE_ROOM]
@@ -114,6 +115,8 @@ cdef struct RowJob:
     bint targets                        # the loops read a target for each class: that, or the smoothing of a label
     double least                        # that such a target may be
     bint extras                         # results that are of use where a row does not count
+    bint sharded                        # a label may be of a class that is in another shard
+    bint merged                         # ROW_REFERENCE, ROW_SUM and ROW_TARGET are given: those of all shards
     double scale                        # of the logits
     double softcap                      # 0: none
     double smoothing
@@ -270,6 +273,52 @@ cdef inline void highest(const floating* x, Py_ssize_t groups, floating* top) no
     memcpy(top, lanes, sizeof(lanes))
 
 
+cdef inline void narrow_labels(const double* label, Py_ssize_t first, floating* lanes) noexcept nogil:
+    """Labels counted from class `first`: exact for those of a tile, and no other becomes one of them."""
+    cdef Py_ssize_t i
+    for i in range(LANES):
+        lanes[i] = <floating> (label[i] - first)
+
+
+cdef inline void part(floating* x, Py_ssize_t classes, const floating* label, floating* target,
+                      floating* top) noexcept nogil:
+    """Put -inf in place of the labels' logits, which go to `target`, and find the highest of the others."""
+    cdef floating mine[LANES]
+    cdef floating found[LANES]
+    cdef floating lanes[LANES]
+    cdef floating v, at
+    cdef Py_ssize_t i, k
+    memcpy(mine, label, sizeof(mine))
+    memcpy(found, target, sizeof(found))
+    for i in range(LANES):
+        lanes[i] = -INFINITY
+    for k in range(classes):
+        at = <floating> k
+        for i in range(LANES):
+            v = x[k * LANES + i]
+            found[i] = v if mine[i] == at else found[i]
+            v = -INFINITY if mine[i] == at else v
+            x[k * LANES + i] = v
+            lanes[i] = v if v > lanes[i] else lanes[i]
+    memcpy(target, found, sizeof(found))
+    memcpy(top, lanes, sizeof(lanes))
+
+
+cdef inline void put(const floating* label, const double* given, Py_ssize_t classes, floating* v) noexcept nogil:
+    """Put what is given for each row in the place of its label."""
+    cdef floating mine[LANES]
+    cdef floating lanes[LANES]
+    cdef floating at
+    cdef Py_ssize_t i, k
+    memcpy(mine, label, sizeof(mine))
+    for i in range(LANES):
+        lanes[i] = <floating> given[i]
+    for k in range(classes):
+        at = <floating> k
+        for i in range(LANES):
+            v[k * LANES + i] = lanes[i] if mine[i] == at else v[k * LANES + i]
+
+
 cdef inline floating fold_highest(floating* v) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(32):
@@ -406,12 +455,21 @@ cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, 
                      const floating* tile, RowScratch* s) noexcept nogil:
     cdef const Operand* operand = &job.planes[plane]
     cdef floating* packed = <floating*> s.packed
+    cdef char* v
     cdef Py_ssize_t i, k, at, n, step
+    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     if job.class_major:
         for k in range(classes):
             store(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
         return
     from_tile(<const char*> tile, classes, <char*> packed, sizeof(floating))
+    if operand.direct and same and classes == job.classes:
+        v = <char*> operand.data + start * classes * sizeof(floating)
+        if job.shape.size * <Py_ssize_t> sizeof(floating) >= STREAM_BYTES:
+            stream(v, <const char*> packed, rows * classes * sizeof(floating))
+        else:
+            memcpy(v, packed, rows * classes * sizeof(floating))
+        return
     step = BLOCK if classes == job.classes else classes
     n = rows * classes
     at = 0
@@ -484,8 +542,7 @@ cdef inline void lower_targets(const double* reference, floating* t, Py_ssize_t 
 
 cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, Py_ssize_t first, Py_ssize_t n,
                                     RowScratch* s, floating unit) noexcept nogil:
-    cdef bint weighed = job.smoothing != 0 or job.class_weight != NULL
-    cdef bint softened = job.traits & SOFT_TARGETS
+    cdef bint weighed = job.smoothing != 0 or job.class_weight != NULL, softened = job.traits & SOFT_TARGETS
     cdef floating* t = <floating*> s.t
     cdef const floating* given = t
     cdef Py_ssize_t k
@@ -532,18 +589,12 @@ cdef const floating* logits_of_row(RowJob* job, Py_ssize_t row, double label, Py
     return x
 
 
-cdef const floating* logits_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint patched, Py_ssize_t first,
-                                    Py_ssize_t classes, RowScratch* s, floating unit) noexcept nogil:
-    cdef const Lanes* r = &s.stage.lanes
+cdef floating* logits_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
+                              RowScratch* s, floating unit) noexcept nogil:
     cdef floating* x = <floating*> s.x
-    cdef Py_ssize_t i
     load_tile(job, PLANE_X, start, rows, first, classes, x, s)
     if job.softcap != 0:
         cap_block(x, classes * LANES, <floating> job.softcap)
-    if patched:
-        for i in range(rows):
-            if r.label[i] >= first and r.label[i] < first + classes:
-                x[(<Py_ssize_t> r.label[i] - first) * LANES + i] = -INFINITY
     return x
 
 
@@ -592,33 +643,45 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
     cdef Stage* stage = &s.stage
     cdef Lanes* r = &stage.lanes
     cdef Py_ssize_t i, first, n
-    cdef bint labelled = job.traits & LABELLED
+    cdef bint cached = False            # one tile holds all classes, and is loaded
     cdef floating top[LANES]
-    cdef floating* t = <floating*> s.t
+    cdef floating label[LANES]
+    cdef floating target[LANES]
+    cdef floating* x = <floating*> s.x
     cdef double base[LANES]
     stage.what = SUMS
+    stage.x = x
+    for i in range(LANES):
+        label[i] = -1
+        target[i] = -INFINITY if r.label[i] == r.label[i] else NAN
     if job.traits & SHIFTED and not job.traits & ONLINE and anew:
         first = 0
         while first < job.classes:
             n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
-            highest(logits_of_tile(job, start, rows, labelled, first, n, s, unit), n, top)
+            logits_of_tile(job, start, rows, first, n, s, unit)
+            if job.traits & LABELLED:
+                narrow_labels(r.label, first, label)
+            part(x, n, label, target, top)
             for i in range(LANES):
                 r.reference[i] = top[i] if top[i] > r.reference[i] else r.reference[i]
             first += TILE_CLASSES
+        cached = job.classes <= TILE_CLASSES
     narrow_lanes(r.u, stage.u, unit)
     first = 0
     while first < job.classes:
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
         stage.groups = n
-        stage.x = logits_of_tile(job, start, rows, labelled, first, n, s, unit)
+        if job.traits & LABELLED:
+            narrow_labels(r.label, first, label)
+        if not cached:
+            logits_of_tile(job, start, rows, first, n, s, unit)
+            part(x, n, label, target, top)
         if job.targets:
             stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
-            if labelled:
-                for i in range(rows):
-                    if r.label[i] >= first and r.label[i] < first + n:
-                        t[(<Py_ssize_t> r.label[i] - first) * LANES + i] = 0
+            if job.traits & LABELLED:
+                memset(base, 0, sizeof(base))
+                put(label, base, n, <floating*> s.t)
         if job.traits & ONLINE:
-            highest(<const floating*> stage.x, n, top)
             if first == 0:
                 for i in range(LANES):
                     r.reference[i] = top[i]
@@ -635,6 +698,9 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
             add_lanes(r.s2, stage.s2, unit)
             add_lanes(r.s3, stage.s3, unit)
         first += TILE_CLASSES
+    if job.traits & LABELLED:
+        for i in range(LANES):
+            r.target[i] = target[i]
 
 
 cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
@@ -688,53 +754,61 @@ cdef void highest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScr
         r.target_reference[i] = finite_reference(r.target_reference[i])
 
 
-cdef void find_argmax(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
-    """The first class of the largest logit of each row, -1 where one is NaN."""
+cdef void recall(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    """The merged sums of a group of rows in place of its own, and what the kernel makes of them."""
     cdef Lanes* r = &s.stage.lanes
-    cdef Py_ssize_t i, k, first, n, missing, step = TILE_CLASSES if job.tiled else ROW_BLOCK
-    cdef floating* own = <floating*> s.x
-    cdef const floating* x
+    cdef double* into[3]
+    cdef const double* v
+    cdef int k
+    into[0], into[1], into[2] = r.reference, r.s0, r.target
+    memset(r.s1, 0, sizeof(r.s1))
+    memset(r.s2, 0, sizeof(r.s2))
+    memset(r.s3, 0, sizeof(r.s3))
+    for k in range(3):
+        memset(into[k], 0, sizeof(r.s0))
+        v = load(&job.results[ROW_REFERENCE + k], &job.base.shape, start, rows, into[k], &s.block)
+        if v != into[k]:
+            memcpy(into[k], v, rows * sizeof(double))
+    s.stage.what = FINISH
+    dispatch(job, &s.stage, unit)
+
+
+cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
+    """The first class of the largest logit."""
+    cdef Py_ssize_t first, k, n, best = 0
+    cdef floating highest_here, top = -INFINITY
     cdef floating lanes[LANES]
-    cdef floating top[LANES]
-    cdef floating at[LANES]                     # within the block
-    cdef floating nan[LANES]
-    cdef floating highest_one
-    for i in range(LANES):
-        top[i] = -INFINITY
-        nan[i] = 0
-        r.argmax[i] = 0
+    cdef floating* own = <floating*> s.packed           # the map may need s.x
+    cdef const floating* x
     first = 0
     while first < job.classes:
-        n = min(step, job.classes - first)
-        if job.tiled:
-            load_tile(job, PLANE_X, start, rows, first, n, own, s)
-            for i in range(LANES):
-                at[i] = -1
+        n = min(<Py_ssize_t> BLOCK, job.classes - first)
+        if job.class_major:
             for k in range(n):
-                for i in range(LANES):
-                    at[i] = <floating> k if own[k * LANES + i] > top[i] else at[i]
-                    top[i] = own[k * LANES + i] if own[k * LANES + i] > top[i] else top[i]
-                    nan[i] = 1 if own[k * LANES + i] != own[k * LANES + i] else nan[i]
-            for i in range(LANES):
-                r.argmax[i] = first + at[i] if at[i] >= 0 else r.argmax[i]
+                own[k] = load(&job.planes[PLANE_X], &job.shape, (first + k) * job.rows + row, 1, own + k, &s.block)[0]
+            x = own
         else:
-            for i in range(rows):
-                x = load_row(job, PLANE_X, start + i, first, n, own, <floating> -INFINITY, False, s)
-                highest(x, (n + LANES - 1) // LANES, lanes)
-                highest_one = fold_highest(lanes)
-                missing = 0
-                for k in range(n):
-                    missing += x[k] != x[k]
-                nan[i] = 1 if missing else nan[i]
-                if highest_one > top[i]:
-                    top[i] = highest_one
-                    k = 0
-                    while x[k] != highest_one:
-                        k += 1
-                    r.argmax[i] = first + k
-        first += step
-    for i in range(LANES):
-        r.argmax[i] = -1 if nan[i] != 0 else r.argmax[i]
+            x = load(&job.planes[PLANE_X], &job.shape, row * job.classes + first, n, own, &s.block)
+        highest(x, n // LANES, lanes)
+        highest_here = fold_highest(lanes)
+        for k in range(n // LANES * LANES, n):
+            highest_here = x[k] if x[k] > highest_here else highest_here
+        if highest_here > top:
+            top = highest_here
+            k = 0
+            while x[k] != top:
+                k += 1
+            best = first + k
+        first += BLOCK
+    return best
+
+
+cdef inline bint correct(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
+    """Whether the label of row i of a group is its argmax, which is searched for only if others are as large."""
+    cdef const Lanes* r = &s.stage.lanes
+    if r.s0[i] >= 0.5 and r.target[i] != r.reference[i]:     # not all others are -inf
+        return r.target[i] > r.reference[i]
+    return argmax(job, row, s, unit) == r.label[i]
 
 
 cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
@@ -752,8 +826,6 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
             r.reference[i] = r.target[i]
     if job.traits & SOFT_TARGETS:
         highest_targets(job, start, rows, s, unit)
-    if job.traits & ARGMAX:
-        find_argmax(job, start, rows, s, unit)
     while again:
         memset(r.s0, 0, sizeof(r.s0))
         memset(r.s1, 0, sizeof(r.s1))
@@ -767,11 +839,16 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
             for i in range(rows):
                 if r.weight[i] != 0 or job.extras:
                     sum_row(job, start + i, i, anew, s, unit)
-        if anew and job.traits & LABELLED and not job.traits & FROM_TARGET:
+        if anew and job.traits & LABELLED and not job.traits & FROM_TARGET and (
+            not job.tiled or job.traits & TARGET_ONLY
+        ):
             gather_targets(job, start, rows, s, unit)           # now that they are cached
         anew = False
         for i in range(LANES):
             r.reference[i] = finite_reference(r.reference[i])
+        if job.traits & JUDGED:
+            for i in range(rows):
+                r.correct[i] = correct(job, start + i, i, s, unit)
         s.stage.what = FINISH
         dispatch(job, &s.stage, unit)
         again = False
@@ -836,11 +913,13 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     cdef Lanes* r = &stage.lanes
     cdef floating* grad = <floating*> s.grad
     cdef floating* hess = <floating*> s.hess
-    cdef bint want_hess = job.planes[PLANE_HESS].data != NULL, fresh = job.classes > TILE_CLASSES
-    cdef Py_ssize_t i, first, n, at, dead = 0
+    cdef bint want_hess = job.planes[PLANE_HESS].data != NULL, fresh = job.classes > TILE_CLASSES or job.merged
+    cdef Py_ssize_t i, first, n
+    cdef int dead = 0
+    cdef floating label[LANES]
     stage.what = MAP
-    for i in range(rows):
-        dead += r.weight[i] == 0
+    for i in range(LANES):
+        dead |= r.weight[i] == 0
     narrow_lanes(r.reference, stage.reference, unit)
     narrow_lanes(r.a, stage.a, unit)
     narrow_lanes(r.b, stage.b, unit)
@@ -857,21 +936,19 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
             memset(hess, 0, n * LANES * sizeof(floating))
         else:
             if fresh:
-                stage.x = logits_of_tile(job, start, rows, False, first, n, s, unit)
+                stage.x = logits_of_tile(job, start, rows, first, n, s, unit)
                 if job.targets:
                     stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
             dispatch(job, stage, unit)
         if job.traits & LABELLED:
-            for i in range(rows):
-                if r.label[i] >= first and r.label[i] < first + n:
-                    at = (<Py_ssize_t> r.label[i] - first) * LANES + i
-                    grad[at] = <floating> r.target_grad[i]
-                    if want_hess:
-                        hess[at] = <floating> r.target_hess[i]
+            narrow_labels(r.label, first, label)
+            put(label, r.target_grad, n, grad)
+            if want_hess:
+                put(label, r.target_hess, n, hess)
         if job.softcap != 0:
             load_tile(job, PLANE_X, start, rows, first, n, <floating*> s.x, s)
             cap_chain(<floating*> s.x, grad, hess, n * LANES, <floating> job.softcap, want_hess)
-        if dead:
+        if dead and job.base.weighted:
             keep_live(r, grad, n, unit)
             if want_hess:
                 keep_live(r, hess, n, unit)
@@ -916,7 +993,7 @@ cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
     cdef Lanes* r = &s.stage.lanes
     cdef const double* label
     cdef Py_ssize_t i
-    for i in range(rows):
+    for i in range(LANES):
         r.unit[i] = 1
         r.label[i] = -1
         r.label_weight[i] = 1
@@ -930,31 +1007,41 @@ cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
                 r.label[i] = -2
 
 
-cdef inline bint is_class(const RowJob* job, double y) noexcept nogil:
-    return (y >= 0) & (y <= job.classes - 1) & ((job.traits & BETWEEN != 0) | (y == <double> <Py_ssize_t> y))
+cdef inline bint is_class(double y, double classes, bint between) noexcept nogil:
+    # Adding 1.5 * 2^52 rounds to an integer, in vectors of every instruction set.
+    return (y >= 0) & (y <= classes - 1) & (between | ((y + 6755399441055744.0) - 6755399441055744.0 == y))
 
 
 cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* weight, RowScratch* s,
                  Partial* partial) noexcept nogil:
     """Which rows count, and with which weight of their class; a target that no row can have is recorded."""
     cdef Lanes* r = &s.stage.lanes
-    cdef Py_ssize_t i, wrong = 0
-    cdef bint no_nan = job.base.nan_policy == RAISE
-    cdef double y
-    for i in range(rows):
-        r.weight[i] = weight[i] if weight != NULL else 1
+    cdef Py_ssize_t i
+    cdef int wrong = 0
+    cdef bint no_nan = job.base.nan_policy == RAISE, between = (job.traits & BETWEEN) != 0
+    cdef double y, classes = job.classes
+    for i in range(LANES):
+        r.weight[i] = 1
+    if weight != NULL:
+        memcpy(r.weight, weight, rows * sizeof(double))
+    for i in range(rows, LANES):
+        r.weight[i] = 0
+    for i in range(LANES):
         r.label[i] = r.label[i] if r.weight[i] != 0 else -1
     if job.dense:
-        for i in range(rows):
-            wrong += r.label[i] == -2 or (no_nan and r.label[i] != r.label[i])
+        for i in range(LANES):
+            wrong |= (r.label[i] == -2) | (no_nan & (r.label[i] != r.label[i]))
+    elif job.sharded:
+        for i in range(LANES):
+            r.label[i] = r.label[i] if is_class(r.label[i], classes, between) else -1
     else:
-        for i in range(rows):
+        for i in range(LANES):
             y = r.label[i]
-            wrong += (r.weight[i] != 0) & (not is_class(job, y)) & ((y == y) | no_nan)
+            wrong |= (r.weight[i] != 0) & (1 - is_class(y, classes, between)) & ((y == y) | no_nan)
     if wrong:
         for i in range(rows):
             y = r.label[i]
-            if r.weight[i] == 0 or (y == -1 and job.dense) or is_class(job, y):
+            if r.weight[i] == 0 or (y == -1 and job.dense) or is_class(y, classes, between):
                 continue
             if y == y or no_nan:
                 partial.bad = start + i
@@ -965,19 +1052,19 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
             if r.label[i] >= 0:
                 r.label_weight[i] = job.class_weight[<Py_ssize_t> r.label[i]]
                 r.unit[i] = r.label_weight[i]
-    for i in range(rows):
+    for i in range(LANES):
         r.whole[i] = r.weight[i] * r.unit[i] if r.weight[i] != 0 else 0
 
 
 cdef void read_row(RowJob* job, int plane, Py_ssize_t row, double* into, RowScratch* s, floating unit) noexcept nogil:
     cdef floating* own = <floating*> s.x
     cdef const floating* v
-    cdef Py_ssize_t first, k, n
+    cdef Py_ssize_t first, k, n, at
     first = 0
     while first < job.classes:
         n = 1 if job.class_major else min(<Py_ssize_t> BLOCK, job.classes - first)
-        v = load(&job.planes[plane], &job.shape, first * job.rows + row if job.class_major else row * job.classes + first,
-                 n, own, &s.block)
+        at = first * job.rows + row if job.class_major else row * job.classes + first
+        v = load(&job.planes[plane], &job.shape, at, n, own, &s.block)
         for k in range(n):
             into[first + k] = v[k]
         first += n
@@ -986,14 +1073,14 @@ cdef void read_row(RowJob* job, int plane, Py_ssize_t row, double* into, RowScra
 cdef void write_row(RowJob* job, int plane, Py_ssize_t row, const double* v, double factor, RowScratch* s,
                     floating unit) noexcept nogil:
     cdef floating* own = <floating*> s.grad
-    cdef Py_ssize_t first, k, n
+    cdef Py_ssize_t first, k, n, at
     first = 0
     while first < job.classes:
         n = 1 if job.class_major else min(<Py_ssize_t> BLOCK, job.classes - first)
         for k in range(n):
             own[k] = <floating> (factor * v[first + k])
-        store(&job.planes[plane], &job.shape, first * job.rows + row if job.class_major else row * job.classes + first,
-              n, own, &s.block)
+        at = first * job.rows + row if job.class_major else row * job.classes + first
+        store(&job.planes[plane], &job.shape, at, n, own, &s.block)
         first += n
 
 
@@ -1026,7 +1113,12 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     cdef Job* base = &job.base
     cdef const double* weight = NULL
     cdef Py_ssize_t i
-    cdef double factor
+    cdef double factor, slope = job.scale, scale = base.scale * job.scale
+    if job.tiled and not job.class_major and job.planes[PLANE_X].direct and start + 2 * LANES <= job.rows:
+        prefetch(
+            job.planes[PLANE_X].data + (start + LANES) * job.classes * job.planes[PLANE_X].itemsize,
+            LANES * job.classes * job.planes[PLANE_X].itemsize,
+        )
     inspect(job, start, rows, s, unit)
     if base.weighted:
         weight = weigh(base, r.label, start, rows, &s.block, partial)
@@ -1042,6 +1134,8 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         return
     if job.traits & SORTED:
         sorted_rows(job, start, rows, s, unit)
+    elif job.merged:
+        recall(job, start, rows, s, unit)
     else:
         statistics(job, start, rows, s, unit)
     if base.operation & MOMENTS:
@@ -1049,28 +1143,37 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         for i in range(rows):
             r.each[i] = r.value[i] / r.unit[i] if r.whole[i] != 0 else 0
         moments(r.whole, r.each, rows, &s.block, partial)
-    for i in range(rows):
+    for i in range(LANES):
         r.value[i] = r.weight[i] * r.value[i] if r.weight[i] != 0 else 0
     if base.operation & VALUE:
         partial.loss += total(r.value, rows)
+    if job.results[ROW_ENTROPY].data != NULL:
+        for i in range(LANES):
+            r.entropy[i] = r.entropy[i] if r.weight[i] != 0 else 0
     if job.results[ROW_ARGMAX].data != NULL:
-        find_argmax(job, start, rows, s, unit)
+        for i in range(rows):
+            r.argmax[i] = argmax(job, start + i, s, unit)
+    if job.results[ROW_CORRECT].data != NULL:
+        for i in range(rows):
+            r.correct[i] = r.weight[i] != 0 and correct(job, start + i, i, s, unit)
     store_rows(job, ROW_VALUE, start, rows, r.value, s)
     store_rows(job, ROW_LSE, start, rows, r.lse, s)
     store_rows(job, ROW_ENTROPY, start, rows, r.entropy, s)
     store_rows(job, ROW_ARGMAX, start, rows, r.argmax, s)
-    store_rows(job, ROW_REFERENCE, start, rows, r.reference, s)
-    store_rows(job, ROW_SUM, start, rows, r.s0, s)
-    store_rows(job, ROW_TARGET, start, rows, r.target, s)
+    store_rows(job, ROW_CORRECT, start, rows, r.correct, s)
+    if not job.merged:
+        store_rows(job, ROW_REFERENCE, start, rows, r.reference, s)
+        store_rows(job, ROW_SUM, start, rows, r.s0, s)
+        store_rows(job, ROW_TARGET, start, rows, r.target, s)
     if base.operation & (GRAD | HESS) and not job.traits & SORTED:
-        for i in range(rows):
-            factor = base.scale * r.weight[i] * job.scale
+        for i in range(LANES):
+            factor = scale * r.weight[i]
             r.a[i] = factor * r.a[i]
             r.b[i] = factor * r.b[i]
             r.target_grad[i] = factor * r.target_grad[i]
-            r.c[i] = factor * job.scale * r.c[i]
-            r.d[i] = factor * job.scale * r.d[i]
-            r.target_hess[i] = factor * job.scale * r.target_hess[i]
+            r.c[i] = factor * slope * r.c[i]
+            r.d[i] = factor * slope * r.d[i]
+            r.target_hess[i] = factor * slope * r.target_hess[i]
         stage.want_hess = job.planes[PLANE_HESS].data != NULL
         if job.tiled:
             map_tile(job, start, rows, s, unit)
@@ -1121,14 +1224,16 @@ cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
 # The entry ----------------------------------------------------------------------------------------
 
 def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
-            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double logit_scale, double softcap, double smoothing,
-            ignore_index, least, int nan_policy, bint single, int num_threads):
+            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double logit_scale,
+            double softcap, double smoothing, ignore_index, least, int nan_policy, bint single, int num_threads, bint sharded=False, bint merged=False):
     """Run one kernel over rows of classes.
 
     `planes` are targets, logits, gradient and curvature, arrays with the class axis first (`class_major`) or last;
     `parameters` are up to three constants of the formula, the fourth is the scale of the logits.
-    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row. Each
-    holds None where there is none, and the kinds are the codes of their element types. `class_weight` is a contiguous float64 array or None.
+    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row; each
+    holds None where there is none, and the kinds are the codes of their element types. With `sharded`, a label that
+    is no class here is one of another shard; with `merged`, the last three results are given. `class_weight` is a
+    contiguous float64 array or None.
     Returns what `elementwise` does, the bad index being that of a row.
     """
     cdef RowJob job
@@ -1156,6 +1261,8 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     job.dense = planes[PLANE_Y] is not None
     job.scale = job.base.parameters[3] = logit_scale
     job.softcap = softcap
+    job.sharded = sharded
+    job.merged = merged
     job.smoothing = smoothing
     job.targets = job.dense or smoothing != 0 or job.traits & ONE_HOT
     try:
@@ -1191,7 +1298,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
                 describe(&job.results[k], &views[held], result_kinds[k])
                 present[held] = &job.results[k]
                 held += 1
-                job.extras = job.extras or k > ROW_VALUE
+                job.extras = job.extras or k in (ROW_LSE, ROW_ARGMAX, ROW_REFERENCE)
         coalesce(&job.shape, present, wide)
         coalesce(&job.base.shape, present + wide, held - wide)
         if class_weight is not None:

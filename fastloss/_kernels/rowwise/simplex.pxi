@@ -12,7 +12,7 @@ cdef inline int simplex_traits(int kernel) noexcept nogil:
     if kernel == NEGATIVE_LOG_LIKELIHOOD:
         return LABELLED | TARGET_ONLY
     if kernel == MULTICLASS_ZERO_ONE:
-        return LABELLED | TARGET_ONLY | ARGMAX
+        return LABELLED | SHIFTED | ONLINE | ONE_SUM | JUDGED
     if kernel == MULTICLASS_BRIER_OF_LABELS:
         return SHIFTED | ONE_HOT
     if kernel == LIST_NET:
@@ -27,6 +27,12 @@ cdef inline int simplex_traits(int kernel) noexcept nogil:
 cdef inline void sum_nothing(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
                              floating* s3) noexcept nogil:
     pass
+
+
+cdef inline void sum_present(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+                             floating* s3) noexcept nogil:
+    """How many others there are: NaN if one is."""
+    s0[0] += 0 if x == -INFINITY else 1 + (x - x)
 
 
 cdef inline floating map_nothing(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
@@ -44,8 +50,8 @@ cdef inline void finish_negative_log_likelihood(Lanes* r, Py_ssize_t i, double c
 
 cdef inline void finish_zero_one(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
                                  floating unit) noexcept nogil:
-    cdef double wrong = r.label_weight[i] if r.argmax[i] != r.label[i] else 0
-    r.value[i] = NAN if (r.argmax[i] < 0) | (r.label[i] != r.label[i]) else wrong
+    cdef bint missing = (r.s0[i] != r.s0[i]) | (r.target[i] != r.target[i])
+    r.value[i] = <double> NAN if missing else r.label_weight[i] * (1 - r.correct[i])
     r.target_grad[i] = 0
     r.target_hess[i] = 0
 
@@ -124,7 +130,7 @@ cdef inline void simplex(int kernel, Stage* stage, floating unit) noexcept nogil
             sum_nothing[floating], finish_negative_log_likelihood[floating], map_nothing[floating], False, stage, unit
         )
     elif kernel == MULTICLASS_ZERO_ONE:
-        specialise_rows(sum_nothing[floating], finish_zero_one[floating], map_nothing[floating], False, stage, unit)
+        specialise_rows(sum_present[floating], finish_zero_one[floating], map_nothing[floating], False, stage, unit)
     elif kernel == MULTICLASS_BRIER or kernel == MULTICLASS_BRIER_OF_LABELS:
         specialise_rows(sum_brier[floating], finish_brier[floating], map_brier[floating], True, stage, unit)
     elif kernel == LIST_NET:

@@ -143,7 +143,7 @@ cdef inline void finish_token(Lanes* r, Py_ssize_t i, double classes, double kep
     cdef Odds o = odds(r, i, r.target[i], scale, unit)
     cdef double others = log_for(unit, r.s0[i])
     finish_cross_entropy(r, i, classes, kept, z_loss, curve, scale, unit)
-    r.entropy[i] = (o.hit * o.loss if o.hit > 0 else 0) + (
+    r.entropy[i] = (o.hit * o.loss if o.hit > 0 else o.hit) + (
         o.miss * ((o.above - others) + (others - r.s1[i] / r.s0[i])) if r.s0[i] >= 0.5 and o.miss > 0 else 0
     )
 

@@ -74,7 +74,18 @@ from fastloss.elementwise.aggregate import RootMeanSquaredError as RootMeanSquar
 from fastloss.elementwise.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
 from fastloss.elementwise.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
 from fastloss.elementwise.aggregate import UnexplainedVariance as UnexplainedVariance
+from fastloss.rowwise.simplex import NegativeLogLikelihood as NegativeLogLikelihood
+from fastloss.rowwise.simplex import MulticlassZeroOne as MulticlassZeroOne
+from fastloss.rowwise.simplex import MulticlassBrier as MulticlassBrier
+from fastloss.rowwise.simplex import ListNet as ListNet
+from fastloss.rowwise.simplex import ListMLE as ListMLE
 from fastloss.rowwise.softmax import CrossEntropy as CrossEntropy
+from fastloss.rowwise.softmax import SoftmaxFocal as SoftmaxFocal
+from fastloss.rowwise.softmax import Poly1CrossEntropy as Poly1CrossEntropy
+from fastloss.rowwise.softmax import GeneralizedCrossEntropy as GeneralizedCrossEntropy
+from fastloss.rowwise.softmax import CosFace as CosFace
+from fastloss.rowwise.softmax import ArcFace as ArcFace
+from fastloss.rowwise.softmax import DistributionFocalLoss as DistributionFocalLoss
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
 from fastloss.sequence import SequenceScores as SequenceScores
@@ -424,9 +435,64 @@ def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight:
 def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 explained_variance_loss = unexplained_variance
 @overload
+def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+nll_loss = negative_log_likelihood
+@overload
+def multiclass_zero_one(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multiclass_zero_one(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+brier_multi = multiclass_brier
+@overload
+def list_net(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def list_net(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+listnet = list_net
+@overload
+def list_mle(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def list_mle(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+listmle = list_mle
+@overload
 def cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, label_smoothing: float = 0.0, temperature: float = 1.0, softcap: float = 0.0, z_loss: float = 0.0, hessian: str = 'exact', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, label_smoothing: float = 0.0, temperature: float = 1.0, softcap: float = 0.0, z_loss: float = 0.0, hessian: str = 'exact', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 softmax_cross_entropy = cross_entropy
 sparse_categorical_crossentropy = cross_entropy
 categorical_crossentropy = cross_entropy
+@overload
+def softmax_focal(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, gamma: float = 2.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def softmax_focal(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, gamma: float = 2.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+focal_cross_entropy = softmax_focal
+@overload
+def poly1_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, epsilon: float = 1.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def poly1_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, epsilon: float = 1.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+poly1 = poly1_cross_entropy
+@overload
+def generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, q: float = 0.7, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, q: float = 0.7, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+gce = generalized_cross_entropy
+@overload
+def cos_face(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 0.35, scale: float = 64.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def cos_face(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 0.35, scale: float = 64.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+cosface = cos_face
+am_softmax = cos_face
+@overload
+def arc_face(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 0.5, scale: float = 64.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def arc_face(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 0.5, scale: float = 64.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+arcface = arc_face
+@overload
+def distribution_focal_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def distribution_focal_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+dfl = distribution_focal_loss

@@ -29,7 +29,7 @@ class RowPlan(Plan):
     labelled: int | None  # the kernel for labels, None where the loss takes none
     dense: int | None  # ... and for a target of each class
     class_weight: NDArray[np.float64] | None
-    temperature: float
+    logit_scale: float
     softcap: float
     smoothing: float
     ignore_index: int | None
@@ -146,7 +146,7 @@ class RowCall(Call):
             self._loss._constants(self._classes),
             scale,
             plan.class_weight,
-            plan.temperature,
+            plan.logit_scale,
             plan.softcap,
             plan.smoothing,
             None if self._dense else plan.ignore_index,
@@ -188,7 +188,8 @@ class RowCall(Call):
         ignored = self._plan.ignore_index
         also = "" if ignored is None else f", or the ignored {ignored}"
         error = IndexError if label == np.floor(label) else ValueError
-        raise error(f"{owner}: {true}{_index(row)} is {label}, must be a class from 0 to {self._classes - 1}{also}")
+        allowed = f"a class from 0 to {self._classes - 1}{' or between two' if self._loss.between else ''}"
+        raise error(f"{owner}: {true}{_index(row)} is {label}, must be {allowed}{also}")
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,7 @@ class RowLoss(Loss):
     scores: ClassVar[Literal["logits", "log_probabilities", "probabilities", "cosines"]] = "logits"
     targets: ClassVar[Literal["probabilities", "log_probabilities", "labels", "reals"]] = "probabilities"
     curvature: ClassVar[bool] = True  # there is a second derivative
+    between: ClassVar[bool] = False  # a label may lie between two classes
     prediction: ClassVar[Domain] = Domain()
     axis: int = integer(default=-1)
 
@@ -228,7 +230,7 @@ class RowLoss(Loss):
             labelled=labelled,
             dense=dense,
             class_weight=None if class_weight is None else np.array(class_weight, np.float64),
-            temperature=given.get("temperature", 1.0),
+            logit_scale=given["scale"] if "scale" in given else 1 / given.get("temperature", 1.0),
             softcap=given.get("softcap") or 0.0,
             smoothing=given.get("label_smoothing", 0.0),
             ignore_index=given.get("ignore_index"),

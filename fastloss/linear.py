@@ -419,7 +419,7 @@ class LinearObjective:
         if isinstance(plan, RowPlan) and isinstance(self.loss, RowLoss) and self.n_classes:
             formula = plan.labelled, operation, self.loss._constants(self.n_classes), None
             classes = (
-                self.n_classes, plan.temperature, plan.softcap, plan.smoothing, plan.class_weight, plan.ignore_index,
+                self.n_classes, plan.logit_scale, plan.softcap, plan.smoothing, plan.class_weight, plan.ignore_index,
             )  # fmt: skip
         threads = _threads.choose(num_threads, x.stored * (self.n_classes or 1) + x.rows)
         bad, culprit, total, weight = kernels.linear(

@@ -192,3 +192,87 @@ def test_rows_of_other_types(kind):
         rows = fl.CrossEntropy().rows(t, x)
         np.testing.assert_array_equal(rows.argmax, x.argmax(axis=1))
         np.testing.assert_array_equal(rows.correct, x.argmax(axis=1) == t.argmax(axis=1))
+
+
+# Losses of the label's probability ---------------------------------------------------------------------
+
+
+def test_cross_entropy_is_their_limit():
+    rng = generator("limits")
+    x, y, c = rng.standard_normal((30, 7)), rng.integers(0, 7, 30), rng.random(7)
+    wanted = fl.CrossEntropy(class_weight=c).value_and_grad(y, x)
+    for loss in (
+        fl.SoftmaxFocal(gamma=0, class_weight=c),
+        fl.Poly1CrossEntropy(epsilon=0, class_weight=c),
+        fl.CosFace(margin=0, scale=1, class_weight=c),
+        fl.GeneralizedCrossEntropy(q=1e-12, class_weight=c),
+    ):
+        value, grad = loss.value_and_grad(y, x)
+        assert value == pytest.approx(wanted[0], rel=1e-10)
+        np.testing.assert_allclose(grad, wanted[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "loss, value, slope",
+    [
+        (fl.SoftmaxFocal(gamma=0.5), lambda p: p**1.5, lambda p: 1.5 * p**1.5),
+        (fl.SoftmaxFocal(gamma=2), lambda p: p**3, lambda p: 3 * p**3),
+        (fl.Poly1CrossEntropy(epsilon=1), lambda p: 2 * p, lambda p: 2 * p),
+        (fl.GeneralizedCrossEntropy(q=0.7), lambda p: p, lambda p: p),
+    ],
+    ids=repr,
+)
+def test_what_is_right_already_keeps_its_relative_accuracy(loss, value, slope):
+    p = math.exp(-50)
+    found, grad = loss.value_and_grad([0], [[50.0, 0.0]])
+    assert found == pytest.approx(value(p), rel=1e-13)
+    np.testing.assert_allclose(grad, [[-slope(p), slope(p)]], rtol=1e-13)
+
+
+@pytest.mark.parametrize("gamma", [0, 0.3, 1, 2])
+def test_focal_loss_of_certain_rows(gamma):
+    x = [[0.0, -INF], [-INF, 0.0], [1e4, 0.0], [0.0, 1e4]]
+    value, grad = fl.SoftmaxFocal(gamma=gamma).value_and_grad([0, 0, 0, 0], x, reduction="none")
+    assert value.tolist() == [0, INF, 0, 1e4]
+    assert grad.tolist() == [[0, 0], [-1, 1], [0, 0], [-1, 1]]
+
+
+def test_beyond_pi_the_margin_is_in_the_cosine():
+    margin, scale = 0.5, 10.0
+    for angle in (2.5, 2.64, 2.65, 3.1):
+        cosine = math.cos(angle)
+        moved = math.cos(angle + margin) if angle + margin < math.pi else cosine - margin * math.sin(margin)
+        rate = math.sin(angle + margin) / math.sin(angle) if angle + margin < math.pi else 1
+        value, grad = fl.ArcFace(margin=margin, scale=scale).value_and_grad([0], [[cosine, 0.2]])
+        assert value == pytest.approx(np.logaddexp(0, scale * (0.2 - moved)), rel=1e-13)
+        p = 1 / (1 + math.exp(scale * (moved - 0.2)))
+        np.testing.assert_allclose(grad, [[-scale * p * rate, scale * p]], rtol=1e-11)
+
+
+@pytest.mark.parametrize("cosine", [1.0, 1.0 + 1e-7, -1.0, -1.0 - 1e-7])
+def test_at_the_ends_of_cosines_all_is_finite(cosine):
+    value, grad = fl.ArcFace(scale=8).value_and_grad([0], [[cosine, 0.5, -1.0]])
+    assert math.isfinite(value)
+    assert np.isfinite(grad).all()
+    assert grad[0, 0] < 0
+
+
+def test_a_number_between_two_bins():
+    rng = generator("bins")
+    for n, classes in ((40, 17), (6, 300)):
+        x, y = rng.standard_normal((n, classes)), rng.random(n) * (classes - 1)
+        y[0], y[1] = 0, classes - 1
+        low = np.minimum(np.floor(y).astype(int), classes - 2)
+        shares = np.zeros((n, classes))
+        shares[np.arange(n), low], shares[np.arange(n), low + 1] = low + 1 - y, y - low
+        wanted = fl.CrossEntropy().value_and_grad(shares, x, reduction="none")
+        for lay in (np.ascontiguousarray, np.asfortranarray):
+            value, grad = fl.DistributionFocalLoss().value_and_grad(y, lay(x), reduction="none")
+            np.testing.assert_allclose(value, wanted[0], rtol=1e-12)
+            np.testing.assert_allclose(grad, wanted[1], rtol=1e-10, atol=1e-13)
+    for wrong in (-0.25, 299.01):
+        y[2] = wrong
+        with pytest.raises(ValueError, match=rf"y_true\[2\] is {wrong}, must be a class from 0 to 299 or between two$"):
+            fl.DistributionFocalLoss()(y, x)
+    with pytest.raises(ValueError, match=r"y_true\[0\] is 0.5, must be a class from 0 to 2, or the ignored -100$"):
+        fl.MulticlassBrier()([0.5], [[1.0, 2, 3]])

@@ -566,7 +566,7 @@ cdef void prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t 
     rows.base.scale = 1
     rows.base.nan_policy = PROPAGATE
     rows.classes = classes[0]
-    rows.scale = rows.base.parameters[3] = 1 / <double> classes[1]
+    rows.scale = rows.base.parameters[3] = classes[1]
     rows.softcap = classes[2]
     rows.smoothing = classes[3]
     if classes[4] is not None:
@@ -576,7 +576,7 @@ cdef void prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t 
     if rows.base.ignoring:
         rows.base.ignored = classes[5]
         rows.base.weighted = True
-    rows.targets = rows.smoothing != 0
+    rows.targets = rows.smoothing != 0 or traits_of(loss.kernel) & ONE_HOT
     rows.traits = traits_of(loss.kernel)
     rows.tiled = rows.classes < WIDE
     rows.group = LANES if rows.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (rows.classes * itemsize)))
@@ -596,7 +596,7 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
     `arrays` are y, the weights, X or the data of its compressed rows, their indices and indptr, w, the direction
     of a Hessian-vector product and the sums, None where absent. The last are of shape (vectors, columns + 1),
     float64, and are written: the gradient, and either the diagonal of the Hessian or, without a gradient, its
-    product with the direction. `classes` is None, or (their number, temperature, softcap, smoothing, class weights,
+    product with the direction. `classes` is None, or (their number, logit scale, softcap, smoothing, class weights,
     ignored label): w, the direction and the sums then have an axis of classes more, their last, and the first two
     64 bytes of slack. Returns (bad row or -1, culprit, sum of w l, sum of w).
     """

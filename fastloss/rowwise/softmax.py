@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -171,3 +172,350 @@ class CrossEntropy(RowLoss):
         operation = VALUE | GRAD if grad or grad_out is not None else VALUE
         value, gradient, _ = call.reduced(operation, "none", grad_out=grad_out)
         return Rows(value, lse, argmax.astype(np.int64), argmax == call.labels(), gradient)
+
+
+@loss("focal_cross_entropy")
+class SoftmaxFocal(RowLoss):
+    r"""Focal loss of the softmax of logits: cross-entropy that turns from what is already right.
+
+    With the probability :math:`q = p_y` of the label,
+
+    .. math::
+
+        \ell = -c_y (1 - q)^\gamma \log q
+        \qquad \frac{\partial \ell}{\partial x_k} = c_y (1 - q)^\gamma
+            \left(1 - \gamma \frac{q \log q}{1 - q}\right) (p_k - \delta_{k y})
+
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        The exponent :math:`\gamma`; not negative. 0 is cross-entropy.
+    class_weight : sequence of float, optional
+        A weight :math:`c_k` for each class, the paper's :math:`\alpha`; not negative.
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+    ignore_index : int or None, default=-100
+        Rows of this label do not count. None: there is none.
+
+    See Also
+    --------
+    CrossEntropy : With `gamma` 0.
+    Focal : The same of one logit for each target.
+
+    Notes
+    -----
+    Domain: labels from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; any real number in
+    `y_pred`. A mean divides by the sum of the weights of rows times those of their labels' classes.
+
+    Numerics: a function of the log-odds of all other classes against the label, in float64: :math:`1 - q` keeps its
+    relative accuracy however near :math:`q` is to 1, and no power of 0 is ever divided by 0, whatever `gamma`.
+
+    References
+    ----------
+    .. [1] T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017, arXiv:1708.02002.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SoftmaxFocal()([0, 0], [[2.0, 0.0, 0.0], [20.0, 0.0, 0.0]], reduction="none")
+    array([1.08693309e-02, 7.00520854e-26])
+    """
+
+    labelled = "SOFTMAX_FOCAL"
+    variants = ({"gamma": 0.0}, {"gamma": 0.5}, {"gamma": 3.5})
+    gamma: float = number(NON_NEGATIVE, default=2.0)
+    class_weight: tuple[float, ...] | None = weights(default=None)
+    ignore_index: int | None = integer(default=-100, optional=True)
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        return (self.gamma,)
+
+
+@loss("poly1")
+class Poly1CrossEntropy(RowLoss):
+    r"""Poly-1 cross-entropy: cross-entropy whose first polynomial coefficient is free.
+
+    With the probability :math:`q = p_y` of the label,
+
+    .. math::
+
+        \ell = c_y \left(-\log q + \epsilon (1 - q)\right)
+        \qquad \frac{\partial \ell}{\partial x_k} = c_y (1 + \epsilon q) (p_k - \delta_{k y})
+
+    Parameters
+    ----------
+    epsilon : float, default=1.0
+        What is added to the coefficient 1 of :math:`1 - q`; at least -1.
+    class_weight : sequence of float, optional
+        A weight :math:`c_k` for each class; not negative.
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+    ignore_index : int or None, default=-100
+        Rows of this label do not count. None: there is none.
+
+    See Also
+    --------
+    CrossEntropy : With `epsilon` 0.
+
+    Notes
+    -----
+    Domain: labels from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; any real number in
+    `y_pred`. A mean divides by the sum of the weights of rows times those of their labels' classes.
+
+    Numerics: :math:`1 - q` keeps its relative accuracy however near :math:`q` is to 1.
+
+    References
+    ----------
+    .. [1] Z. Leng et al., "PolyLoss: a polynomial expansion perspective of classification loss functions", ICLR 2022,
+       arXiv:2204.12511.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.poly1([0], [[2.0, 0.0, 0.0]]), 6)
+    0.452559
+    """
+
+    labelled = "POLY1"
+    variants = ({"epsilon": -1.0}, {"epsilon": 2.5})
+    epsilon: float = number(Domain(low=-1), default=1.0)
+    class_weight: tuple[float, ...] | None = weights(default=None)
+    ignore_index: int | None = integer(default=-100, optional=True)
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        return (self.epsilon,)
+
+
+@loss("gce")
+class GeneralizedCrossEntropy(RowLoss):
+    r"""Generalised cross-entropy: between cross-entropy (q near 0) and the absolute error (1), for noisy labels.
+
+    .. math::
+
+        \ell = c_y \frac{1 - p_y^q}{q}
+        \qquad \frac{\partial \ell}{\partial x_k} = c_y p_y^q (p_k - \delta_{k y})
+
+    Parameters
+    ----------
+    q : float, default=0.7
+        The exponent, in (0, 1].
+    class_weight : sequence of float, optional
+        A weight :math:`c_k` for each class; not negative.
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+    ignore_index : int or None, default=-100
+        Rows of this label do not count. None: there is none.
+
+    See Also
+    --------
+    CrossEntropy : The limit of `q` to 0.
+
+    Notes
+    -----
+    Domain: labels from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; any real number in
+    `y_pred`. A mean divides by the sum of the weights of rows times those of their labels' classes.
+
+    Numerics: the value is :math:`-\operatorname{expm1}(q \log p_y) / q`, which keeps its relative accuracy where the
+    label's probability is near 1 and where `q` is near 0.
+
+    References
+    ----------
+    .. [1] Z. Zhang, M. R. Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy
+       labels", NeurIPS 2018, arXiv:1805.07836.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.gce([0], [[2.0, 0.0, 0.0]]), 6)
+    0.220538
+    """
+
+    labelled = "GENERALIZED_CROSS_ENTROPY"
+    variants = ({"q": 0.05}, {"q": 1.0})
+    q: float = number(Domain(low=0, high=1, low_open=True), default=0.7)
+    class_weight: tuple[float, ...] | None = weights(default=None)
+    ignore_index: int | None = integer(default=-100, optional=True)
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        return (self.q,)
+
+
+@loss("cosface", "am_softmax")
+class CosFace(RowLoss):
+    r"""CosFace, or additive-margin softmax: cross-entropy of scaled cosines, less a margin at the label.
+
+    With the cosines :math:`x`, the logits :math:`z_k = s (x_k - m \delta_{k y})` and their softmax :math:`p`,
+
+    .. math::
+
+        \ell = c_y \left(\log \sum_k e^{z_k} - z_y\right)
+        \qquad \frac{\partial \ell}{\partial x_k} = c_y s (p_k - \delta_{k y})
+
+    Parameters
+    ----------
+    margin : float, default=0.35
+        What is subtracted from the label's cosine, :math:`m`; not negative.
+    scale : float, default=64.0
+        The factor :math:`s` of the cosines; positive.
+    class_weight : sequence of float, optional
+        A weight :math:`c_k` for each class; not negative.
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+    ignore_index : int or None, default=-100
+        Rows of this label do not count. None: there is none.
+
+    See Also
+    --------
+    ArcFace : The margin in the angle.
+
+    Notes
+    -----
+    Domain: labels from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; in `y_pred` the cosines of
+    an embedding with the centre of each class. They are not checked to lie in [-1, 1], as rounding takes them out.
+    A mean divides by the sum of the weights of rows times those of their labels' classes.
+
+    References
+    ----------
+    .. [1] H. Wang et al., "CosFace: large margin cosine loss for deep face recognition", CVPR 2018, arXiv:1801.09414.
+    .. [2] F. Wang et al., "Additive margin softmax for face verification", IEEE Signal Processing Letters 25 (2018),
+       arXiv:1801.05599.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.CosFace(scale=10.0)([0], [[0.7, 0.2, -0.1]]), 6)
+    0.210455
+    """
+
+    labelled = "COS_FACE"
+    scores = "cosines"
+    variants = ({"margin": 0.0, "scale": 1.0}, {"scale": 30.0})
+    margin: float = number(NON_NEGATIVE, default=0.35)
+    scale: float = number(POSITIVE, default=64.0)
+    class_weight: tuple[float, ...] | None = weights(default=None)
+    ignore_index: int | None = integer(default=-100, optional=True)
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        return (self.margin,)
+
+
+@loss("arcface")
+class ArcFace(RowLoss):
+    r"""ArcFace, or additive angular margin: cross-entropy of scaled cosines, with a margin in the label's angle.
+
+    With the cosines :math:`x = \cos \theta`, the logits :math:`z_k = s x_k` but :math:`z_y = s \varphi(x_y)`, and their
+    softmax :math:`p`,
+
+    .. math::
+
+        \varphi(\cos \theta) = \begin{cases} \cos(\theta + m) & \theta + m < \pi \\ \cos \theta - m \sin m &
+            \text{else} \end{cases}
+        \qquad \ell = c_y \left(\log \sum_k e^{z_k} - z_y\right)
+
+    .. math::
+
+        \frac{\partial \ell}{\partial x_k} = c_y s p_k \quad (k \ne y)
+        \qquad \frac{\partial \ell}{\partial x_y} = c_y s (p_y - 1) \varphi'
+        \qquad \varphi' = \frac{\sin(\theta + m)}{\sin \theta} \text{ or } 1
+
+    Parameters
+    ----------
+    margin : float, default=0.5
+        The margin :math:`m` in radians, in [0, pi/2].
+    scale : float, default=64.0
+        The factor :math:`s` of the cosines; positive.
+    class_weight : sequence of float, optional
+        A weight :math:`c_k` for each class; not negative.
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+    ignore_index : int or None, default=-100
+        Rows of this label do not count. None: there is none.
+
+    See Also
+    --------
+    CosFace : The margin in the cosine.
+
+    Notes
+    -----
+    Domain: labels from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; in `y_pred` the cosines of
+    an embedding with the centre of each class. Those that rounding takes out of [-1, 1] have the sine 0.
+    A mean divides by the sum of the weights of rows times those of their labels' classes.
+
+    Where the angle and the margin come to pi or more, the cosine would rise again; as InsightFace (without its "easy
+    margin") and PyTorch Metric Learning have it, the label's cosine less :math:`m \sin m` stands for it, which jumps
+    there by :math:`1 - \cos m - m \sin m`, downwards.
+
+    The derivative :math:`\varphi'` grows without bound towards a cosine of 1; beyond a cosine of
+    :math:`1 - 2^{-24}` it keeps the sine of that, and is finite.
+
+    References
+    ----------
+    .. [1] J. Deng et al., "ArcFace: additive angular margin loss for deep face recognition", CVPR 2019,
+       arXiv:1801.07698.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.ArcFace(scale=10.0)([0], [[0.7, 0.2, -0.1]]), 6)
+    0.413001
+    """
+
+    labelled = "ARC_FACE"
+    scores = "cosines"
+    variants = ({"margin": 0.0, "scale": 1.0}, {"margin": 1.2, "scale": 30.0})
+    margin: float = number(Domain(low=0, high=math.pi / 2), default=0.5)
+    scale: float = number(POSITIVE, default=64.0)
+    class_weight: tuple[float, ...] | None = weights(default=None)
+    ignore_index: int | None = integer(default=-100, optional=True)
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        sine = math.sin(self.margin)
+        return (math.cos(self.margin), sine, self.margin * sine)
+
+
+@loss("dfl")
+class DistributionFocalLoss(RowLoss):
+    r"""Distribution focal loss: cross-entropy with the two bins that a real number lies between.
+
+    For the number :math:`y` between the bins :math:`l = \lfloor y \rfloor` and :math:`l + 1`, and the softmax
+    :math:`p` of the logits of all bins,
+
+    .. math::
+
+        \ell = -(l + 1 - y) \log p_l - (y - l) \log p_{l + 1}
+        \qquad \frac{\partial \ell}{\partial x_k} = p_k - t_k
+        \qquad \frac{\partial^2 \ell}{\partial x_k^2} = p_k (1 - p_k)
+
+    with the shares :math:`t_k = \max(0, 1 - |y - k|)`.
+
+    Parameters
+    ----------
+    axis : int, default=-1
+        The axis of `y_pred` along which the bins lie; any layout is read in place.
+
+    See Also
+    --------
+    CrossEntropy : With a target of each class.
+
+    Notes
+    -----
+    Domain: numbers from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; any real number in
+    `y_pred`. No row is ignored by its label: `mask` leaves rows out.
+
+    References
+    ----------
+    .. [1] X. Li et al., "Generalized focal loss: learning qualified and distributed bounding boxes for dense object
+       detection", NeurIPS 2020, arXiv:2006.04388.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.DistributionFocalLoss().value_and_grad([0.75], [[0.0, 0.0, 0.0]])
+    (1.0986122886681098, array([[ 0.08333333, -0.41666667,  0.33333333]]))
+    """
+
+    labelled = "DISTRIBUTION_FOCAL"
+    between = True
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        return (1.0, 0.0, 1.0)

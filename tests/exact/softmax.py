@@ -1,6 +1,6 @@
 """Losses of the softmax of one row of logits in mpmath: the textbook formulas."""
 
-from mpmath import exp, fsum, log, mpf, tanh
+from mpmath import acos, cos, exp, fsum, log, mpf, pi, sin, tanh
 
 
 def log_sum_exp(z):
@@ -18,3 +18,71 @@ def cross_entropy(y, x, class_weight, label_smoothing, temperature, softcap, z_l
     c = [mpf(1)] * classes if class_weight is None else [mpf(w) for w in class_weight]
     t = [w * ((1 - label_smoothing) * v + label_smoothing / classes) for w, v in zip(c, t, strict=True)]
     return fsum(v * (lse - u) for v, u in zip(t, z, strict=True) if v) + z_loss * lse**2
+
+
+# Losses of the label's probability ---------------------------------------------------------------------
+
+
+def weight(y, class_weight):
+    return mpf(1) if class_weight is None else mpf(class_weight[y])
+
+
+def probability(y, z):
+    return exp(z[y] - log_sum_exp(z))
+
+
+def softmax_focal(y, x, gamma, class_weight):
+    q = probability(y, x)
+    return -weight(y, class_weight) * (1 - q) ** gamma * log(q)
+
+
+def softmax_focal_terms(y, x, gamma, class_weight):
+    """The power multiplies the rounding of 1 - q."""
+    return (1 + gamma) * softmax_focal(y, x, gamma, class_weight)
+
+
+def poly1_cross_entropy(y, x, epsilon, class_weight):
+    q = probability(y, x)
+    return weight(y, class_weight) * (epsilon * (1 - q) - log(q))
+
+
+def poly1_cross_entropy_terms(y, x, epsilon, class_weight):
+    q = probability(y, x)
+    return weight(y, class_weight) * (abs(epsilon) * (1 - q) - log(q))
+
+
+def generalized_cross_entropy(y, x, q, class_weight):
+    return weight(y, class_weight) * (1 - probability(y, x) ** q) / q
+
+
+def margin_cross_entropy(y, x, moved, scale, class_weight):
+    z = [scale * (moved if k == y else v) for k, v in enumerate(x)]
+    return weight(y, class_weight) * (log_sum_exp(z) - z[y])
+
+
+def margin_terms(y, x, scale, class_weight):
+    """The logits are differences of cosines times the scale."""
+    return weight(y, class_weight) * 2 * scale
+
+
+def cos_face(y, x, margin, scale, class_weight):
+    return margin_cross_entropy(y, x, x[y] - margin, scale, class_weight)
+
+
+def cos_face_terms(y, x, margin, scale, class_weight):
+    return margin_terms(y, x, scale, class_weight)
+
+
+def arc_face(y, x, margin, scale, class_weight):
+    angle = acos(x[y])
+    moved = cos(angle + margin) if angle + margin < pi else x[y] - margin * sin(margin)
+    return margin_cross_entropy(y, x, moved, scale, class_weight)
+
+
+def arc_face_terms(y, x, margin, scale, class_weight):
+    return margin_terms(y, x, scale, class_weight)
+
+
+def distribution_focal_loss(y, x):
+    lse = log_sum_exp(x)
+    return fsum(max(mpf(0), 1 - abs(mpf(y) - k)) * (lse - v) for k, v in enumerate(x))

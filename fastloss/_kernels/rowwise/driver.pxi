@@ -28,6 +28,12 @@ cdef enum:
     ONLINE = 8                          # the sums are those of (e, e x, t x, t), e = exp(x): they follow a shift
 
     ONE_SUM = 16                        # of the four, only s0 is used
+    ONE_HOT = 32                        # a label stands for targets: 1 for its class, 0 for the others
+    BETWEEN = 64                        # ... and may lie between two classes: their targets are its linear shares
+    TARGET_ONLY = 128                   # there are no sums: the label's score is all, and the only one with a slope
+    JUDGED = 256                        # whether the label is the class of the largest score is asked for
+    SOFT_TARGETS = 512                  # targets are the logits of a distribution: their maximum is subtracted
+    SORTED = 1024                       # neither sums nor a map: a routine for a whole row
 
 # Operands with one number for each row and class; results with one for each row.
 cdef enum:
@@ -38,6 +44,9 @@ cdef enum:
 cdef enum:
     SUMS, FINISH, MAP
 
+cdef enum:
+    NO_ROOM = -1                        # in place of the operand that is wrong
+
 # One number for each row of a group; the arrays are not a multiple of 4 KB apart, where a load would wait for an
 # unrelated store.
 cdef struct Lanes:
@@ -45,6 +54,7 @@ cdef struct Lanes:
     double label_weight[LANE_ROOM]          # the class weight of the label
     double target[LANE_ROOM]                # the logit of the label
     double reference[LANE_ROOM]             # what is subtracted from the logits
+    double target_reference[LANE_ROOM]      # ... and from targets that are logits themselves
     double s0[LANE_ROOM]
     double s1[LANE_ROOM]
     double s2[LANE_ROOM]
@@ -60,7 +70,7 @@ cdef struct Lanes:
     double correct[LANE_ROOM]               # 1 where the label is the argmax
     double a[LANE_ROOM]                     # coefficients of the gradient
     double b[LANE_ROOM]
-    double c[LANE_ROOM]                     # of the curvature
+    double c[LANE_ROOM]                     # of the curvature; without a scale of the logits, of both
     double d[LANE_ROOM]
     double u[LANE_ROOM]                     # of neither: not scaled with them
     double v[LANE_ROOM]
@@ -115,6 +125,20 @@ cdef struct RowJob:
     Py_ssize_t rows
     Py_ssize_t group                    # rows
 
+# A row that is sorted: `classes` numbers each, in one allocation.
+cdef struct Ranking:
+    double* room
+    double* score
+    double* relevance
+    double* hit                         # of the items in order: the probability of coming before all after it
+    double* miss
+    double* grad
+    double* hess
+    uint64_t* key
+    uint64_t* spare_key
+    Py_ssize_t* order
+    Py_ssize_t* spare
+
 cdef struct RowScratch:
     double x[TILE_ROOM]
     double t[TILE_ROOM]
@@ -122,6 +146,7 @@ cdef struct RowScratch:
     double hess[TILE_ROOM]
     double packed[TILE_ROOM]
     Scratch block                       # aligns them all
+    Ranking list
     Stage stage
 
 
@@ -220,15 +245,19 @@ cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, 
 
 
 include "softmax.pxi"
+include "simplex.pxi"
 
 
 cdef int traits_of(int kernel) noexcept nogil:
-    return softmax_traits(kernel)
+    return simplex_traits(kernel) if kernel >> 8 == 1 else softmax_traits(kernel)
 
 
 cdef void dispatch(RowJob* job, Stage* stage, floating unit) noexcept nogil:
     """One step of the kernel, by the family that its number names."""
-    softmax(job.base.kernel, stage, unit)
+    if job.base.kernel >> 8 == 1:
+        simplex(job.base.kernel, stage, unit)
+    else:
+        softmax(job.base.kernel, stage, unit)
 
 
 # Lanes --------------------------------------------------------------------------------------------
@@ -495,18 +524,42 @@ cdef inline void weigh_targets(RowJob* job, floating* t, Py_ssize_t first, Py_ss
             t[k * width + i] = <floating> (w * (kept * t[k * width + i] + even)) if job.dense else <floating> (w * even)
 
 
-cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, RowScratch* s,
-                                    floating unit) noexcept nogil:
-    cdef bint weighed = job.smoothing != 0 or job.class_weight != NULL
+cdef inline void share_targets(const double* label, floating* t, Py_ssize_t first, Py_ssize_t n,
+                               Py_ssize_t width) noexcept nogil:
+    """The shares of the two classes that each of `width` labels lies between; NaN where it is missing."""
+    cdef Py_ssize_t i, k
+    cdef double share
+    for k in range(n):
+        for i in range(width):
+            share = 1 - fabs(label[i] - (first + k))
+            t[k * width + i] = <floating> (0 if share < 0 else share)
+
+
+cdef inline void lower_targets(const double* reference, floating* t, Py_ssize_t n,
+                               Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t i, k
+    for k in range(n):
+        for i in range(width):
+            t[k * width + i] = <floating> (t[k * width + i] - reference[i])
+
+
+cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, Py_ssize_t first, Py_ssize_t n,
+                                    RowScratch* s, floating unit) noexcept nogil:
+    cdef bint weighed = job.smoothing != 0 or job.class_weight != NULL, softened = job.traits & SOFT_TARGETS
     cdef floating* t = <floating*> s.t
     cdef const floating* given = t
-    cdef Py_ssize_t i
+    cdef Py_ssize_t k
     if job.dense:
-        given = load_row(job, PLANE_Y, row, first, n, t, <floating> 0, weighed, s)
+        given = load_row(job, PLANE_Y, row, first, n, t, <floating> 0, weighed or softened, s)
     if weighed:
         weigh_targets(job, t, first, n, 1)
-        for i in range(n, (n + LANES - 1) // LANES * LANES):
-            t[i] = 0
+    elif job.traits & ONE_HOT and not job.dense:
+        share_targets(&s.stage.lanes.label[i], t, first, n, 1)
+    elif softened:
+        lower_targets(&s.stage.lanes.target_reference[i], t, n, 1)
+    if given == t:
+        for k in range(n, (n + LANES - 1) // LANES * LANES):
+            t[k] = <floating> (-INFINITY if softened else 0)
     return given
 
 
@@ -517,6 +570,10 @@ cdef const floating* targets_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t r
         load_tile(job, PLANE_Y, start, rows, first, classes, t, s)
     if job.smoothing != 0 or job.class_weight != NULL:
         weigh_targets(job, t, first, classes, LANES)
+    elif job.traits & ONE_HOT and not job.dense:
+        share_targets(s.stage.lanes.label, t, first, classes, LANES)
+    elif job.traits & SOFT_TARGETS:
+        lower_targets(s.stage.lanes.target_reference, t, classes, LANES)
     return t
 
 
@@ -568,7 +625,7 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
         stage.groups = (n + LANES - 1) // LANES
         stage.x = logits_of_row(job, row, label, first, n, s, unit)
         if job.targets:
-            stage.t = targets_of_row(job, row, first, n, s, unit)
+            stage.t = targets_of_row(job, row, i, first, n, s, unit)
             if label >= first and label < first + n:
                 t[<Py_ssize_t> label - first] = 0
         if job.traits & ONLINE:
@@ -675,6 +732,33 @@ cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScra
             r.target[i] = capped(<floating> r.target[i], <floating> job.softcap)
 
 
+cdef void highest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
+                          floating unit) noexcept nogil:
+    """The largest target of each row, which is subtracted from all."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef Py_ssize_t i, first, n, step = TILE_CLASSES if job.tiled else ROW_BLOCK
+    cdef floating* t = <floating*> s.t
+    cdef floating top[LANES]
+    for i in range(LANES):
+        r.target_reference[i] = -INFINITY
+    first = 0
+    while first < job.classes:
+        n = min(step, job.classes - first)
+        if job.tiled:
+            load_tile(job, PLANE_Y, start, rows, first, n, t, s)
+            highest(t, n, top)
+            for i in range(LANES):
+                r.target_reference[i] = top[i] if top[i] > r.target_reference[i] else r.target_reference[i]
+        else:
+            for i in range(rows):
+                highest(load_row(job, PLANE_Y, start + i, first, n, t, <floating> -INFINITY, False, s),
+                        (n + LANES - 1) // LANES, top)
+                r.target_reference[i] = max(r.target_reference[i], <double> fold_highest(top))
+        first += step
+    for i in range(LANES):
+        r.target_reference[i] = finite_reference(r.target_reference[i])
+
+
 cdef void recall(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
     """The merged sums of a group of rows in place of its own, and what the kernel makes of them."""
     cdef Lanes* r = &s.stage.lanes
@@ -694,6 +778,44 @@ cdef void recall(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, 
     dispatch(job, &s.stage, unit)
 
 
+cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
+    """The first class of the largest logit."""
+    cdef Py_ssize_t first, k, n, best = 0
+    cdef floating highest_here, top = -INFINITY
+    cdef floating lanes[LANES]
+    cdef floating* own = <floating*> s.packed           # the map may need s.x
+    cdef const floating* x
+    first = 0
+    while first < job.classes:
+        n = min(<Py_ssize_t> BLOCK, job.classes - first)
+        if job.class_major:
+            for k in range(n):
+                own[k] = load(&job.planes[PLANE_X], &job.shape, (first + k) * job.rows + row, 1, own + k, &s.block)[0]
+            x = own
+        else:
+            x = load(&job.planes[PLANE_X], &job.shape, row * job.classes + first, n, own, &s.block)
+        highest(x, n // LANES, lanes)
+        highest_here = fold_highest(lanes)
+        for k in range(n // LANES * LANES, n):
+            highest_here = x[k] if x[k] > highest_here else highest_here
+        if highest_here > top:
+            top = highest_here
+            k = 0
+            while x[k] != top:
+                k += 1
+            best = first + k
+        first += BLOCK
+    return best
+
+
+cdef inline bint correct(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
+    """Whether the label of row i of a group is its argmax, which is searched for only if others are as large."""
+    cdef const Lanes* r = &s.stage.lanes
+    if r.s0[i] >= 0.5 and r.target[i] != r.reference[i]:     # not all others are -inf
+        return r.target[i] > r.reference[i]
+    return argmax(job, row, s, unit) == r.label[i]
+
+
 cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
     """The sums of a group of rows and what the kernel makes of them."""
     cdef Lanes* r = &s.stage.lanes
@@ -707,22 +829,31 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         gather_targets(job, start, rows, s, unit)
         for i in range(rows):
             r.reference[i] = r.target[i]
+    if job.traits & SOFT_TARGETS:
+        highest_targets(job, start, rows, s, unit)
     while again:
         memset(r.s0, 0, sizeof(r.s0))
         memset(r.s1, 0, sizeof(r.s1))
         memset(r.s2, 0, sizeof(r.s2))
         memset(r.s3, 0, sizeof(r.s3))
-        if job.tiled:
+        if job.traits & TARGET_ONLY:
+            pass
+        elif job.tiled:
             sum_tile(job, start, rows, anew, s, unit)
         else:
             for i in range(rows):
                 if r.weight[i] != 0 or job.extras:
                     sum_row(job, start + i, i, anew, s, unit)
-        if anew and job.traits & LABELLED and not job.traits & FROM_TARGET and not job.tiled:
+        if anew and job.traits & LABELLED and not job.traits & FROM_TARGET and (
+            not job.tiled or job.traits & TARGET_ONLY
+        ):
             gather_targets(job, start, rows, s, unit)           # now that they are cached
         anew = False
         for i in range(LANES):
             r.reference[i] = finite_reference(r.reference[i])
+        if job.traits & JUDGED:
+            for i in range(rows):
+                r.correct[i] = correct(job, start + i, i, s, unit)
         s.stage.what = FINISH
         dispatch(job, &s.stage, unit)
         again = False
@@ -753,22 +884,22 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     while first < job.classes:
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         stage.groups = (n + LANES - 1) // LANES
-        if r.weight[i] != 0:
-            stage.x = logits_of_row(job, row, -1, first, n, s, unit)
-            if job.targets:
-                stage.t = targets_of_row(job, row, first, n, s, unit)
-            dispatch(job, stage, unit)
-            if label >= first and label < first + n:
-                at = <Py_ssize_t> label - first
-                grad[at] = <floating> r.target_grad[i]
-                if want_hess:
-                    hess[at] = <floating> r.target_hess[i]
-            if job.softcap != 0:
-                raw = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> 0, False, s)
-                cap_chain(raw, grad, hess, n, <floating> job.softcap, want_hess)
-        else:
+        if r.weight[i] == 0 or job.traits & TARGET_ONLY:
             memset(grad, 0, n * sizeof(floating))
             memset(hess, 0, n * sizeof(floating))
+        else:
+            stage.x = logits_of_row(job, row, -1, first, n, s, unit)
+            if job.targets:
+                stage.t = targets_of_row(job, row, i, first, n, s, unit)
+            dispatch(job, stage, unit)
+        if label >= first and label < first + n:
+            at = <Py_ssize_t> label - first
+            grad[at] = <floating> r.target_grad[i]
+            if want_hess:
+                hess[at] = <floating> r.target_hess[i]
+        if job.softcap != 0 and r.weight[i] != 0:
+            raw = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> 0, False, s)
+            cap_chain(raw, grad, hess, n, <floating> job.softcap, want_hess)
         store_row(job, PLANE_GRAD, row, first, n, grad, s)
         if want_hess:
             store_row(job, PLANE_HESS, row, first, n, hess, s)
@@ -797,20 +928,23 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     narrow_lanes(r.reference, stage.reference, unit)
     narrow_lanes(r.a, stage.a, unit)
     narrow_lanes(r.b, stage.b, unit)
-    if want_hess:
-        narrow_lanes(r.c, stage.c, unit)
-        narrow_lanes(r.d, stage.d, unit)
+    narrow_lanes(r.c, stage.c, unit)
+    narrow_lanes(r.d, stage.d, unit)
     narrow_lanes(r.u, stage.u, unit)
     narrow_lanes(r.v, stage.v, unit)
     first = 0
     while first < job.classes:
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
         stage.groups = n
-        if fresh:
-            stage.x = logits_of_tile(job, start, rows, first, n, s, unit)
-            if job.targets:
-                stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
-        dispatch(job, stage, unit)
+        if job.traits & TARGET_ONLY:
+            memset(grad, 0, n * LANES * sizeof(floating))
+            memset(hess, 0, n * LANES * sizeof(floating))
+        else:
+            if fresh:
+                stage.x = logits_of_tile(job, start, rows, first, n, s, unit)
+                if job.targets:
+                    stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
+            dispatch(job, stage, unit)
         if job.traits & LABELLED:
             narrow_labels(r.label, first, label)
             put(label, r.target_grad, n, grad)
@@ -878,9 +1012,9 @@ cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
                 r.label[i] = -2
 
 
-cdef inline bint is_class(double y, double classes) noexcept nogil:
+cdef inline bint is_class(double y, double classes, bint between) noexcept nogil:
     # Adding 1.5 * 2^52 rounds to an integer, in vectors of every instruction set.
-    return (y >= 0) & (y < classes) & ((y + 6755399441055744.0) - 6755399441055744.0 == y)
+    return (y >= 0) & (y <= classes - 1) & (between | ((y + 6755399441055744.0) - 6755399441055744.0 == y))
 
 
 cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* weight, RowScratch* s,
@@ -889,7 +1023,7 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
     cdef Lanes* r = &s.stage.lanes
     cdef Py_ssize_t i
     cdef int wrong = 0
-    cdef bint no_nan = job.base.nan_policy == RAISE
+    cdef bint no_nan = job.base.nan_policy == RAISE, between = (job.traits & BETWEEN) != 0
     cdef double y, classes = job.classes
     for i in range(LANES):
         r.weight[i] = 1
@@ -904,15 +1038,15 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
             wrong |= (r.label[i] == -2) | (no_nan & (r.label[i] != r.label[i]))
     elif job.sharded:
         for i in range(LANES):
-            r.label[i] = r.label[i] if is_class(r.label[i], classes) else -1
+            r.label[i] = r.label[i] if is_class(r.label[i], classes, between) else -1
     else:
         for i in range(LANES):
             y = r.label[i]
-            wrong |= (r.weight[i] != 0) & (1 - is_class(y, classes)) & ((y == y) | no_nan)
+            wrong |= (r.weight[i] != 0) & (1 - is_class(y, classes, between)) & ((y == y) | no_nan)
     if wrong:
         for i in range(rows):
             y = r.label[i]
-            if r.weight[i] == 0 or (y == -1 and job.dense) or is_class(y, classes):
+            if r.weight[i] == 0 or (y == -1 and job.dense) or is_class(y, classes, between):
                 continue
             if y == y or no_nan:
                 partial.bad = start + i
@@ -925,6 +1059,56 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
                 r.unit[i] = r.label_weight[i]
     for i in range(LANES):
         r.whole[i] = r.weight[i] * r.unit[i] if r.weight[i] != 0 else 0
+
+
+cdef void read_row(RowJob* job, int plane, Py_ssize_t row, double* into, RowScratch* s, floating unit) noexcept nogil:
+    cdef floating* own = <floating*> s.x
+    cdef const floating* v
+    cdef Py_ssize_t first, k, n, at
+    first = 0
+    while first < job.classes:
+        n = 1 if job.class_major else min(<Py_ssize_t> BLOCK, job.classes - first)
+        at = first * job.rows + row if job.class_major else row * job.classes + first
+        v = load(&job.planes[plane], &job.shape, at, n, own, &s.block)
+        for k in range(n):
+            into[first + k] = v[k]
+        first += n
+
+
+cdef void write_row(RowJob* job, int plane, Py_ssize_t row, const double* v, double factor, RowScratch* s,
+                    floating unit) noexcept nogil:
+    cdef floating* own = <floating*> s.grad
+    cdef Py_ssize_t first, k, n, at
+    first = 0
+    while first < job.classes:
+        n = 1 if job.class_major else min(<Py_ssize_t> BLOCK, job.classes - first)
+        for k in range(n):
+            own[k] = <floating> (factor * v[first + k])
+        at = first * job.rows + row if job.class_major else row * job.classes + first
+        store(&job.planes[plane], &job.shape, at, n, own, &s.block)
+        first += n
+
+
+cdef void sorted_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    """Values of a group of rows, and the derivatives at once."""
+    cdef Lanes* r = &s.stage.lanes
+    cdef Py_ssize_t i
+    cdef bint want_grad = job.planes[PLANE_GRAD].data != NULL
+    cdef double factor
+    for i in range(rows):
+        r.value[i] = 0
+        if r.weight[i] != 0:
+            read_row(job, PLANE_X, start + i, s.list.score, s, unit)
+            read_row(job, PLANE_Y, start + i, s.list.relevance, s, unit)
+            r.value[i] = list_mle(&s.list, job.classes, want_grad, unit)
+        elif want_grad:
+            memset(s.list.grad, 0, job.classes * sizeof(double))
+            memset(s.list.hess, 0, job.classes * sizeof(double))
+        factor = job.base.scale * r.weight[i]
+        if want_grad:
+            write_row(job, PLANE_GRAD, start + i, s.list.grad, factor, s, unit)
+        if job.planes[PLANE_HESS].data != NULL:
+            write_row(job, PLANE_HESS, start + i, s.list.hess, factor, s, unit)
 
 
 cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, Partial* partial,
@@ -953,7 +1137,9 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     partial.weight += total(r.whole, rows)
     if base.operation == 0:
         return
-    if job.merged:
+    if job.traits & SORTED:
+        sorted_rows(job, start, rows, s, unit)
+    elif job.merged:
         recall(job, start, rows, s, unit)
     else:
         statistics(job, start, rows, s, unit)
@@ -984,7 +1170,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         store_rows(job, ROW_REFERENCE, start, rows, r.reference, s)
         store_rows(job, ROW_SUM, start, rows, r.s0, s)
         store_rows(job, ROW_TARGET, start, rows, r.target, s)
-    if base.operation & (GRAD | HESS):
+    if base.operation & (GRAD | HESS) and not job.traits & SORTED:
         for i in range(LANES):
             factor = scale * r.weight[i]
             r.a[i] = factor * r.a[i]
@@ -1007,44 +1193,6 @@ cdef inline void store_rows(RowJob* job, int result, Py_ssize_t start, Py_ssize_
         store(&job.results[result], &job.base.shape, start, rows, v, &s.block)
 
 
-cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
-    """The first class of the largest logit."""
-    cdef Py_ssize_t first, k, n, best = 0
-    cdef floating highest_here, top = -INFINITY
-    cdef floating lanes[LANES]
-    cdef floating* own = <floating*> s.packed           # the map may need s.x
-    cdef const floating* x
-    first = 0
-    while first < job.classes:
-        n = min(<Py_ssize_t> BLOCK, job.classes - first)
-        if job.class_major:
-            for k in range(n):
-                own[k] = load(&job.planes[PLANE_X], &job.shape, (first + k) * job.rows + row, 1, own + k, &s.block)[0]
-            x = own
-        else:
-            x = load(&job.planes[PLANE_X], &job.shape, row * job.classes + first, n, own, &s.block)
-        highest(x, n // LANES, lanes)
-        highest_here = fold_highest(lanes)
-        for k in range(n // LANES * LANES, n):
-            highest_here = x[k] if x[k] > highest_here else highest_here
-        if highest_here > top:
-            top = highest_here
-            k = 0
-            while x[k] != top:
-                k += 1
-            best = first + k
-        first += BLOCK
-    return best
-
-
-cdef inline bint correct(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
-    """Whether the label of row i of a group is its argmax, which is searched for only if others are as large."""
-    cdef const Lanes* r = &s.stage.lanes
-    if r.s0[i] >= 0.5 and r.target[i] != r.reference[i]:     # not all others are -inf
-        return r.target[i] > r.reference[i]
-    return argmax(job, row, s, unit) == r.label[i]
-
-
 cdef void row_chunk(RowJob* job, Py_ssize_t index, floating unit) noexcept nogil:
     cdef RowScratch scratch
     cdef Partial partial
@@ -1057,9 +1205,14 @@ cdef void row_chunk(RowJob* job, Py_ssize_t index, floating unit) noexcept nogil
     scratch.stage.hess = scratch.hess
     memset(&partial, 0, sizeof(Partial))
     partial.bad = -1
+    scratch.list.room = NULL
+    if job.traits & SORTED and not make_room(&scratch.list, job.classes):
+        partial.bad = start
+        partial.culprit = NO_ROOM
     while start < stop and partial.bad < 0:
         group(job, &scratch, start, min(job.group, stop - start), &partial, unit)
         start += job.group
+    free(scratch.list.room)
     job.base.partials[index] = partial
     stream_fence()
     leave_ieee_mode(mode)
@@ -1076,7 +1229,7 @@ cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
 # The entry ----------------------------------------------------------------------------------------
 
 def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
-            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double temperature,
+            tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double logit_scale,
             double softcap, double smoothing, ignore_index, least, int nan_policy, bint single, int num_threads,
             bint sharded, bint merged):
     """Run one kernel over rows of classes.
@@ -1112,12 +1265,12 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     job.traits = traits_of(kernel)
     job.class_major = class_major
     job.dense = planes[PLANE_Y] is not None
-    job.scale = job.base.parameters[3] = 1 / temperature
+    job.scale = job.base.parameters[3] = logit_scale
     job.softcap = softcap
     job.sharded = sharded
     job.merged = merged
     job.smoothing = smoothing
-    job.targets = job.dense or smoothing != 0
+    job.targets = job.dense or smoothing != 0 or job.traits & ONE_HOT
     try:
         for k in range(PLANES):
             if planes[k] is not None:
@@ -1176,6 +1329,8 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
         with nogil:
             parallel_for(row_chunk_of_float if single else row_chunk_of_double, &job, chunks, num_threads)
         fold_partials(&whole, job.base.partials, chunks)
+        if whole.bad >= 0 and whole.culprit == NO_ROOM:
+            raise MemoryError
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])

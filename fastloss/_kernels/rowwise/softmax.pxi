@@ -8,13 +8,21 @@ cpdef enum:
     SMOOTHED_CROSS_ENTROPY
     DENSE_CROSS_ENTROPY
     TOKEN
+    SOFTMAX_FOCAL
+    POLY1
+    GENERALIZED_CROSS_ENTROPY
+    COS_FACE
+    ARC_FACE
+    DISTRIBUTION_FOCAL
 
 cdef inline int softmax_traits(int kernel) noexcept nogil:
-    if kernel == CROSS_ENTROPY:
-        return LABELLED | SHIFTED | ONLINE | ONE_SUM
+    if kernel == DENSE_CROSS_ENTROPY:
+        return SHIFTED
+    if kernel == DISTRIBUTION_FOCAL:
+        return SHIFTED | ONE_HOT | BETWEEN
     if kernel == SMOOTHED_CROSS_ENTROPY or kernel == TOKEN:
         return LABELLED | SHIFTED | ONLINE
-    return SHIFTED
+    return LABELLED | SHIFTED | ONLINE | ONE_SUM
 
 
 # The label's class against all others, where s0 = sum exp(x_k - reference) over those, their largest term 1.
@@ -26,12 +34,12 @@ cdef struct Odds:
     double above                        # lse less the reference
 
 
-cdef inline Odds odds(const Lanes* r, Py_ssize_t i, double scale, floating unit) noexcept nogil:
+cdef inline Odds odds(const Lanes* r, Py_ssize_t i, double target, double scale, floating unit) noexcept nogil:
     """With w = exp(target - reference), s0 + w is kept as a sum of terms of which none is above 1."""
     cdef Odds o
     # All others may be -inf: then the target is certain, or if it is -inf too, NaN comes of itself.
     cdef double highest = r.reference[i] if r.s0[i] >= 0.5 else -INFINITY
-    cdef double down = (highest - r.target[i]) * scale
+    cdef double down = (highest - target) * scale
     cdef double e = exp_for(unit, -down if down > 0 else down, 0)
     cdef double tail = (r.s0[i] - 1) + e if down > 0 else r.s0[i] * e
     cdef double inverse = 1 / (1 + tail)
@@ -40,7 +48,7 @@ cdef inline Odds odds(const Lanes* r, Py_ssize_t i, double scale, floating unit)
     o.hit = e * inverse if down > 0 else inverse
     o.share = inverse if down > 0 else e * inverse
     o.miss = r.s0[i] * o.share
-    o.above = tail if down > 0 else (r.target[i] - r.reference[i]) * scale + tail
+    o.above = tail if down > 0 else (target - r.reference[i]) * scale + tail
     return o
 
 
@@ -60,7 +68,7 @@ cdef inline void sum_others_and_smoothing(floating x, floating t, floating q, fl
 
 cdef inline void finish_cross_entropy(Lanes* r, Py_ssize_t i, double classes, double kept, double z_loss, double curve,
                                       double scale, floating unit) noexcept nogil:
-    cdef Odds o = odds(r, i, scale, unit)
+    cdef Odds o = odds(r, i, r.target[i], scale, unit)
     cdef double weight = r.label_weight[i] * kept
     cdef double even = r.label_weight[i] * ((1 - kept) / classes)
     cdef double lse = r.reference[i] * scale + o.above
@@ -88,7 +96,7 @@ cdef inline floating map_cross_entropy(floating x, floating t, floating a, float
 
 cdef inline void sum_dense(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
-    s0[0] += 0 if x == 0 else exp_in_sum(x)
+    s0[0] += 0 if x == 0 else exp_nonpositive(x)
     s1[0] += 1 if x == 0 else 0
     s2[0] += 0 if t == 0 else t * x
     s3[0] += t
@@ -132,12 +140,86 @@ cdef inline void sum_token(floating x, floating t, floating q, floating* s0, flo
 cdef inline void finish_token(Lanes* r, Py_ssize_t i, double classes, double kept, double z_loss, double curve,
                               double scale, floating unit) noexcept nogil:
     """H = p_y (-log p_y) + p_o (-log p_o + H_o) with all other classes o: no term is negative."""
-    cdef Odds o = odds(r, i, scale, unit)
+    cdef Odds o = odds(r, i, r.target[i], scale, unit)
     cdef double others = log_for(unit, r.s0[i])
     finish_cross_entropy(r, i, classes, kept, z_loss, curve, scale, unit)
     r.entropy[i] = (o.hit * o.loss if o.hit > 0 else o.hit) + (
         o.miss * ((o.above - others) + (others - r.s1[i] / r.s0[i])) if r.s0[i] >= 0.5 and o.miss > 0 else 0
     )
+
+
+# Other functions f of u ---------------------------------------------------------------------------
+#
+# As d miss / du = hit miss, the slope f' = g miss gives f'' = (g hit + g') miss.
+
+cdef inline void finish_odds(Lanes* r, Py_ssize_t i, const Odds* o, double value, double slope,
+                             double change) noexcept nogil:
+    """f, g and g'."""
+    cdef double weight = r.label_weight[i], share = weight * o.share
+    cdef double inverse = 1 / r.s0[i] if r.s0[i] >= 0.5 else 0
+    r.value[i] = weight * value
+    r.a[i] = slope * share
+    r.target_grad[i] = -slope * weight * o.miss
+    r.c[i] = slope * share
+    r.d[i] = share * (change * inverse - slope * o.share)
+    r.target_hess[i] = weight * o.miss * (slope * o.hit + change)
+
+
+cdef inline floating map_others(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
+                                floating v, floating* hess) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    hess[0] = e * (c + d * e)
+    return a * e
+
+
+cdef inline void finish_softmax_focal(Lanes* r, Py_ssize_t i, double classes, double gamma, double b, double c,
+                                      double scale, floating unit) noexcept nogil:
+    """With the ratio R = loss / miss, which tends to 1: R' = 1 - hit R."""
+    cdef Odds o = odds(r, i, r.target[i], scale, unit)
+    cdef double fading = power_for(unit, o.miss, 0, gamma)
+    cdef double ratio = o.loss / o.miss if o.miss > 0 else 1
+    cdef double hit_ratio = o.hit * ratio if o.hit > 0 else 0
+    cdef double change = gamma * fading * (o.hit * (gamma * hit_ratio + 2) - hit_ratio)
+    finish_odds(r, i, &o, fading * o.loss, fading * (gamma * hit_ratio + 1), change)
+
+
+cdef inline void finish_poly1(Lanes* r, Py_ssize_t i, double classes, double epsilon, double b, double c,
+                              double scale, floating unit) noexcept nogil:
+    cdef Odds o = odds(r, i, r.target[i], scale, unit)
+    cdef double slope = 1 + epsilon * o.hit if o.hit < 0.5 else (1 + epsilon) - epsilon * o.miss
+    finish_odds(r, i, &o, o.loss + epsilon * o.miss, slope, -epsilon * o.hit * o.miss)
+
+
+cdef inline void finish_generalized_cross_entropy(Lanes* r, Py_ssize_t i, double classes, double q, double b, double c,
+                                                  double scale, floating unit) noexcept nogil:
+    cdef Odds o = odds(r, i, r.target[i], scale, unit)
+    cdef double slope = power_for(unit, o.hit, 0, q)
+    finish_odds(r, i, &o, -expm1_for(unit, -q * o.loss, 0) / q, slope, -q * slope * o.miss)
+
+
+cdef inline void finish_cos_face(Lanes* r, Py_ssize_t i, double classes, double margin, double b, double c,
+                                 double scale, floating unit) noexcept nogil:
+    cdef Odds o = odds(r, i, r.target[i] - margin, scale, unit)
+    finish_odds(r, i, &o, o.loss, 1, 0)
+
+
+cdef inline void finish_arc_face(Lanes* r, Py_ssize_t i, double classes, double cos_margin, double sin_margin,
+                                 double lowered, double scale, floating unit) noexcept nogil:
+    """The target's cosine becomes cos(angle + margin), or beyond a sum of pi its own less `lowered`.
+
+    The derivative grows without bound towards 1: the sine there is at least that of a cosine of 1 - 2^-24.
+    """
+    cdef double cosine = r.target[i]
+    cdef double square = (1 - cosine) * (1 + cosine)
+    cdef double sine = sqrt(square if square > 0 else 0)
+    cdef double least = sine if sine > 3.4526697e-4 else 3.4526697e-4
+    cdef bint within = cosine > -cos_margin
+    cdef double slope = cos_margin + sin_margin * cosine / least if within else 1
+    cdef double bend = sin_margin / (least * least * least) if within else 0
+    cdef Odds o = odds(r, i, cosine * cos_margin - sine * sin_margin if within else cosine - lowered, scale, unit)
+    finish_odds(r, i, &o, o.loss, 1, 0)
+    r.target_hess[i] = slope * slope * r.target_hess[i] + bend / scale * r.target_grad[i]
+    r.target_grad[i] = slope * r.target_grad[i]
 
 
 cdef inline void softmax(int kernel, Stage* stage, floating unit) noexcept nogil:
@@ -158,4 +240,23 @@ cdef inline void softmax(int kernel, Stage* stage, floating unit) noexcept nogil
     elif kernel == TOKEN:
         specialise_rows(
             sum_token[floating], finish_token[floating], map_cross_entropy[floating], False, stage, unit
+        )
+    elif kernel == SOFTMAX_FOCAL:
+        specialise_rows(
+            sum_others[floating], finish_softmax_focal[floating], map_others[floating], False, stage, unit
+        )
+    elif kernel == POLY1:
+        specialise_rows(sum_others[floating], finish_poly1[floating], map_others[floating], False, stage, unit)
+    elif kernel == GENERALIZED_CROSS_ENTROPY:
+        specialise_rows(
+            sum_others[floating], finish_generalized_cross_entropy[floating], map_others[floating], False, stage, unit
+        )
+    elif kernel == COS_FACE:
+        specialise_rows(sum_others[floating], finish_cos_face[floating], map_others[floating], False, stage, unit)
+    elif kernel == ARC_FACE:
+        specialise_rows(sum_others[floating], finish_arc_face[floating], map_others[floating], False, stage, unit)
+    elif kernel == DISTRIBUTION_FOCAL:
+        specialise_rows(
+            sum_dense[floating], finish_dense_cross_entropy[floating], map_dense_cross_entropy[floating], True, stage,
+            unit,
         )

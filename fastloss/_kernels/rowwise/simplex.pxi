@@ -1,0 +1,241 @@
+# Losses of a whole distribution over the classes, of an order of them, and of one class alone.
+
+cpdef enum:
+    NEGATIVE_LOG_LIKELIHOOD = 0x100
+    MULTICLASS_ZERO_ONE
+    MULTICLASS_BRIER_OF_LABELS
+    MULTICLASS_BRIER
+    LIST_NET
+    LIST_MLE
+
+cdef inline int simplex_traits(int kernel) noexcept nogil:
+    if kernel == NEGATIVE_LOG_LIKELIHOOD:
+        return LABELLED | TARGET_ONLY
+    if kernel == MULTICLASS_ZERO_ONE:
+        return LABELLED | SHIFTED | ONLINE | ONE_SUM | JUDGED
+    if kernel == MULTICLASS_BRIER_OF_LABELS:
+        return SHIFTED | ONE_HOT
+    if kernel == LIST_NET:
+        return SHIFTED | SOFT_TARGETS
+    if kernel == LIST_MLE:
+        return SORTED
+    return SHIFTED
+
+
+# Of the label's class alone -------------------------------------------------------------------------
+
+cdef inline void sum_nothing(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+                             floating* s3) noexcept nogil:
+    pass
+
+
+cdef inline void sum_present(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+                             floating* s3) noexcept nogil:
+    """How many others there are: NaN if one is."""
+    s0[0] += 0 if x == -INFINITY else 1 + (x - x)
+
+
+cdef inline floating map_nothing(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
+                                 floating v, floating* hess) noexcept nogil:
+    hess[0] = 0
+    return 0
+
+
+cdef inline void finish_negative_log_likelihood(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c,
+                                                double scale, floating unit) noexcept nogil:
+    r.value[i] = -r.label_weight[i] * r.target[i]
+    r.target_grad[i] = -r.label_weight[i]
+    r.target_hess[i] = 0
+
+
+cdef inline void finish_zero_one(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
+                                 floating unit) noexcept nogil:
+    cdef bint missing = (r.s0[i] != r.s0[i]) | (r.target[i] != r.target[i])
+    r.value[i] = <double> NAN if missing else r.label_weight[i] * (1 - r.correct[i])
+    r.target_grad[i] = 0
+    r.target_hess[i] = 0
+
+
+# Brier score: with B = sum p_k (p_k - t_k), the gradient is 2 p_k (p_k - t_k - B) ---------------------
+#
+# In two passes: `q` of the second is the sum of all terms but a largest, never 0. Where the largest probability is
+# more than a half, its own share of B is subtracted without rounding.
+
+cdef inline void sum_brier(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+                           floating* s3) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    cdef floating p = e / (1 + q)
+    cdef floating off = (1 - t) - q / (1 + q) if x == 0 else p - t
+    s0[0] += (0 if x == 0 else e) if q == 0 else (off if x == 0 else 0)
+    s1[0] += (1 if x == 0 else 0) if q == 0 else p * p
+    s2[0] += off * off
+    s3[0] += 0 if x == 0 else p * off
+
+
+cdef inline void finish_brier(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
+                              floating unit) noexcept nogil:
+    cdef double tiny = 1e-37 if floating is float else 1e-300
+    cdef bint first = r.again[i] == 0
+    cdef double rest = r.s0[i] + (r.s1[i] - 1) if first else r.u[i]
+    cdef double largest = 1 / (1 + rest), lack = rest / (1 + rest)
+    cdef double mean = r.s3[i] + largest * r.s0[i]
+    r.again[i] = 1 if first else 0
+    r.u[i] = (tiny if rest < tiny else rest) if first else largest
+    r.v[i] = lack
+    r.value[i] = r.s2[i]
+    r.a[i] = 2
+    r.b[i] = 2 * mean
+    r.c[i] = 2 * (r.s3[i] if lack < 0.5 else mean)
+    r.d[i] = 2 * r.s1[i]
+
+
+cdef inline floating map_brier(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
+                               floating v, floating* hess) noexcept nogil:
+    cdef bint top = x == 0
+    cdef floating p = exp_nonpositive(x) * u
+    cdef floating lack = v if top else 1 - p
+    cdef floating off = (1 - t) - v if top else p - t
+    cdef floating slope = a * off * (v if top and v < <floating> 0.5 else 1) - (c if top else b)
+    hess[0] = p * (lack * slope + p * (a * (lack - p - off) + b + d))
+    return p * slope
+
+
+# Orders of the classes ------------------------------------------------------------------------------
+
+cdef inline void sum_list_net(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+                              floating* s3) noexcept nogil:
+    sum_dense(x, exp_nonpositive(t), q, s0, s1, s2, s3)
+
+
+cdef inline void finish_list_net(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
+                                 floating unit) noexcept nogil:
+    cdef double rest = r.s0[i] + (r.s1[i] - 1)
+    r.value[i] = log1p_for(unit, rest) - r.s2[i] / r.s3[i]
+    r.u[i] = 1 / (1 + rest)
+    r.v[i] = rest / (1 + rest)
+    r.a[i] = 1
+    r.b[i] = 1 / r.s3[i]
+    r.c[i] = 1
+    r.d[i] = 0
+
+
+cdef inline floating map_list_net(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
+                                  floating v, floating* hess) noexcept nogil:
+    return map_dense_cross_entropy(x, exp_nonpositive(t), a, b, c, d, u, v, hess)
+
+
+cdef inline void simplex(int kernel, Stage* stage, floating unit) noexcept nogil:
+    if kernel == NEGATIVE_LOG_LIKELIHOOD:
+        specialise_rows(
+            sum_nothing[floating], finish_negative_log_likelihood[floating], map_nothing[floating], False, stage, unit
+        )
+    elif kernel == MULTICLASS_ZERO_ONE:
+        specialise_rows(sum_present[floating], finish_zero_one[floating], map_nothing[floating], False, stage, unit)
+    elif kernel == MULTICLASS_BRIER or kernel == MULTICLASS_BRIER_OF_LABELS:
+        specialise_rows(sum_brier[floating], finish_brier[floating], map_brier[floating], True, stage, unit)
+    elif kernel == LIST_NET:
+        specialise_rows(sum_list_net[floating], finish_list_net[floating], map_list_net[floating], True, stage, unit)
+
+
+# A whole list at once -------------------------------------------------------------------------------
+
+cdef enum:
+    FEW = 40                            # items that are sorted by insertion
+
+cdef bint make_room(Ranking* list, Py_ssize_t classes) noexcept nogil:
+    cdef double* room = <double*> malloc(10 * classes * sizeof(double))
+    list.room = list.score = room
+    if room == NULL:
+        return False
+    list.relevance = room + classes
+    list.hit = room + 2 * classes
+    list.miss = room + 3 * classes
+    list.grad = room + 4 * classes
+    list.hess = room + 5 * classes
+    list.key = <uint64_t*> (room + 6 * classes)
+    list.spare_key = <uint64_t*> (room + 7 * classes)
+    list.order = <Py_ssize_t*> (room + 8 * classes)
+    list.spare = <Py_ssize_t*> (room + 9 * classes)
+    return True
+
+
+cdef void sort_keys(Ranking* list, Py_ssize_t n) noexcept nogil:
+    """Sort the keys with their items in `order`; equal keys keep their order."""
+    cdef Py_ssize_t counts[8][256]
+    cdef Py_ssize_t i, j, sum, item
+    cdef uint64_t key
+    cdef int byte
+    if n <= FEW:
+        for i in range(1, n):
+            key, item = list.key[i], list.order[i]
+            j = i
+            while j > 0 and list.key[j - 1] > key:
+                list.key[j] = list.key[j - 1]
+                list.order[j] = list.order[j - 1]
+                j -= 1
+            list.key[j] = key
+            list.order[j] = item
+        return
+    memset(counts, 0, sizeof(counts))
+    for i in range(n):
+        for byte in range(8):
+            counts[byte][(list.key[i] >> (8 * byte)) & 255] += 1
+    for byte in range(8):
+        if counts[byte][(list.key[0] >> (8 * byte)) & 255] == n:
+            continue                    # all alike
+        sum = 0
+        for j in range(256):
+            i = counts[byte][j]
+            counts[byte][j] = sum
+            sum += i
+        for i in range(n):
+            j = (list.key[i] >> (8 * byte)) & 255
+            list.spare_key[counts[byte][j]] = list.key[i]
+            list.spare[counts[byte][j]] = list.order[i]
+            counts[byte][j] += 1
+        list.key, list.spare_key = list.spare_key, list.key
+        list.order, list.spare = list.spare, list.order
+
+
+cdef Py_ssize_t rank(Ranking* list, Py_ssize_t n) noexcept nogil:
+    """Order the items from the highest relevance down, and count those above -inf."""
+    cdef Py_ssize_t i, live = 0
+    cdef uint64_t bits
+    cdef double relevance
+    for i in range(n):
+        relevance = list.relevance[i] + 0.0     # -0 is 0
+        memcpy(&bits, &relevance, sizeof(bits))
+        # As unsigned integers negative numbers are in order from the largest down already.
+        list.key[i] = bits if bits >> 63 else bits ^ (~<uint64_t> 0 >> 1)
+        list.order[i] = i
+        live += relevance != -INFINITY
+    sort_keys(list, n)
+    return live
+
+
+cdef double list_mle(Ranking* list, Py_ssize_t n, bint want_grad, floating unit) noexcept nogil:
+    """The sum of softplus(L - z) over the items, where L is the log-sum-exp of the scores of all after it."""
+    cdef double value = 0, lse = -INFINITY, z, apart, tail, small, chosen = 0, squared = 0
+    cdef Py_ssize_t i, k, live = rank(list, n)
+    for i in range(live - 1, -1, -1):
+        k = list.order[i]
+        z = list.score[k] if list.relevance[k] == list.relevance[k] else <double> NAN
+        apart = lse - z
+        logistic_for(unit, apart, &tail, &small)
+        tail += apart if apart > 0 else 0
+        list.hit[i] = small if apart > 0 else 1 - small
+        list.miss[i] = 1 - small if apart > 0 else small
+        value += tail
+        lse = z + tail
+    if want_grad:
+        # chosen = sum over the items before of exp(L_here - L_there), and `squared` that of the squares.
+        for i in range(live):
+            k = list.order[i]
+            list.grad[k] = list.hit[i] * chosen - list.miss[i]
+            list.hess[k] = list.hit[i] * (list.miss[i] + chosen - list.hit[i] * squared)
+            chosen = list.miss[i] * (1 + chosen)
+            squared = list.miss[i] * list.miss[i] * (1 + squared)
+        for i in range(live, n):
+            list.grad[list.order[i]] = 0
+            list.hess[list.order[i]] = 0
+    return value

@@ -94,7 +94,8 @@ cdef inline floating map_crammer_singer(floating x, floating t, floating a, floa
 # Sparsemax ----------------------------------------------------------------------------------------
 #
 # The threshold u of p = max(0, x - u) is the root of sum p = 1. Newton's steps climb to it from the left, one support
-# inside the other, so they end when the support v of the last one does not shrink: mostly within five.
+# inside the other, and end when that of the last one, of v classes, does not shrink: mostly within five. They start
+# from 0, or where no score is above it from a threshold below the largest score, which is 0 or if it is alone the label's.
 
 cdef inline void sum_sparsemax(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                floating* s2, floating* s3) noexcept nogil:
@@ -111,7 +112,8 @@ cdef inline void finish_sparsemax(Lanes* r, Py_ssize_t i, double classes, double
     cdef double own = 0 if z <= r.u[i] else z - r.u[i]
     cdef double support = r.s0[i] + (0 if z <= r.u[i] else 1)
     cdef double excess_of_one = (r.s1[i] + own) - 1
-    cdef double step = excess_of_one / support if support > 0 else -1 - r.u[i]
+    cdef double start = -1 if r.u[i] > -1 else z - 1
+    cdef double step = excess_of_one / support if support > 0 else start - r.u[i]
     cdef double missing = r.s1[i] if own > 0 else 1
     r.value[i] = r.label_weight[i] * (
         0.5 * (r.s2[i] + missing * missing) + (r.u[i] - z if z < r.u[i] else 0) + (own - own)
@@ -123,7 +125,7 @@ cdef inline void finish_sparsemax(Lanes* r, Py_ssize_t i, double classes, double
     r.target_hess[i] = r.c[i] if own > 0 else 0
     r.again[i] = r.v[i] == 0 or support < r.v[i]
     if r.again[i]:
-        r.v[i] = support if r.v[i] != 0 else INFINITY
+        r.v[i] = support if r.v[i] != 0 and support > 0 else INFINITY
         r.u[i] = <floating> (r.u[i] + step)
 
 

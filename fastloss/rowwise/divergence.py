@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fastloss._base import loss, number
-from fastloss._parameters import ANY, NON_NEGATIVE, UNIT, Domain
+from fastloss._parameters import ANY, NON_NEGATIVE, POSITIVE, UNIT, Domain
 from fastloss._rows import RowLoss
 
 
@@ -276,6 +276,7 @@ class GeneralizedKL(RowLoss):
     """
 
     dense = "GENERALIZED_KL"
+    scores = "log_probabilities"
 
 
 @loss("tvd", "total_variation_distance")
@@ -313,3 +314,58 @@ class TotalVariation(RowLoss):
 
     dense = "TOTAL_VARIATION"
     scores = "probabilities"
+
+
+@loss("distillation_loss")
+class Distillation(RowLoss):
+    r"""Knowledge distillation: the divergence from a student's softmax to a teacher's, both at a temperature.
+
+    With the softmax :math:`p` of the student's logits :math:`x / T` and :math:`t` of the teacher's :math:`y / T`,
+
+    .. math::
+
+        \ell = T^2 \sum_k t_k (\log t_k - \log p_k) \qquad \frac{\partial \ell}{\partial x_k} = T (p_k - t_k)
+        \qquad \frac{\partial^2 \ell}{\partial x_k^2} = p_k (1 - p_k)
+
+    The factor :math:`T^2` keeps the gradient's magnitude as the temperature changes.
+
+    Parameters
+    ----------
+    temperature : float, default=2.0
+        The temperature :math:`T`; positive.
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+
+    See Also
+    --------
+    KLDivergence : Of a teacher's probabilities.
+
+    Notes
+    -----
+    Domain: `y_true` has `y_pred`'s shape and holds the teacher's logits, not probabilities; both are any real number.
+
+    Edge cases: a class whose teacher's probability is 0 contributes 0. Logits that are all -inf, or of which one is
+    inf, give NaN.
+
+    Numerics: near a perfect prediction terms of both signs cancel. The error is a few units in the last place of the
+    sum of the absolute terms :math:`T^2 t_k |\log t_k|` and :math:`T^2 t_k |\log p_k|`.
+
+    References
+    ----------
+    .. [1] G. Hinton, O. Vinyals, J. Dean, "Distilling the knowledge in a neural network", arXiv:1503.02531 (2015).
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Distillation(temperature=1.0)([[2.0, 0.0]], [[0.0, 0.0]])
+    0.327813...
+    """
+
+    dense = "DISTILLATION"
+    target = ANY
+    targets = "reals"
+    variants = ({"temperature": 1.0}, {"temperature": 5.0})
+    temperature: float = number(POSITIVE, default=2.0)
+
+    def _constants(self, classes: int) -> tuple[float, ...]:
+        return (1 / self.temperature, self.temperature**2)

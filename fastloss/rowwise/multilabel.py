@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastloss._base import loss, weights
+from fastloss._call import Array
 from fastloss._rows import RowLoss
 
 
@@ -47,3 +48,6 @@ class MultilabelSoftMargin(RowLoss):
     dense = "MULTILABEL_SOFT_MARGIN"
     targets = "labels"
     class_weight: tuple[float, ...] | None = weights(default=None)
+
+    def _units(self, y: Array, x: Array) -> None:
+        """The class weights are no part of the denominator."""

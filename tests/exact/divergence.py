@@ -69,3 +69,16 @@ def generalized_kl_terms(y, x):
 
 def total_variation(y, x):
     return fsum(abs(t - p) for t, p in zip(y, x, strict=True)) / 2
+
+
+def _softmaxes(y, x, temperature):
+    rows = [[v / temperature for v in row] for row in (y, x)]
+    return [[exp(v - log_sum_exp(row)) for v in row] for row in rows]
+
+
+def distillation(y, x, temperature):
+    return temperature**2 * _divergence(*_softmaxes(y, x, temperature))
+
+
+def distillation_terms(y, x, temperature):
+    return temperature**2 * _divergence_terms(*_softmaxes(y, x, temperature))

@@ -73,3 +73,12 @@ def total_variation(y, x):
 
 def total_variation_grad(y, x):
     return np.sign(x - y) / 2
+
+
+def distillation(y, x, temperature):
+    log_t, log_p = log_softmax(y / temperature), log_softmax(x / temperature)
+    return temperature**2 * _terms(np.exp(log_t), log_t - log_p).sum(axis=-1)
+
+
+def distillation_grad(y, x, temperature):
+    return temperature * (np.exp(log_softmax(x / temperature)) - np.exp(log_softmax(y / temperature)))

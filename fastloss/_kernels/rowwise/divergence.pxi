@@ -11,14 +11,17 @@ cpdef enum:
     JENSEN_SHANNON
     JENSEN_SHANNON_LOG_TARGET
     TOTAL_VARIATION
+    DISTILLATION
 
 cdef inline int divergence_traits(int kernel) noexcept nogil:
     cdef int traits = 0
     if kernel not in (KL_DIVERGENCE_OF_LOGS, KL_DIVERGENCE_OF_LOGS_LOG_TARGET, GENERALIZED_KL, TOTAL_VARIATION):
         traits = SHIFTED
     if kernel in (KL_DIVERGENCE_LOG_TARGET, KL_DIVERGENCE_OF_LOGS_LOG_TARGET, REVERSE_KL_LOG_TARGET,
-                  JENSEN_SHANNON_LOG_TARGET):
+                  JENSEN_SHANNON_LOG_TARGET, DISTILLATION):
         traits |= LOG_TARGETS
+    if kernel == DISTILLATION:
+        traits |= TEACHER
     return traits
 
 
@@ -200,6 +203,34 @@ cdef inline floating map_total_variation(floating x, floating t, floating a, flo
     return a / 2 if apart > 0 else -a / 2 if apart < 0 else apart
 
 
+# Distillation with the parameters (1 / temperature, its square): s0 and s1 are the sums of both softmaxes -----------
+
+cdef inline void sum_distillation(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                  floating* s2, floating* s3) noexcept nogil:
+    cdef floating z = (t - q) * a
+    cdef floating e = exp_nonpositive(z)
+    s0[0] += exp_in_sum(x)
+    s1[0] += e
+    s2[0] += 0 if e == 0 else e * (z - x)
+
+
+cdef inline void finish_distillation(Lanes* r, Py_ssize_t i, double classes, double inverse, double square, double c,
+                                     double scale, floating unit) noexcept nogil:
+    r.value[i] = square * ((log_for(unit, r.s0[i]) - log_for(unit, r.s1[i])) + r.s2[i] / r.s1[i])
+    r.v[i] = inverse
+    r.a[i] = square / r.s0[i]
+    r.b[i] = square / r.s1[i]
+    r.c[i] = r.a[i]
+    r.d[i] = r.a[i] / r.s0[i]
+
+
+cdef inline floating map_distillation(floating x, floating t, floating a, floating b, floating c, floating d,
+                                      floating u, floating v, floating* hess) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    hess[0] = e * (c - d * e)
+    return a * e - b * exp_nonpositive((t - u) * v)
+
+
 cdef inline void divergence(int kernel, Stage* stage, floating unit) noexcept nogil:
     if kernel == KL_DIVERGENCE:
         specialise_rows(
@@ -243,4 +274,8 @@ cdef inline void divergence(int kernel, Stage* stage, floating unit) noexcept no
     elif kernel == TOTAL_VARIATION:
         specialise_rows(
             sum_total_variation[floating], finish_sum[floating], map_total_variation[floating], True, stage, unit
+        )
+    elif kernel == DISTILLATION:
+        specialise_rows(
+            sum_distillation[floating], finish_distillation[floating], map_distillation[floating], True, stage, unit
         )

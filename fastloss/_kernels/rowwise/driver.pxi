@@ -28,6 +28,7 @@ cdef enum:
     ONLINE = 8                          # the sums are those of (e, e x, t x, t), e = exp(x): they follow a shift
     ONE_SUM = 16                        # of the four, only s0 is used
     LOG_TARGETS = 32                    # a target of -inf is none
+    TEACHER = 128                       # the rows' `u` is the largest target, until Finish sets it
     MULTILABEL = 64                     # targets are labels of 0 and 1: the loops see the class weight, negative for 0
 
 # Operands with one number for each row and class; results with one for each row.
@@ -742,6 +743,8 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         gather_targets(job, start, rows, s, unit)
         for i in range(rows):
             r.reference[i] = r.target[i]
+    if job.traits & TEACHER:
+        highest_targets(job, start, rows, s, unit)
     while again:
         memset(r.s0, 0, sizeof(r.s0))
         memset(r.s1, 0, sizeof(r.s1))

@@ -30,8 +30,8 @@ cdef inline void sum_margins(floating x, floating t, floating a, floating q, flo
 
 cdef inline void finish_multi_margin(Lanes* r, Py_ssize_t i, double classes, double margin, double factor, double c,
                                      double d, floating unit) noexcept nogil:
-    cdef double each = r.label_weight[i] * factor
-    r.value[i] = each * (INFINITY if r.target[i] == -INFINITY and classes > 1 else r.s0[i])
+    cdef double each = r.label_weight[i] * factor if r.target[i] == r.target[i] else NAN
+    r.value[i] = each * (INFINITY if r.target[i] == -INFINITY else r.s0[i])
     r.a[i] = each
     r.u[i] = margin
     r.target_grad[i] = -each * r.s1[i]
@@ -54,12 +54,10 @@ cdef inline void sum_squared_margins(floating x, floating t, floating a, floatin
 
 cdef inline void finish_squared_multi_margin(Lanes* r, Py_ssize_t i, double classes, double margin, double factor,
                                              double c, double d, floating unit) noexcept nogil:
-    cdef double each = r.label_weight[i] * factor
-    finish_multi_margin(r, i, classes, margin, factor, c, d, unit)
-    r.a[i] = 2 * each
-    r.c[i] = 2 * each
-    r.target_grad[i] = -2 * each * r.s1[i]
-    r.target_hess[i] = 2 * each * r.s2[i]
+    finish_multi_margin(r, i, classes, margin, 2 * factor, c, d, unit)
+    r.value[i] /= 2
+    r.c[i] = r.a[i]
+    r.target_hess[i] = r.c[i] * r.s2[i]
 
 
 cdef inline floating map_squared_multi_margin(floating x, floating t, floating a, floating b, floating c, floating d,

@@ -39,17 +39,23 @@ cdef inline floating log1p_of(floating x) noexcept nogil:
 
 # Forward: cross-entropy less the entropy of the targets -----------------------------------------------
 
+cdef inline void sum_kl_of(floating x, floating t, floating log_t, floating* s0, floating* s1, floating* s2,
+                           floating* s3) noexcept nogil:
+    cdef floating apart = t * (x - log_t)
+    s0[0] += 0 if x == 0 else exp_in_sum(x)
+    s1[0] += 1 if x == 0 else 0
+    s2[0] += 0 if t == 0 else apart
+    s3[0] += t
+
+
 cdef inline void sum_kl(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                         floating* s3) noexcept nogil:
-    sum_dense(x, t, a, q, s0, s1, s2, s3)
-    s2[0] -= 0 if t == 0 else t * log_of(t)
+    sum_kl_of(x, t, log_of(t), s0, s1, s2, s3)
 
 
 cdef inline void sum_kl_log_target(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                    floating* s2, floating* s3) noexcept nogil:
-    cdef floating e = exp_of(t)
-    sum_dense(x, e, a, q, s0, s1, s2, s3)
-    s2[0] -= 0 if e == 0 else e * t
+    sum_kl_of(x, exp_of(t), t, s0, s1, s2, s3)
 
 
 cdef inline floating map_kl_log_target(floating x, floating t, floating a, floating b, floating c, floating d,

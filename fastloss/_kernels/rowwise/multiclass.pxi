@@ -93,7 +93,7 @@ cdef inline floating map_crammer_singer(floating x, floating t, floating a, floa
 #
 # The threshold u of p = max(0, x - u) is the root of sum p = 1. Newton's steps climb to it from the left, one support
 # inside the other, and end when that of the last one, of v classes, does not shrink: mostly within five. They start
-# from 0, or where no score is above it from a threshold below the largest score, which is 0 or if it is alone the label's.
+# from 0, or where no score is above it from 1 below the largest, which is 0 or, where there is no other, the label's.
 
 cdef inline void sum_sparsemax(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                floating* s2, floating* s3) noexcept nogil:

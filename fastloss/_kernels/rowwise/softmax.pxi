@@ -51,8 +51,8 @@ cdef inline void sum_others(floating x, floating t, floating a, floating q, floa
     s0[0] += exp_in_sum(x)
 
 
-cdef inline void sum_others_and_smoothing(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
-                                          floating* s3) noexcept nogil:
+cdef inline void sum_others_and_smoothing(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                          floating* s2, floating* s3) noexcept nogil:
     s0[0] += exp_in_sum(x)
     s2[0] += 0 if t == 0 else t * x
     s3[0] += t

@@ -74,6 +74,18 @@ from fastloss.elementwise.aggregate import RootMeanSquaredError as RootMeanSquar
 from fastloss.elementwise.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
 from fastloss.elementwise.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
 from fastloss.elementwise.aggregate import UnexplainedVariance as UnexplainedVariance
+from fastloss.rowwise.divergence import KLDivergence as KLDivergence
+from fastloss.rowwise.divergence import ReverseKL as ReverseKL
+from fastloss.rowwise.divergence import JensenShannon as JensenShannon
+from fastloss.rowwise.divergence import GeneralizedKL as GeneralizedKL
+from fastloss.rowwise.divergence import TotalVariation as TotalVariation
+from fastloss.rowwise.divergence import Distillation as Distillation
+from fastloss.rowwise.multiclass import MultiMargin as MultiMargin
+from fastloss.rowwise.multiclass import WestonWatkins as WestonWatkins
+from fastloss.rowwise.multiclass import CrammerSinger as CrammerSinger
+from fastloss.rowwise.multiclass import MulticlassPerceptron as MulticlassPerceptron
+from fastloss.rowwise.multiclass import SparsemaxLoss as SparsemaxLoss
+from fastloss.rowwise.multilabel import MultilabelSoftMargin as MultilabelSoftMargin
 from fastloss.rowwise.simplex import NegativeLogLikelihood as NegativeLogLikelihood
 from fastloss.rowwise.simplex import MulticlassZeroOne as MulticlassZeroOne
 from fastloss.rowwise.simplex import MulticlassBrier as MulticlassBrier
@@ -434,6 +446,67 @@ def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight:
 @overload
 def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 explained_variance_loss = unexplained_variance
+@overload
+def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+kl_div = kl_divergence
+kullback_leibler_divergence = kl_divergence
+@overload
+def reverse_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def reverse_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def jensen_shannon(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, beta: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def jensen_shannon(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, beta: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+jsd = jensen_shannon
+generalized_jsd = jensen_shannon
+jensen_shannon_divergence = jensen_shannon
+@overload
+def generalized_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def generalized_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def total_variation(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def total_variation(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+tvd = total_variation
+total_variation_distance = total_variation
+@overload
+def distillation(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, temperature: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def distillation(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, temperature: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+distillation_loss = distillation
+@overload
+def multi_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 1.0, class_weight: tuple[float, ...] | None = None, p: int = 1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multi_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, margin: float = 1.0, class_weight: tuple[float, ...] | None = None, p: int = 1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multi_margin_loss = multi_margin
+@overload
+def weston_watkins(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def weston_watkins(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def crammer_singer(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def crammer_singer(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multiclass_hinge = crammer_singer
+categorical_hinge = crammer_singer
+@overload
+def multiclass_perceptron(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multiclass_perceptron(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def sparsemax_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def sparsemax_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+sparsemax = sparsemax_loss
+@overload
+def multilabel_soft_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multilabel_soft_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multilabel_soft_margin_loss = multilabel_soft_margin
 @overload
 def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload

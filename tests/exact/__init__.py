@@ -86,7 +86,10 @@ class ExactRow:
         with mp.workdps(self.DIGITS):
             step = mpf(10) ** -60
             below, here, above = (self.value(y, [*x[:k], x[k] + d, *x[k + 1 :]]) for d in (-step, 0, step))
-            return (above - below) / (2 * step), (above - 2 * here + below) / step**2
+            first, second = above - below, above - 2 * here + below
+            # What the digits do not resolve is 0.
+            noise = max(1, *map(abs, (below, here, above))) * mpf(10) ** (20 - self.DIGITS)
+            return (first if abs(first) > noise else mpf(0)) / (2 * step), second / step**2
 
     def terms(self, y: Any, x: Any) -> Any:
         """The sum of the absolute terms that the value is a difference of; 0 if it is none."""

@@ -26,7 +26,6 @@ cdef enum:
     SHIFTED = 2                         # the reference is the maximum of the classes that are summed
     FROM_TARGET = 4                     # ... is the logit of the label; without either it is 0
     ONLINE = 8                          # the sums are those of (e, e x, t x, t), e = exp(x): they follow a shift
-
     ONE_SUM = 16                        # of the four, only s0 is used
     ONE_HOT = 32                        # a label stands for targets: 1 for its class, 0 for the others
     BETWEEN = 64                        # ... and may lie between two classes: their targets are its linear shares
@@ -34,6 +33,8 @@ cdef enum:
     JUDGED = 256                        # whether the label is the class of the largest score is asked for
     SOFT_TARGETS = 512                  # targets are the logits of a distribution: their maximum is subtracted
     SORTED = 1024                       # neither sums nor a map: a routine for a whole row
+    LOG_TARGETS = 2048                  # a target of -inf is none
+    MULTILABEL = 4096                   # targets are labels of 0 and 1: the loops see the class weight, negative for 0
 
 # Operands with one number for each row and class; results with one for each row.
 cdef enum:
@@ -152,9 +153,10 @@ cdef struct RowScratch:
 
 # The constant-formula loops -----------------------------------------------------------------------
 
-# Adds a class to the sums of its row: x is the logit less the reference, t its target, q the row's `u`.
+# Adds a class to the sums of its row: x is the logit less the reference, t its target, a the loss's first constant,
+# q the row's `u`.
 ctypedef void (*Accumulate)(
-    floating x, floating t, floating q, floating* s0, floating* s1, floating* s2, floating* s3
+    floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2, floating* s3
 ) noexcept nogil
 
 # Turns the sums of row i into its value and the coefficients of its map.
@@ -168,7 +170,7 @@ ctypedef floating (*Map)(
 ) noexcept nogil
 
 
-cdef inline void sum_loop(Accumulate accumulate, bint has_t, Stage* stage, floating scale) noexcept nogil:
+cdef inline void sum_loop(Accumulate accumulate, bint has_t, Stage* stage, floating a, floating scale) noexcept nogil:
     # Local lanes alias nothing: the compiler keeps them in registers.
     cdef floating reference[LANES]
     cdef floating q[LANES]
@@ -187,7 +189,7 @@ cdef inline void sum_loop(Accumulate accumulate, bint has_t, Stage* stage, float
     memset(s3, 0, sizeof(s3))
     for j in range(stage.groups):
         for i in range(LANES):
-            accumulate((x[j * LANES + i] - reference[i]) * scale, t[j * LANES + i] if has_t else 0, q[i],
+            accumulate((x[j * LANES + i] - reference[i]) * scale, t[j * LANES + i] if has_t else 0, a, q[i],
                        &s0[i], &s1[i], &s2[i], &s3[i])
     memcpy(stage.s0, s0, sizeof(s0))
     memcpy(stage.s1, s1, sizeof(s1))
@@ -235,7 +237,7 @@ cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, 
                                  floating unit) noexcept nogil:
     cdef const double* p = stage.parameters
     if stage.what == SUMS:
-        sum_loop(accumulate, has_t, stage, <floating> stage.scale)
+        sum_loop(accumulate, has_t, stage, <floating> p[0], <floating> stage.scale)
     elif stage.what == FINISH:
         finish_loop(finish, &stage.lanes, stage.classes, p[0], p[1], p[2], p[3], unit)
     elif stage.want_hess:
@@ -246,18 +248,37 @@ cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, 
 
 include "softmax.pxi"
 include "simplex.pxi"
+include "divergence.pxi"
+include "multiclass.pxi"
+include "multilabel.pxi"
 
 
 cdef int traits_of(int kernel) noexcept nogil:
-    return simplex_traits(kernel) if kernel >> 8 == 1 else softmax_traits(kernel)
+    cdef int family = kernel >> 8
+    if family == 1:
+        return simplex_traits(kernel)
+    if family == 2:
+        return divergence_traits(kernel)
+    if family == 3:
+        return multiclass_traits(kernel)
+    if family == 4:
+        return multilabel_traits(kernel)
+    return softmax_traits(kernel)
 
 
 cdef void dispatch(RowJob* job, Stage* stage, floating unit) noexcept nogil:
     """One step of the kernel, by the family that its number names."""
-    if job.base.kernel >> 8 == 1:
-        simplex(job.base.kernel, stage, unit)
+    cdef int kernel = job.base.kernel, family = kernel >> 8
+    if family == 1:
+        simplex(kernel, stage, unit)
+    elif family == 2:
+        divergence(kernel, stage, unit)
+    elif family == 3:
+        multiclass(kernel, stage, unit)
+    elif family == 4:
+        multilabel(kernel, stage, unit)
     else:
-        softmax(job.base.kernel, stage, unit)
+        softmax(kernel, stage, unit)
 
 
 # Lanes --------------------------------------------------------------------------------------------
@@ -514,12 +535,25 @@ cdef void store_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py
         at += take
 
 
+cdef inline bint changes_targets(RowJob* job) noexcept nogil:
+    return job.smoothing != 0 or job.class_weight != NULL or job.traits & MULTILABEL
+
+
+cdef inline floating signed_weight(floating t, floating w) noexcept nogil:
+    return w if t > 0 else -w if t == 0 else t
+
+
 cdef inline void weigh_targets(RowJob* job, floating* t, Py_ssize_t first, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
-    """t = class weight ((1 - smoothing) t + smoothing / classes), for `width` rows of each class."""
+    """t = class weight ((1 - smoothing) t + smoothing / classes), for `width` rows of each class; of labels of 0 and 1
+    their sign with it."""
     cdef Py_ssize_t i, k
     cdef double kept = 1 - job.smoothing if job.dense else 0, even = job.smoothing / job.classes, w
     for k in range(n):
         w = job.class_weight[first + k] if job.class_weight != NULL else 1
+        if job.traits & MULTILABEL:
+            for i in range(width):
+                t[k * width + i] = signed_weight(t[k * width + i], <floating> w)
+            continue
         for i in range(width):
             t[k * width + i] = <floating> (w * (kept * t[k * width + i] + even)) if job.dense else <floating> (w * even)
 
@@ -545,12 +579,13 @@ cdef inline void lower_targets(const double* reference, floating* t, Py_ssize_t 
 
 cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, Py_ssize_t first, Py_ssize_t n,
                                     RowScratch* s, floating unit) noexcept nogil:
-    cdef bint weighed = job.smoothing != 0 or job.class_weight != NULL, softened = job.traits & SOFT_TARGETS
+    cdef bint weighed = changes_targets(job), softened = job.traits & SOFT_TARGETS
+    cdef floating none = -INFINITY if job.traits & (SOFT_TARGETS | LOG_TARGETS) else 0
     cdef floating* t = <floating*> s.t
     cdef const floating* given = t
     cdef Py_ssize_t k
     if job.dense:
-        given = load_row(job, PLANE_Y, row, first, n, t, <floating> 0, weighed or softened, s)
+        given = load_row(job, PLANE_Y, row, first, n, t, none, weighed or softened, s)
     if weighed:
         weigh_targets(job, t, first, n, 1)
     elif job.traits & ONE_HOT and not job.dense:
@@ -559,7 +594,7 @@ cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, P
         lower_targets(&s.stage.lanes.target_reference[i], t, n, 1)
     if given == t:
         for k in range(n, (n + LANES - 1) // LANES * LANES):
-            t[k] = <floating> (-INFINITY if softened else 0)
+            t[k] = none
     return given
 
 
@@ -568,7 +603,7 @@ cdef const floating* targets_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t r
     cdef floating* t = <floating*> s.t
     if job.dense:
         load_tile(job, PLANE_Y, start, rows, first, classes, t, s)
-    if job.smoothing != 0 or job.class_weight != NULL:
+    if changes_targets(job):
         weigh_targets(job, t, first, classes, LANES)
     elif job.traits & ONE_HOT and not job.dense:
         share_targets(s.stage.lanes.label, t, first, classes, LANES)
@@ -825,6 +860,7 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         r.reference[i] = -INFINITY if job.traits & SHIFTED else 0
         r.again[i] = 0
         r.u[i] = 0
+        r.v[i] = 0
     if job.traits & FROM_TARGET:
         gather_targets(job, start, rows, s, unit)
         for i in range(rows):
@@ -988,7 +1024,7 @@ cdef bint inspect_targets(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch*
             for k in range(n):
                 sum += job.class_weight[first + k] * t[k]
         first += count
-    r.unit[i] = sum if job.class_weight != NULL else 1
+    r.unit[i] = sum if job.class_weight != NULL and not job.traits & MULTILABEL else 1
     r.label[i] = NAN if missing else -1
     return wrong == 0
 

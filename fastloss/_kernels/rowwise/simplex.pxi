@@ -24,12 +24,12 @@ cdef inline int simplex_traits(int kernel) noexcept nogil:
 
 # Of the label's class alone -------------------------------------------------------------------------
 
-cdef inline void sum_nothing(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+cdef inline void sum_nothing(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                              floating* s3) noexcept nogil:
     pass
 
 
-cdef inline void sum_present(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+cdef inline void sum_present(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                              floating* s3) noexcept nogil:
     """How many others there are: NaN if one is."""
     s0[0] += 0 if x == -INFINITY else 1 + (x - x)
@@ -61,7 +61,7 @@ cdef inline void finish_zero_one(Lanes* r, Py_ssize_t i, double classes, double 
 # In two passes: `q` of the second is the sum of all terms but a largest, never 0. Where the largest probability is
 # more than a half, its own share of B is subtracted without rounding.
 
-cdef inline void sum_brier(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+cdef inline void sum_brier(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
     cdef floating e = exp_nonpositive(x)
     cdef floating p = e / (1 + q)
@@ -102,9 +102,9 @@ cdef inline floating map_brier(floating x, floating t, floating a, floating b, f
 
 # Orders of the classes ------------------------------------------------------------------------------
 
-cdef inline void sum_list_net(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+cdef inline void sum_list_net(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                               floating* s3) noexcept nogil:
-    sum_dense(x, exp_nonpositive(t), q, s0, s1, s2, s3)
+    sum_dense(x, exp_nonpositive(t), a, q, s0, s1, s2, s3)
 
 
 cdef inline void finish_list_net(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,

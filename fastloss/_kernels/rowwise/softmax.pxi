@@ -54,13 +54,13 @@ cdef inline Odds odds(const Lanes* r, Py_ssize_t i, double target, double scale,
 
 # Cross-entropy with the parameters (1 - smoothing, z_loss, factor of the curvature, logit scale) -----
 
-cdef inline void sum_others(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+cdef inline void sum_others(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                             floating* s3) noexcept nogil:
     s0[0] += exp_in_sum(x)
 
 
-cdef inline void sum_others_and_smoothing(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
-                                          floating* s3) noexcept nogil:
+cdef inline void sum_others_and_smoothing(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                          floating* s2, floating* s3) noexcept nogil:
     s0[0] += exp_in_sum(x)
     s2[0] += 0 if t == 0 else t * x
     s3[0] += t
@@ -94,7 +94,7 @@ cdef inline floating map_cross_entropy(floating x, floating t, floating a, float
 
 # ... with a target for each class: s0 is the sum without the largest logits, s1 how many of them there are.
 
-cdef inline void sum_dense(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+cdef inline void sum_dense(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
     s0[0] += 0 if x == 0 else exp_nonpositive(x)
     s1[0] += 1 if x == 0 else 0
@@ -130,7 +130,7 @@ cdef inline floating map_dense_cross_entropy(floating x, floating t, floating a,
 
 # Scores of a token: also the entropy of its distribution -------------------------------------------
 
-cdef inline void sum_token(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
+cdef inline void sum_token(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
     cdef floating e = exp_in_sum(x)
     s0[0] += e

@@ -1,0 +1,287 @@
+# Divergences between a target distribution t and that of a row, p. A target of 0 adds nothing whatever its score.
+
+cpdef enum:
+    KL_DIVERGENCE = 0x200
+    KL_DIVERGENCE_OF_LOGS                       # both targets and scores may be logarithms of probabilities
+    KL_DIVERGENCE_LOG_TARGET
+    KL_DIVERGENCE_OF_LOGS_LOG_TARGET
+    GENERALIZED_KL
+    REVERSE_KL
+    REVERSE_KL_LOG_TARGET
+    JENSEN_SHANNON
+    JENSEN_SHANNON_LOG_TARGET
+    TOTAL_VARIATION
+    DISTILLATION
+
+cdef inline int divergence_traits(int kernel) noexcept nogil:
+    cdef int traits = 0
+    if kernel not in (KL_DIVERGENCE_OF_LOGS, KL_DIVERGENCE_OF_LOGS_LOG_TARGET, GENERALIZED_KL, TOTAL_VARIATION):
+        traits = SHIFTED
+    if kernel in (KL_DIVERGENCE_LOG_TARGET, KL_DIVERGENCE_OF_LOGS_LOG_TARGET, REVERSE_KL_LOG_TARGET,
+                  JENSEN_SHANNON_LOG_TARGET, DISTILLATION):
+        traits |= LOG_TARGETS
+    if kernel == DISTILLATION:
+        traits |= SOFT_TARGETS
+    return traits
+
+
+cdef inline floating exp_of(floating x) noexcept nogil:
+    return fl_exp_f32(x) if floating is float else exp(x)
+
+
+cdef inline floating log_of(floating x) noexcept nogil:
+    return fl_log_f32(x) if floating is float else log(x)
+
+
+cdef inline floating log1p_of(floating x) noexcept nogil:
+    return fl_log1p_f32(x) if floating is float else log1p(x)
+
+
+# Forward: cross-entropy less the entropy of the targets -----------------------------------------------
+
+cdef inline void sum_kl_of(floating x, floating t, floating log_t, floating* s0, floating* s1, floating* s2,
+                           floating* s3) noexcept nogil:
+    cdef floating apart = t * (x - log_t)
+    s0[0] += 0 if x == 0 else exp_in_sum(x)
+    s1[0] += 1 if x == 0 else 0
+    s2[0] += 0 if t == 0 else apart
+    s3[0] += t
+
+
+cdef inline void sum_kl(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
+                        floating* s3) noexcept nogil:
+    sum_kl_of(x, t, log_of(t), s0, s1, s2, s3)
+
+
+cdef inline void sum_kl_log_target(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                   floating* s2, floating* s3) noexcept nogil:
+    sum_kl_of(x, exp_of(t), t, s0, s1, s2, s3)
+
+
+cdef inline floating map_kl_log_target(floating x, floating t, floating a, floating b, floating c, floating d,
+                                       floating u, floating v, floating* hess) noexcept nogil:
+    return map_dense_cross_entropy(x, exp_of(t), a, b, c, d, u, v, hess)
+
+
+cdef inline void sum_kl_of_logs(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                floating* s2, floating* s3) noexcept nogil:
+    s0[0] += 0 if t == 0 else t * (log_of(t) - x)
+
+
+cdef inline void sum_kl_of_logs_log_target(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                           floating* s2, floating* s3) noexcept nogil:
+    cdef floating e = exp_of(t)
+    s0[0] += 0 if e == 0 else e * (t - x)
+
+
+cdef inline void finish_sum(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double d,
+                            floating unit) noexcept nogil:
+    r.value[i] = r.s0[i]
+    r.a[i] = 1
+    r.c[i] = 1
+
+
+cdef inline floating map_kl_of_logs(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
+                                    floating v, floating* hess) noexcept nogil:
+    hess[0] = 0
+    return -a * t
+
+
+cdef inline floating map_kl_of_logs_log_target(floating x, floating t, floating a, floating b, floating c, floating d,
+                                               floating u, floating v, floating* hess) noexcept nogil:
+    hess[0] = 0
+    return -a * exp_of(t)
+
+
+# ... of measures that need not sum to 1
+
+cdef inline void sum_generalized_kl(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                    floating* s2, floating* s3) noexcept nogil:
+    s0[0] += (exp_of(x) - t) + (0 if t == 0 else t * (log_of(t) - x))
+
+
+cdef inline floating map_generalized_kl(floating x, floating t, floating a, floating b, floating c, floating d,
+                                        floating u, floating v, floating* hess) noexcept nogil:
+    cdef floating e = exp_of(x)
+    hess[0] = c * e
+    return a * (e - t)
+
+
+# Reverse, with the parameters (whether scores are logits, ...): s1 = sum exp(x) (x - log t) -------------
+
+cdef inline void sum_reverse_kl_log_target(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                           floating* s2, floating* s3) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    s0[0] += e
+    s1[0] += 0 if e == 0 else e * (x - t)
+
+
+cdef inline void sum_reverse_kl(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                floating* s2, floating* s3) noexcept nogil:
+    sum_reverse_kl_log_target(x, log_of(t), a, q, s0, s1, s2, s3)
+
+
+cdef inline void finish_reverse_kl(Lanes* r, Py_ssize_t i, double classes, double logits, double b, double c,
+                                   double scale, floating unit) noexcept nogil:
+    cdef double total = 1 / r.s0[i] if logits != 0 else exp_for(unit, r.reference[i], 0)
+    cdef double mean = r.s1[i] / r.s0[i]
+    r.value[i] = mean - log_for(unit, r.s0[i]) if logits != 0 else total * (r.s1[i] + r.reference[i] * r.s0[i])
+    r.u[i] = total
+    r.v[i] = mean if logits != 0 else -1 - r.reference[i]
+    r.a[i] = 1
+    r.c[i] = 1
+    r.d[i] = logits
+
+
+cdef inline floating map_reverse_kl_log_target(floating x, floating t, floating a, floating b, floating c, floating d,
+                                               floating u, floating v, floating* hess) noexcept nogil:
+    cdef floating p = exp_nonpositive(x) * u
+    cdef floating g = 0 if p == 0 else p * ((x - t) - v)
+    hess[0] = c * (g + p) - d * p * (2 * g + p)
+    return a * g
+
+
+cdef inline floating map_reverse_kl(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
+                                    floating v, floating* hess) noexcept nogil:
+    return map_reverse_kl_log_target(x, log_of(t), a, b, c, d, u, v, hess)
+
+
+# Between t, p and their mixture m = beta t + (1 - beta) p, with the parameters (beta, whether scores are logits) ----
+#
+# The second sum needs u, with which p = u exp(x). Logarithms are those of the ratios of t and p to m, as
+# log1p of their differences: where t and p are close, so is each term to 0. Far below m the argument is kept from -1.
+
+cdef inline floating log_of_ratio(floating difference) noexcept nogil:
+    cdef floating least = -1 + <floating> (6e-8 if floating is float else 1.2e-16)
+    return log1p_of(least if difference < least else difference)
+
+
+cdef inline void sum_jensen_shannon(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                    floating* s2, floating* s3) noexcept nogil:
+    cdef floating e = exp_nonpositive(x), p = e * q
+    cdef floating m = a * t + (1 - a) * p
+    cdef floating apart = (p - t) / (1 if m == 0 else m)
+    s0[0] += e
+    s1[0] += (1 - a) * p * log_of_ratio(a * apart)
+    s2[0] += a * t * log_of_ratio((a - 1) * apart)
+
+
+cdef inline void sum_jensen_shannon_log_target(floating x, floating t, floating a, floating q, floating* s0,
+                                               floating* s1, floating* s2, floating* s3) noexcept nogil:
+    sum_jensen_shannon(x, exp_of(t), a, q, s0, s1, s2, s3)
+
+
+cdef inline void finish_jensen_shannon(Lanes* r, Py_ssize_t i, double classes, double beta, double logits, double c,
+                                       double scale, floating unit) noexcept nogil:
+    cdef double u = 1 / r.s0[i] if logits != 0 else exp_for(unit, r.reference[i], 0)
+    r.again[i] = u != r.u[i] and u == u
+    r.u[i] = u
+    r.v[i] = beta
+    r.value[i] = r.s1[i] + r.s2[i]
+    r.a[i] = 1
+    r.b[i] = r.s1[i] if logits != 0 else 0
+
+
+cdef inline floating map_jensen_shannon(floating x, floating t, floating a, floating b, floating c, floating d,
+                                        floating u, floating v, floating* hess) noexcept nogil:
+    cdef floating p = exp_nonpositive(x) * u
+    cdef floating m = v * t + (1 - v) * p
+    hess[0] = 0
+    return p * (a * (1 - v) * log_of_ratio(v * ((p - t) / (1 if m == 0 else m))) - b)
+
+
+cdef inline floating map_jensen_shannon_log_target(floating x, floating t, floating a, floating b, floating c,
+                                                   floating d, floating u, floating v, floating* hess) noexcept nogil:
+    return map_jensen_shannon(x, exp_of(t), a, b, c, d, u, v, hess)
+
+
+# Total variation of probabilities -----------------------------------------------------------------
+
+cdef inline void sum_total_variation(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                     floating* s2, floating* s3) noexcept nogil:
+    s0[0] += 0 if x == -INFINITY else absolute(x - t) / 2
+
+
+cdef inline floating map_total_variation(floating x, floating t, floating a, floating b, floating c, floating d,
+                                         floating u, floating v, floating* hess) noexcept nogil:
+    cdef floating apart = x - t
+    hess[0] = 0
+    return a / 2 if apart > 0 else -a / 2 if apart < 0 else apart
+
+
+# Distillation with the parameters (1 / temperature, its square): s0 and s1 are the sums of both softmaxes -----------
+
+cdef inline void sum_distillation(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                  floating* s2, floating* s3) noexcept nogil:
+    cdef floating z = t * a
+    cdef floating e = exp_nonpositive(z)
+    s0[0] += exp_in_sum(x)
+    s1[0] += e
+    s2[0] += 0 if e == 0 else e * (z - x)
+
+
+cdef inline void finish_distillation(Lanes* r, Py_ssize_t i, double classes, double inverse, double square, double c,
+                                     double scale, floating unit) noexcept nogil:
+    r.value[i] = square * ((log_for(unit, r.s0[i]) - log_for(unit, r.s1[i])) + r.s2[i] / r.s1[i])
+    r.v[i] = inverse
+    r.a[i] = square / r.s0[i]
+    r.b[i] = square / r.s1[i]
+    r.c[i] = r.a[i]
+    r.d[i] = r.a[i] / r.s0[i]
+
+
+cdef inline floating map_distillation(floating x, floating t, floating a, floating b, floating c, floating d,
+                                      floating u, floating v, floating* hess) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    hess[0] = e * (c - d * e)
+    return a * e - b * exp_nonpositive(t * v)
+
+
+cdef inline void divergence(int kernel, Stage* stage, floating unit) noexcept nogil:
+    if kernel == KL_DIVERGENCE:
+        specialise_rows(
+            sum_kl[floating], finish_dense_cross_entropy[floating], map_dense_cross_entropy[floating], True, stage, unit
+        )
+    elif kernel == KL_DIVERGENCE_LOG_TARGET:
+        specialise_rows(
+            sum_kl_log_target[floating], finish_dense_cross_entropy[floating], map_kl_log_target[floating], True, stage,
+            unit,
+        )
+    elif kernel == KL_DIVERGENCE_OF_LOGS:
+        specialise_rows(sum_kl_of_logs[floating], finish_sum[floating], map_kl_of_logs[floating], True, stage, unit)
+    elif kernel == KL_DIVERGENCE_OF_LOGS_LOG_TARGET:
+        specialise_rows(
+            sum_kl_of_logs_log_target[floating], finish_sum[floating], map_kl_of_logs_log_target[floating], True, stage,
+            unit,
+        )
+    elif kernel == GENERALIZED_KL:
+        specialise_rows(
+            sum_generalized_kl[floating], finish_sum[floating], map_generalized_kl[floating], True, stage, unit
+        )
+    elif kernel == REVERSE_KL:
+        specialise_rows(
+            sum_reverse_kl[floating], finish_reverse_kl[floating], map_reverse_kl[floating], True, stage, unit
+        )
+    elif kernel == REVERSE_KL_LOG_TARGET:
+        specialise_rows(
+            sum_reverse_kl_log_target[floating], finish_reverse_kl[floating], map_reverse_kl_log_target[floating], True,
+            stage, unit,
+        )
+    elif kernel == JENSEN_SHANNON:
+        specialise_rows(
+            sum_jensen_shannon[floating], finish_jensen_shannon[floating], map_jensen_shannon[floating], True, stage,
+            unit,
+        )
+    elif kernel == JENSEN_SHANNON_LOG_TARGET:
+        specialise_rows(
+            sum_jensen_shannon_log_target[floating], finish_jensen_shannon[floating],
+            map_jensen_shannon_log_target[floating], True, stage, unit,
+        )
+    elif kernel == TOTAL_VARIATION:
+        specialise_rows(
+            sum_total_variation[floating], finish_sum[floating], map_total_variation[floating], True, stage, unit
+        )
+    elif kernel == DISTILLATION:
+        specialise_rows(
+            sum_distillation[floating], finish_distillation[floating], map_distillation[floating], True, stage, unit
+        )

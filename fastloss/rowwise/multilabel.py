@@ -1,0 +1,53 @@
+"""Losses of rows of classes of which any number may be true."""
+
+from __future__ import annotations
+
+from fastloss._base import loss, weights
+from fastloss._call import Array
+from fastloss._rows import RowLoss
+
+
+@loss("multilabel_soft_margin_loss")
+class MultilabelSoftMargin(RowLoss):
+    r"""Multi-label soft margin loss: the mean over classes of binary cross-entropy.
+
+    With :math:`s_k = 1` where :math:`y_k = 1` and -1 where it is 0, and :math:`\sigma_k = 1 / (1 + e^{s_k x_k})`,
+
+    .. math::
+
+        \ell = \frac{1}{C} \sum_k c_k \log(1 + e^{-s_k x_k})
+        \qquad \frac{\partial \ell}{\partial x_k} = -\frac{1}{C} c_k s_k \sigma_k
+        \qquad \frac{\partial^2 \ell}{\partial x_k^2} = \frac{1}{C} c_k \sigma_k (1 - \sigma_k)
+
+    Parameters
+    ----------
+    class_weight : sequence of float, optional
+        A weight :math:`c_k` for each class; not negative.
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+
+    See Also
+    --------
+    BinaryCrossEntropy : Of each class on its own; its targets may be anywhere in [0, 1].
+    AsymmetricLoss : With less weight on the many negatives.
+
+    Notes
+    -----
+    Domain: `y_true` has `y_pred`'s shape and holds 0 or 1 for each class (what is positive counts as 1); `y_pred` is
+    any real number. The class weights are not part of the denominator of a mean, as in PyTorch.
+
+    Numerics: no term is negative, so that nothing cancels; each is accurate to the last bits however small.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.MultilabelSoftMargin()([[1, 0, 1]], [[2.0, -1.0, 0.0]])
+    0.377778...
+    """
+
+    dense = "MULTILABEL_SOFT_MARGIN"
+    targets = "labels"
+    class_weight: tuple[float, ...] | None = weights(default=None)
+
+    def _units(self, y: Array, x: Array) -> None:
+        """The class weights are no part of the denominator."""

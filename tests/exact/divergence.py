@@ -1,0 +1,84 @@
+"""Divergences of one row in mpmath: the textbook formulas."""
+
+from mpmath import exp, fsum, log, mpf
+
+from tests.exact.softmax import log_sum_exp
+
+
+def _distributions(y, x, from_logits, log_target):
+    t = [exp(v) for v in y] if log_target else y
+    lse = log_sum_exp(x) if from_logits else 0
+    return t, [exp(v - lse) for v in x]
+
+
+def _divergence(t, p):
+    return fsum(a * log(a / b) for a, b in zip(t, p, strict=True) if a)
+
+
+def _divergence_terms(t, p):
+    return fsum(a * (abs(log(a)) + abs(log(b))) for a, b in zip(t, p, strict=True) if a)
+
+
+def kl_divergence(y, x, from_logits, log_target):
+    return _divergence(*_distributions(y, x, from_logits, log_target))
+
+
+def kl_divergence_terms(y, x, from_logits, log_target):
+    return _divergence_terms(*_distributions(y, x, from_logits, log_target))
+
+
+def reverse_kl(y, x, from_logits, log_target):
+    t, p = _distributions(y, x, from_logits, log_target)
+    return mpf("inf") if 0 in t else _divergence(p, t)
+
+
+def reverse_kl_terms(y, x, from_logits, log_target):
+    t, p = _distributions(y, x, from_logits, log_target)
+    return mpf(0) if 0 in t else _divergence_terms(p, t)
+
+
+def _mixture(t, p, beta):
+    return [beta * a + (1 - beta) * b for a, b in zip(t, p, strict=True)]
+
+
+def jensen_shannon(y, x, beta, from_logits, log_target):
+    if beta in (0, 1):
+        return (kl_divergence, reverse_kl)[int(beta)](y, x, from_logits, log_target)
+    t, p = _distributions(y, x, from_logits, log_target)
+    m = _mixture(t, p, beta)
+    return beta * _divergence(t, m) + (1 - beta) * _divergence(p, m)
+
+
+def jensen_shannon_terms(y, x, beta, from_logits, log_target):
+    if beta in (0, 1):
+        return (kl_divergence_terms, reverse_kl_terms)[int(beta)](y, x, from_logits, log_target)
+    t, p = _distributions(y, x, from_logits, log_target)
+    m = _mixture(t, p, beta)
+    pairs = [(beta * a, a / b) for a, b in zip(t, m, strict=True)]
+    pairs += [((1 - beta) * a, a / b) for a, b in zip(p, m, strict=True)]
+    return fsum(weight * abs(log(ratio)) for weight, ratio in pairs if weight)
+
+
+def generalized_kl(y, x):
+    return fsum((t * (log(t) - v) if t else 0) + exp(v) - t for t, v in zip(y, x, strict=True))
+
+
+def generalized_kl_terms(y, x):
+    return fsum((t * (abs(log(t)) + abs(v)) if t else 0) + exp(v) + t for t, v in zip(y, x, strict=True))
+
+
+def total_variation(y, x):
+    return fsum(abs(t - p) for t, p in zip(y, x, strict=True)) / 2
+
+
+def _softmaxes(y, x, temperature):
+    rows = [[v / temperature for v in row] for row in (y, x)]
+    return [[exp(v - log_sum_exp(row)) for v in row] for row in rows]
+
+
+def distillation(y, x, temperature):
+    return temperature**2 * _divergence(*_softmaxes(y, x, temperature))
+
+
+def distillation_terms(y, x, temperature):
+    return temperature**2 * _divergence_terms(*_softmaxes(y, x, temperature))

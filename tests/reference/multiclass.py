@@ -1,0 +1,96 @@
+"""Losses of the margins of a label in NumPy, one value for each row."""
+
+import numpy as np
+
+from tests.reference.softmax import one_hot
+
+
+def _weight(y, x, class_weight):
+    return np.ones(len(y), x.dtype) if class_weight is None else np.array(class_weight, x.dtype)[y]
+
+
+def _excess(y, x, margin):
+    """What each other score is above the label's less the margin, or 0; 0 for the label."""
+    rows = np.arange(len(y))
+    z = x - (x[rows, y] - x.dtype.type(margin))[:, np.newaxis]
+    z[rows, y] = 0
+    return np.maximum(z, 0, out=z)
+
+
+def _balanced(y, slopes):
+    """The gradient, whose entry of the label balances the others."""
+    slopes[np.arange(len(y)), y] = -slopes.sum(axis=1)
+    return slopes
+
+
+def multi_margin(y, x, margin, class_weight, p):
+    z = _excess(y, x, margin)
+    return _weight(y, x, class_weight) * (z if p == 1 else z * z).mean(axis=1)
+
+
+def multi_margin_grad(y, x, margin, class_weight, p):
+    z = _excess(y, x, margin)
+    slopes = (z > 0).astype(x.dtype) if p == 1 else 2 * z
+    return _balanced(y, slopes * (_weight(y, x, class_weight)[:, np.newaxis] / x.shape[1]))
+
+
+def weston_watkins(y, x, class_weight):
+    return x.shape[1] * multi_margin(y, x, 1, class_weight, 1)
+
+
+def weston_watkins_grad(y, x, class_weight):
+    return x.shape[1] * multi_margin_grad(y, x, 1, class_weight, 1)
+
+
+def _largest_excess(y, x, margin):
+    """The class whose score is largest with the margin on all but the label's, and how far above the label's."""
+    raised = x + x.dtype.type(margin)
+    rows = np.arange(len(y))
+    raised[rows, y] = x[rows, y]
+    largest = raised.argmax(axis=1)
+    return largest, raised[rows, largest] - x[rows, y]
+
+
+def _two_sided(y, x, margin, class_weight):
+    largest, _ = _largest_excess(y, x, margin)
+    apart = one_hot(largest, x.shape[1], x.dtype) - one_hot(y, x.shape[1], x.dtype)
+    return _weight(y, x, class_weight)[:, np.newaxis] * apart
+
+
+def crammer_singer(y, x, class_weight):
+    return _weight(y, x, class_weight) * _largest_excess(y, x, 1)[1]
+
+
+def crammer_singer_grad(y, x, class_weight):
+    return _two_sided(y, x, 1, class_weight)
+
+
+def multiclass_perceptron(y, x, class_weight):
+    return _weight(y, x, class_weight) * _largest_excess(y, x, 0)[1]
+
+
+def multiclass_perceptron_grad(y, x, class_weight):
+    return _two_sided(y, x, 0, class_weight)
+
+
+def _threshold(z):
+    """The threshold of sparsemax, by sorting."""
+    ordered = -np.sort(-z, axis=1)
+    sums = ordered.cumsum(axis=1) - 1
+    ranks = np.arange(1, z.shape[1] + 1)
+    support = (ordered * ranks > sums).sum(axis=1, keepdims=True)
+    return np.take_along_axis(sums, support - 1, axis=1) / support
+
+
+def sparsemax_loss(y, x, class_weight, temperature):
+    z = x / temperature
+    tau = _threshold(z)
+    squares = np.where(z > tau, z * z - tau * tau, 0).sum(axis=1)
+    return _weight(y, x, class_weight) * (squares / 2 + 0.5 - z[np.arange(len(y)), y])
+
+
+def sparsemax_loss_grad(y, x, class_weight, temperature):
+    z = x / temperature
+    grad = np.maximum(z - _threshold(z), 0)
+    grad[np.arange(len(y)), y] -= 1
+    return _weight(y, x, class_weight)[:, np.newaxis] * grad / temperature

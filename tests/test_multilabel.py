@@ -1,0 +1,54 @@
+"""Losses of a label for each class: class weights, limits, and what other libraries say."""
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+from tests.reference import twin
+from tests.support import generator
+
+INF = np.inf
+
+
+def drawn(classes, n=50):
+    rng = generator("multilabel", classes)
+    return rng.random((n, classes)) < 0.3, 3 * rng.standard_normal((n, classes)), rng.random(classes)
+
+
+@pytest.mark.parametrize("classes", [7, 300, 1100])
+def test_class_weights_are_no_part_of_the_mean(classes):
+    y, x, c = drawn(classes)
+    loss = fl.MultilabelSoftMargin(class_weight=c)
+    value, grad = loss.value_and_grad(y, x, reduction="none")
+    np.testing.assert_allclose(value, twin(loss)(y, x), rtol=1e-13)
+    np.testing.assert_allclose(grad, twin(loss, "_grad")(y, x), rtol=1e-11, atol=1e-18)
+    assert loss(y, x) == pytest.approx(value.mean(), rel=1e-14)
+
+
+def test_soft_margin_is_the_mean_of_binary_cross_entropy():
+    y, x, _ = drawn(9)
+    assert fl.MultilabelSoftMargin()(y, x) == pytest.approx(fl.BinaryCrossEntropy()(y, x), rel=1e-14)
+
+
+def test_infinite_logits():
+    loss = fl.MultilabelSoftMargin()
+    value, grad = loss.value_and_grad([[1, 0], [0, 1], [0, 1]], [[INF, -INF], [INF, 0], [0, -INF]], reduction="none")
+    assert value.tolist() == [0, INF, INF]
+    assert grad.tolist() == [[0, 0], [0.5, -0.25], [0.25, -0.5]]
+    assert fl.MultilabelSoftMargin(class_weight=[1, 0])([[1, 1]], [[INF, -INF]]) == 0
+
+
+# Other libraries ----------------------------------------------------------------------------------
+
+
+def test_torch():
+    torch = pytest.importorskip("torch")
+    y, x, c = drawn(9)
+    scores = torch.tensor(x, requires_grad=True)
+    expected = torch.nn.functional.multilabel_soft_margin_loss(
+        scores, torch.tensor(y.astype(float)), weight=torch.tensor(c)
+    )
+    expected.backward()
+    value, grad = fl.MultilabelSoftMargin(class_weight=c).value_and_grad(y, x)
+    assert value == pytest.approx(expected.item(), rel=1e-13)
+    np.testing.assert_allclose(grad, scores.grad.numpy(), rtol=1e-11, atol=1e-18)

@@ -30,9 +30,10 @@ def numpy(load: Workload, work: Work) -> Call:
 
 def memory(load: Workload, work: Work) -> Call:
     """Nothing but reading the arrays, and writing the gradient past the caches."""
+    y, x = (np.ascontiguousarray(array).reshape(-1).view(np.float32) for array in (load.y, load.x))
     if work == "value":
-        return partial(bandwidth.read, load.y, load.x, load.threads)
-    return partial(bandwidth.read_and_write, load.y, load.x, bandwidth.aligned_like(load.x), load.threads)
+        return partial(bandwidth.read, y, x, load.threads)
+    return partial(bandwidth.read_and_write, y, x, bandwidth.aligned_like(x), load.threads)
 
 
 def contenders(name: str, work: Work, *, limit: bool) -> dict[str, Binder]:

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks import integrations
 from benchmarks.contenders import contenders, prepared
 from benchmarks.report import duration, markdown
-from benchmarks.workload import SIZES, Call, LeftOut, Work, workload
+from benchmarks.workload import SIZES, Call, LeftOut, Size, Work, workload
 from fastloss import registry
 from tests.inputs import Array
 
@@ -93,9 +93,11 @@ def compare(times: dict[str, list[float]], ours: str, theirs: Sequence[str]) -> 
     return ratios[best], ", ".join(f"{who} {duration(median(times[who]))}" for who in (ours, best))
 
 
-def measure(name: str, work: Work, n: int, who: Sequence[str], rounds: int) -> dict[str, list[float]]:
+def measure(
+    name: str, work: Work, size: Size, who: Sequence[str], rounds: int, settle: float = 0.0
+) -> dict[str, list[float]]:
     """The times of some contenders for one work on a loss, without those that cannot take part."""
-    load, found, calls = workload(name, n), contenders(name, work, limit=True), {}
+    load, found, calls = workload(name, size), contenders(name, work, limit=True), {}
     for contender in who:
         try:
             if contender not in found:
@@ -103,7 +105,7 @@ def measure(name: str, work: Work, n: int, who: Sequence[str], rounds: int) -> d
             calls[contender] = prepared(found[contender], load, work)
         except LeftOut as reason:
             print(f"{name}: {contender} is left out: {reason}", file=sys.stderr)
-    return take_turns(calls, rounds)
+    return take_turns(calls, rounds, settle)
 
 
 def of_listed_targets(n: int, rounds: int) -> Iterator[Row]:
@@ -119,7 +121,7 @@ def of_listed_targets(n: int, rounds: int) -> Iterator[Row]:
 
 def of_every_loss(n: int, rounds: int) -> Iterator[Row]:
     found = {}
-    for name in registry:
+    for name in (name for name, cls in registry.items() if not cls.rowwise):
         times = measure(name, "value", n, ["fastloss", "numpy"], rounds)
         found[name] = compare(times, "fastloss", ["numpy"])
     low = [name for name, (ratio, _) in found.items() if ratio < EACH]

@@ -13,9 +13,9 @@ import pytest
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import bandwidth, integrations, peers, report, targets
+from benchmarks import bandwidth, integrations, peers, report, rowwise, targets
 from benchmarks.contenders import fastloss, fastloss_reused, numpy, prepared
-from benchmarks.workload import SIZES, WORKS, LeftOut, workload
+from benchmarks.workload import SIZES, WORKS, LeftOut, Workload, workload
 from tests.reference import twin
 
 ROOT = Path(__file__).parent.parent
@@ -77,6 +77,33 @@ def test_a_wrong_answer_is_left_out():
         load.check("value", 1.001 * value)
     with pytest.raises(LeftOut, match="its gradient is off"):
         load.check("value_and_grad", (value, 1.001 * grad))
+
+
+ROWWISE = [name for name, cls in registry.items() if cls.rowwise]
+
+
+@pytest.mark.parametrize("name", ROWWISE)
+def test_rows_have_many_classes_and_are_checked_in_parts(name, monkeypatch):
+    assert workload(name, 100_000).x.shape == (316, 316)
+    whole = workload(name, (60, 50))
+    monkeypatch.setattr("benchmarks.workload.PART", 500)
+    parts = Workload(name, (60, 50))
+    assert len(parts.expected[2]) == 10
+    np.testing.assert_allclose(parts.expected[:2], whole.expected[:2], rtol=1e-12)
+    np.testing.assert_allclose(parts.expected[2], whole.expected[2][:10], rtol=1e-10, atol=1e-15)
+    value, grad = fastloss_reused(parts, "value_and_grad")()
+    parts.check("value_and_grad", (value, grad))
+    with pytest.raises(LeftOut, match="its gradient is off"):
+        parts.check("value_and_grad", (value, 1.001 * grad))
+
+
+def test_targets_of_rows(capsys):
+    arguments = ["--rounds", "1", "--scale", "512"]
+    rowwise.main([*arguments, "--only", "tokens", "--only", "bfloat16"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith(("| `token_logprobs`", "| `cross_entropy`")) for line in lines) == 4
+    with pytest.raises(SystemExit):
+        rowwise.main(["--only", "nothing"])
 
 
 def test_peers_are_of_losses_that_exist():

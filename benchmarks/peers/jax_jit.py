@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from benchmarks.workload import Call, LeftOut, Work, Workload
@@ -14,6 +15,12 @@ from benchmarks.workload import Call, LeftOut, Work, Workload
 
 def cross_entropy(y: Array, x: Array) -> Array:
     return jnp.maximum(x, 0) - x * y + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+def softmax_cross_entropy(y: Array, x: Array, p: Any) -> Array:
+    """Optax's, of integer labels."""
+    target = jnp.take_along_axis(x, y[:, None], axis=-1)[:, 0]
+    return jax.nn.logsumexp(x, axis=-1) - target
 
 
 def huber(r: Array, delta: float) -> Array:
@@ -47,6 +54,7 @@ LOSSES: dict[str, Callable[[Array, Array, Any], Array]] = {
     "exponential": lambda y, x, p: jnp.exp(-y * x),
     "hinge": lambda y, x, p: jnp.maximum(0, p.margin - y * x),
     "squared_hinge": lambda y, x, p: jnp.maximum(0, p.margin - y * x) ** 2,
+    "cross_entropy": softmax_cross_entropy,
     "perceptron": lambda y, x, p: jnp.maximum(0, -y * x),
 }
 
@@ -55,7 +63,8 @@ def bind(load: Workload, work: Work) -> Call:
     if load.threads != load.processors:
         raise LeftOut(f"it runs on all {load.processors} processors, the others on {load.threads}")
     processor = jax.devices("cpu")[0]
-    y, x = jax.device_put(load.y, processor), jax.device_put(load.x, processor)
+    labels = load.y.astype(np.int32) if load.y.dtype.kind == "i" else load.y
+    y, x = jax.device_put(labels, processor), jax.device_put(load.x, processor)
 
     def mean(y: Array, x: Array) -> Array:
         return jnp.mean(LOSSES[load.name](y, x, load.loss))

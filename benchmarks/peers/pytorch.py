@@ -40,6 +40,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
     "exponential": lambda y, x, p: torch.exp(-y * x).mean(),
     "hinge": lambda y, x, p: torch.relu(p.margin - y * x).mean(),
     "squared_hinge": lambda y, x, p: torch.relu(p.margin - y * x).square().mean(),
+    "cross_entropy": lambda y, x, p: F.cross_entropy(x, y),
     "perceptron": lambda y, x, p: torch.relu(-y * x).mean(),
 }
 

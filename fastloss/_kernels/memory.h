@@ -131,8 +131,8 @@ static inline void fl_transpose_pieces(fl_rows *v, int count) {
 
 // FL_LANES rows of `classes` elements, `stride` bytes apart, to a tile. Whole pieces of 16 bytes are read and
 // written: up to 12 bytes past the last row are read, and the tile has room for them.
-static inline __attribute__((always_inline)) void fl_to_tile(const char *from, ptrdiff_t stride, ptrdiff_t classes,
-                                                             char *tile, int itemsize) {
+static inline __attribute__((always_inline)) void fl_to_tile(const char *from, ptrdiff_t stride,
+                                                             ptrdiff_t classes, char *tile, int itemsize) {
 #if defined(__SSE2__)
     const int count = 16 / itemsize, rows = count * FL_PIECES;
     for (ptrdiff_t i = 0; i < FL_LANES; i += rows)
@@ -151,8 +151,8 @@ static inline __attribute__((always_inline)) void fl_to_tile(const char *from, p
 #endif
 }
 
-// ... and back, to rows without gaps. What is written past the end of a row is written over by the next; up to 12
-// bytes past the last one are lost.
+// ... and back, to rows without gaps. What is written past the end of a row is written over by the next; up
+// to 12 bytes past the last one are lost.
 static inline __attribute__((always_inline)) void fl_from_tile(const char *tile, ptrdiff_t classes, char *to,
                                                                int itemsize) {
     const ptrdiff_t stride = classes * itemsize;

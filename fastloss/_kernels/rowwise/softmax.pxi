@@ -76,7 +76,9 @@ cdef inline void finish_cross_entropy(Lanes* r, Py_ssize_t i, double classes, do
     cdef double z = 2 * z_loss * penalised
     cdef double slope = weight + even + r.s3[i] + z
     r.lse[i] = lse
-    r.value[i] = weight * o.loss + ((r.s3[i] * o.above - r.s2[i]) + even * o.loss if kept != 1 else 0) + 0.5 * z * penalised
+    r.value[i] = weight * o.loss + 0.5 * z * penalised + (
+        (r.s3[i] * o.above - r.s2[i]) + even * o.loss if kept != 1 else 0
+    )
     r.a[i] = slope * o.share
     r.b[i] = 1
     r.target_grad[i] = (r.s3[i] + z) * o.hit - (weight + even) * o.miss

@@ -64,9 +64,11 @@ cdef inline void finish_zero_one(Lanes* r, Py_ssize_t i, double classes, double 
 cdef inline void sum_brier(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
     cdef floating e = exp_nonpositive(x)
-    cdef floating p = e / (1 + q)
-    cdef floating top = 1 if x == 0 else 0, first = 1 if q == 0 else 0
-    cdef floating off = (1 - t) - q / (1 + q) if x == 0 else p - t
+    cdef floating largest = 1 / (1 + q)
+    cdef floating p = e * largest
+    cdef floating top = 1 if x == 0 else 0
+    cdef floating first = 1 if q == 0 else 0
+    cdef floating off = (1 - t) - q * largest if x == 0 else p - t
     s0[0] += first * (1 - top) * e + (1 - first) * top * off
     s1[0] += first * top + (1 - first) * (p * p)
     s2[0] += off * off

@@ -30,7 +30,9 @@ class NegativeLogLikelihood(RowLoss):
     -----
     Domain: labels from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; logarithms of probabilities
     in `y_pred`, which are not checked. A mean divides by the sum of the weights of rows times those of their labels'
-    classes, as PyTorch's does. The second derivative is 0. Only the labels' scores are read.
+    classes, as PyTorch's does. The second derivative is 0.
+
+    Numerics: exact up to the rounding of the result; only the labels' scores are read.
 
     Examples
     --------
@@ -74,6 +76,8 @@ class MulticlassZeroOne(RowLoss):
     Domain: labels from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; any real number in
     `y_pred`: logits, probabilities or any other scores. Of equal scores the first is the largest, as for
     ``numpy.argmax``. A row with a NaN is NaN. The gradient and the second derivative are 0 everywhere.
+
+    Numerics: scores are compared as they are, without rounding.
 
     Examples
     --------
@@ -168,6 +172,8 @@ class ListNet(RowLoss):
     -----
     Domain: `y_true` has `y_pred`'s shape and holds the relevance of each item; both are any real numbers. An item that
     is not there has relevance and score -inf. A list of relevances -inf alone is NaN.
+
+    Numerics: both softmaxes subtract the maximum; the value is a sum of terms that are not negative.
 
     References
     ----------

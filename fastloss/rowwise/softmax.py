@@ -200,7 +200,7 @@ class SoftmaxFocal(RowLoss):
     See Also
     --------
     CrossEntropy : With `gamma` 0.
-    Focal : The same of one logit for each target.
+    SigmoidFocal : The same of one logit for each target.
 
     Notes
     -----
@@ -374,6 +374,8 @@ class CosFace(RowLoss):
     an embedding with the centre of each class. They are not checked to lie in [-1, 1], as rounding takes them out.
     A mean divides by the sum of the weights of rows times those of their labels' classes.
 
+    Numerics: those of cross-entropy; the margin is subtracted in float64.
+
     References
     ----------
     .. [1] H. Wang et al., "CosFace: large margin cosine loss for deep face recognition", CVPR 2018, arXiv:1801.09414.
@@ -445,6 +447,7 @@ class ArcFace(RowLoss):
     margin") and PyTorch Metric Learning have it, the label's cosine less :math:`m \sin m` stands for it, which jumps
     there by :math:`1 - \cos m - m \sin m`, downwards.
 
+    Numerics: those of cross-entropy; the angle's margin is added in float64, without a trigonometric function.
     The derivative :math:`\varphi'` grows without bound towards a cosine of 1; beyond a cosine of
     :math:`1 - 2^{-24}` it keeps the sine of that, and is finite.
 
@@ -501,6 +504,8 @@ class DistributionFocalLoss(RowLoss):
     -----
     Domain: numbers from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; any real number in
     `y_pred`. No row is ignored by its label: `mask` leaves rows out.
+
+    Numerics: those of cross-entropy with a target for each class; the shares are computed in float64.
 
     References
     ----------

@@ -64,12 +64,15 @@ cdef inline void finish_zero_one(Lanes* r, Py_ssize_t i, double classes, double 
 cdef inline void sum_brier(floating x, floating t, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
     cdef floating e = exp_nonpositive(x)
-    cdef floating p = e / (1 + q)
-    cdef floating off = (1 - t) - q / (1 + q) if x == 0 else p - t
-    s0[0] += (0 if x == 0 else e) if q == 0 else (off if x == 0 else 0)
-    s1[0] += (1 if x == 0 else 0) if q == 0 else p * p
+    cdef floating largest = 1 / (1 + q)
+    cdef floating p = e * largest
+    cdef floating top = 1 if x == 0 else 0
+    cdef floating first = 1 if q == 0 else 0
+    cdef floating off = (1 - t) - q * largest if x == 0 else p - t
+    s0[0] += first * (1 - top) * e + (1 - first) * top * off
+    s1[0] += first * top + (1 - first) * (p * p)
     s2[0] += off * off
-    s3[0] += 0 if x == 0 else p * off
+    s3[0] += (1 - top) * (p * off)
 
 
 cdef inline void finish_brier(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
@@ -91,11 +94,13 @@ cdef inline void finish_brier(Lanes* r, Py_ssize_t i, double classes, double a, 
 
 cdef inline floating map_brier(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
                                floating v, floating* hess) noexcept nogil:
-    cdef bint top = x == 0
     cdef floating p = exp_nonpositive(x) * u
-    cdef floating lack = v if top else 1 - p
-    cdef floating off = (1 - t) - v if top else p - t
-    cdef floating slope = a * off * (v if top and v < <floating> 0.5 else 1) - (c if top else b)
+    cdef floating lack = v if x == 0 else 1 - p
+    cdef floating off = (1 - t) - v if x == 0 else p - t
+    cdef floating rest = v if v < <floating> 0.5 else 1
+    cdef floating part = rest if x == 0 else 1
+    cdef floating mean = c if x == 0 else b
+    cdef floating slope = a * off * part - mean
     hess[0] = p * (lack * slope + p * (a * (lack - p - off) + b + d))
     return p * slope
 

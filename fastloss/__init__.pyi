@@ -86,6 +86,7 @@ from fastloss.rowwise.multiclass import CrammerSinger as CrammerSinger
 from fastloss.rowwise.multiclass import MulticlassPerceptron as MulticlassPerceptron
 from fastloss.rowwise.multiclass import SparsemaxLoss as SparsemaxLoss
 from fastloss.rowwise.multilabel import MultilabelSoftMargin as MultilabelSoftMargin
+from fastloss.rowwise.multilabel import MultilabelMargin as MultilabelMargin
 from fastloss.rowwise.simplex import NegativeLogLikelihood as NegativeLogLikelihood
 from fastloss.rowwise.simplex import MulticlassZeroOne as MulticlassZeroOne
 from fastloss.rowwise.simplex import MulticlassBrier as MulticlassBrier
@@ -507,6 +508,11 @@ def multilabel_soft_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = 
 @overload
 def multilabel_soft_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 multilabel_soft_margin_loss = multilabel_soft_margin
+@overload
+def multilabel_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multilabel_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multilabel_margin_loss = multilabel_margin
 @overload
 def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload

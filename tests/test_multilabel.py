@@ -38,6 +38,19 @@ def test_infinite_logits():
     assert fl.MultilabelSoftMargin(class_weight=[1, 0])([[1, 1]], [[INF, -INF]]) == 0
 
 
+def test_pairs():
+    loss = fl.MultilabelMargin()
+    assert loss([[1, 1], [0, 0]], [[3.0, -2.0], [1.0, 5.0]]) == 0
+    assert loss.grad([[1, 0]], [[1.0, 0.0]]).tolist() == [[0, 0]]
+    assert np.isnan(loss([[1, 0]], [[np.nan, 0.0]]))
+    assert np.isnan(loss([[1, 0]], [[0.0, np.nan]]))
+    for classes in (64, 1100, 2500):
+        y, x, _ = drawn(classes, 3)
+        value, grad = loss.value_and_grad(y, x, reduction="none")
+        np.testing.assert_allclose(value, twin(loss)(y, x), rtol=1e-12)
+        np.testing.assert_allclose(grad, twin(loss, "_grad")(y, x), rtol=1e-14)
+
+
 # Other libraries ----------------------------------------------------------------------------------
 
 
@@ -52,3 +65,17 @@ def test_torch():
     value, grad = fl.MultilabelSoftMargin(class_weight=c).value_and_grad(y, x)
     assert value == pytest.approx(expected.item(), rel=1e-13)
     np.testing.assert_allclose(grad, scores.grad.numpy(), rtol=1e-11, atol=1e-18)
+
+
+def test_torch_takes_indices_of_the_true_classes():
+    torch = pytest.importorskip("torch")
+    y, x, _ = drawn(9)
+    indices = np.full(y.shape, -1)
+    for row, true in zip(indices, y, strict=True):
+        row[: true.sum()] = np.flatnonzero(true)
+    scores = torch.tensor(x, requires_grad=True)
+    expected = torch.nn.functional.multilabel_margin_loss(scores, torch.tensor(indices))
+    expected.backward()
+    value, grad = fl.MultilabelMargin().value_and_grad(y, x)
+    assert value == pytest.approx(expected.item(), rel=1e-13)
+    np.testing.assert_allclose(grad, scores.grad.numpy(), rtol=1e-12, atol=1e-16)

@@ -51,3 +51,46 @@ class MultilabelSoftMargin(RowLoss):
 
     def _units(self, y: Array, x: Array) -> None:
         """The class weights are no part of the denominator."""
+
+
+@loss("multilabel_margin_loss")
+class MultilabelMargin(RowLoss):
+    r"""Multi-label margin loss: what each false class lacks to a margin of 1 below each true one.
+
+    With the true classes :math:`Y` and the pairs :math:`z_{ji} = \max(0, 1 - x_j + x_i)`,
+
+    .. math::
+
+        \ell = \frac{1}{C} \sum_{j \in Y} \sum_{i \notin Y} z_{ji} \qquad
+        \frac{\partial \ell}{\partial x_i} = \frac{1}{C} \sum_{j \in Y} [\,z_{ji} > 0\,] \qquad
+        \frac{\partial \ell}{\partial x_j} = -\frac{1}{C} \sum_{i \notin Y} [\,z_{ji} > 0\,] \qquad
+        \frac{\partial^2 \ell}{\partial x_k^2} = 0
+
+    Parameters
+    ----------
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+
+    See Also
+    --------
+    MultiMargin : Of one true class.
+    MultilabelSoftMargin : A smooth loss without pairs.
+
+    Notes
+    -----
+    Domain: `y_true` has `y_pred`'s shape and holds 0 or 1 for each class (what is positive counts as 1), where PyTorch
+    has the indices of the true classes, ended by -1; `y_pred` is any real number. A pair exactly at the margin has
+    derivative 0. A row whose classes are all true or all false costs nothing.
+
+    Numerics: no term is negative, so that nothing cancels. The time grows as the number of true classes times that of
+    all classes.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.MultilabelMargin()([[1, 0, 0, 1]], [[0.1, 0.2, 0.4, 0.8]])
+    0.85
+    """
+
+    dense = "MULTILABEL_MARGIN"
+    targets = "labels"

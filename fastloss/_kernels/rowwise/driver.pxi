@@ -35,6 +35,7 @@ cdef enum:
     SORTED = 1024                       # neither sums nor a map: a routine for a whole row
     LOG_TARGETS = 2048                  # a target of -inf is none
     MULTILABEL = 4096                   # targets are labels of 0 and 1: the loops see the class weight, negative for 0
+    PAIRS = 8192                        # sums and map are over pairs of classes
 
 # Operands with one number for each row and class; results with one for each row.
 cdef enum:
@@ -874,6 +875,9 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         memset(r.s3, 0, sizeof(r.s3))
         if job.traits & TARGET_ONLY:
             pass
+        elif job.traits & PAIRS:
+            for i in range(rows):
+                r.s0[i] = sum_pairs(job, start + i, s, unit) if r.weight[i] != 0 else 0
         elif job.tiled:
             sum_tile(job, start, rows, anew, s, unit)
         else:
@@ -1216,7 +1220,10 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
             r.d[i] = factor * slope * r.d[i]
             r.target_hess[i] = factor * slope * r.target_hess[i]
         stage.want_hess = job.planes[PLANE_HESS].data != NULL
-        if job.tiled:
+        if job.traits & PAIRS:
+            for i in range(rows):
+                map_pairs(job, start + i, i, s, unit)
+        elif job.tiled:
             map_tile(job, start, rows, s, unit)
         else:
             for i in range(rows):

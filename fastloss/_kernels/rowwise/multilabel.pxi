@@ -2,9 +2,10 @@
 
 cpdef enum:
     MULTILABEL_SOFT_MARGIN = 0x400
+    MULTILABEL_MARGIN
 
 cdef inline int multilabel_traits(int kernel) noexcept nogil:
-    return MULTILABEL
+    return PAIRS if kernel == MULTILABEL_MARGIN else MULTILABEL
 
 
 cdef inline void sum_soft_margins(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
@@ -31,5 +32,125 @@ cdef inline floating map_soft_margin(floating x, floating t, floating a, floatin
     return -a * t * (sigmoid_neg if z > 0 else 1 - sigmoid_neg)
 
 
+# Pairs of a true class j and a false class i: max(0, 1 - x_j + x_i) --------------------------------
+#
+# Each true class sweeps over all the false ones of a block, so the work is that of the few true ones times the classes.
+
+cdef inline floating sum_excess(const floating* others, Py_ssize_t groups, floating bound) noexcept nogil:
+    cdef floating lanes[LANES]
+    cdef floating z
+    cdef Py_ssize_t i, j
+    memset(lanes, 0, sizeof(lanes))
+    for j in range(groups):
+        for i in range(LANES):
+            z = others[j * LANES + i] - bound
+            lanes[i] += 0 if z <= 0 else z
+    return fold_sum(lanes)
+
+
+cdef inline floating count_above(const floating* others, Py_ssize_t groups, floating bound) noexcept nogil:
+    cdef floating lanes[LANES]
+    cdef Py_ssize_t i, j
+    memset(lanes, 0, sizeof(lanes))
+    for j in range(groups):
+        for i in range(LANES):
+            lanes[i] += 1 if others[j * LANES + i] > bound else 0
+    return fold_sum(lanes)
+
+
+cdef inline void mark_above(const floating* others, Py_ssize_t n, floating bound, floating* marks) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        marks[i] += 1 if others[i] > bound else 0
+
+
+cdef void copy_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, floating* into,
+                   RowScratch* s) noexcept nogil:
+    cdef Py_ssize_t k
+    if job.class_major:
+        for k in range(n):
+            into[k] = load(&job.planes[plane], &job.shape, (first + k) * job.rows + row, 1, into + k, &s.block)[0]
+    else:
+        load_row(job, plane, row, first, n, into, <floating> 0, True, s)
+
+
+cdef void put_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, const floating* v,
+                  RowScratch* s) noexcept nogil:
+    cdef Py_ssize_t k
+    if job.class_major:
+        for k in range(n):
+            store(&job.planes[plane], &job.shape, (first + k) * job.rows + row, 1, v + k, &s.block)
+    else:
+        store_row(job, plane, row, first, n, v, s)
+
+
+cdef Py_ssize_t split(RowJob* job, Py_ssize_t row, Py_ssize_t first, floating* others, floating* bounds,
+                      RowScratch* s) noexcept nogil:
+    """The scores of a block's false classes, else -inf, and those of its true ones less 1, else inf; how many."""
+    cdef Py_ssize_t k, n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+    cdef floating* t = <floating*> s.t
+    copy_row(job, PLANE_X, row, first, n, others, s)
+    copy_row(job, PLANE_Y, row, first, n, t, s)
+    for k in range(n):
+        bounds[k] = others[k] - 1 if t[k] > 0 else INFINITY
+        others[k] = -INFINITY if t[k] > 0 else others[k]
+    for k in range(n, (n + LANES - 1) // LANES * LANES):
+        others[k] = -INFINITY
+    return n
+
+
+cdef double sum_pairs(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
+    cdef floating* others = <floating*> s.x
+    cdef floating* bounds = <floating*> s.packed
+    cdef Py_ssize_t first, second, k, n, m
+    cdef double sum = 0
+    first = 0
+    while first < job.classes:
+        n = split(job, row, first, others, bounds, s)
+        second = 0
+        while second < job.classes:
+            m = split(job, row, second, <floating*> s.hess, bounds, s)
+            for k in range(m):
+                if not bounds[k] == INFINITY:
+                    sum += sum_excess(others, (n + LANES - 1) // LANES, bounds[k])
+            second += ROW_BLOCK
+        first += ROW_BLOCK
+    return sum
+
+
+cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
+    cdef const Lanes* r = &s.stage.lanes
+    cdef floating* others = <floating*> s.x
+    cdef floating* bounds = <floating*> s.packed
+    cdef floating* rest = <floating*> s.hess
+    cdef floating* grad = <floating*> s.grad
+    cdef floating slope = <floating> r.a[i]
+    cdef Py_ssize_t first, second, k, n, m
+    first = 0
+    while first < job.classes:
+        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        memset(grad, 0, n * sizeof(floating))
+        second = 0
+        while second < job.classes and r.weight[i] != 0:
+            split(job, row, first, others, bounds, s)
+            m = split(job, row, second, rest, bounds, s)
+            for k in range(m):
+                if not bounds[k] == INFINITY:
+                    mark_above(others, n, bounds[k], grad)
+            split(job, row, first, others, bounds, s)
+            for k in range(n):
+                if not bounds[k] == INFINITY:
+                    grad[k] -= count_above(rest, (m + LANES - 1) // LANES, bounds[k])
+            second += ROW_BLOCK
+        for k in range(n):
+            grad[k] *= slope if r.weight[i] != 0 else 0
+        put_row(job, PLANE_GRAD, row, first, n, grad, s)
+        if job.planes[PLANE_HESS].data != NULL:
+            memset(rest, 0, n * sizeof(floating))
+            put_row(job, PLANE_HESS, row, first, n, rest, s)
+        first += ROW_BLOCK
+
+
 cdef inline void multilabel(int kernel, Stage* stage, floating unit) noexcept nogil:
+    # Of MULTILABEL_MARGIN, the last step alone.
     specialise_rows(sum_soft_margins[floating], finish_mean[floating], map_soft_margin[floating], True, stage, unit)

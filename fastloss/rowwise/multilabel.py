@@ -89,7 +89,7 @@ class MultilabelMargin(RowLoss):
     --------
     >>> import fastloss as fl
     >>> fl.MultilabelMargin()([[1, 0, 0, 1]], [[0.1, 0.2, 0.4, 0.8]])
-    0.85
+    0.85...
     """
 
     dense = "MULTILABEL_MARGIN"

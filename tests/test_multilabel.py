@@ -49,6 +49,7 @@ def test_pairs():
         value, grad = loss.value_and_grad(y, x, reduction="none")
         np.testing.assert_allclose(value, twin(loss)(y, x), rtol=1e-12)
         np.testing.assert_allclose(grad, twin(loss, "_grad")(y, x), rtol=1e-14)
+        assert (loss.grad(y, x, reduction="none", grad_out=x) == grad).all()
 
 
 # Other libraries ----------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastloss._base import loss, weights
-from fastloss._call import Array
-from fastloss._rows import RowLoss
+from fastloss._call import ABSENT, Array, Plane
+from fastloss._rows import RowCall, RowLoss
 
 
 @loss("multilabel_soft_margin_loss")
@@ -53,6 +55,23 @@ class MultilabelSoftMargin(RowLoss):
         """The class weights are no part of the denominator."""
 
 
+class _PairCall(RowCall):
+    """A call of a loss that may read a class when the derivative of another is written."""
+
+    __slots__ = ()
+
+    def _run(
+        self, operation: int, scale: float, value: Plane = ABSENT, grad: Plane = ABSENT, hess: Plane = ABSENT,
+        check: bool = True,
+    ) -> tuple[float, ...]:  # fmt: skip
+        outputs = [result.array for result in (grad, hess) if result.given]
+        self._y, self._x = (
+            array.copy(order="K") if any(np.may_share_memory(array, output) for output in outputs) else array
+            for array in (self._y, self._x)
+        )
+        return super()._run(operation, scale, value, grad, hess, check)
+
+
 @loss("multilabel_margin_loss")
 class MultilabelMargin(RowLoss):
     r"""Multi-label margin loss: what each false class lacks to a margin of 1 below each true one.
@@ -82,8 +101,10 @@ class MultilabelMargin(RowLoss):
     has the indices of the true classes, ended by -1; `y_pred` is any real number. A pair exactly at the margin has
     derivative 0. A row whose classes are all true or all false costs nothing.
 
-    Numerics: no term is negative, so that nothing cancels. The time grows as the number of true classes times that of
-    all classes.
+    The time grows as the number of true classes times that of all classes. Where an output is the memory of `y_true`
+    or `y_pred`, these are copied first.
+
+    Numerics: no term is negative, so that nothing cancels.
 
     Examples
     --------
@@ -94,3 +115,4 @@ class MultilabelMargin(RowLoss):
 
     dense = "MULTILABEL_MARGIN"
     targets = "labels"
+    _call = _PairCall

@@ -35,7 +35,7 @@ cdef enum:
     SORTED = 1024                       # neither sums nor a map: a routine for a whole row
     LOG_TARGETS = 2048                  # a target of -inf is none
     MULTILABEL = 4096                   # targets are labels of 0 and 1: the loops see the class weight, negative for 0
-    PAIRS = 8192                        # sums and map are over pairs of classes
+    PAIRS = 8192                        # sums and map are over pairs of classes: the map reads the whole row again
 
 # Operands with one number for each row and class; results with one for each row.
 cdef enum:
@@ -544,7 +544,8 @@ cdef inline floating signed_weight(floating t, floating w) noexcept nogil:
     return w if t > 0 else -w if t == 0 else t
 
 
-cdef inline void weigh_targets(RowJob* job, floating* t, Py_ssize_t first, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
+cdef inline void weigh_targets(RowJob* job, floating* t, Py_ssize_t first, Py_ssize_t n,
+                               Py_ssize_t width) noexcept nogil:
     """t = class weight ((1 - smoothing) t + smoothing / classes), for `width` rows of each class; of labels of 0 and 1
     their sign with it."""
     cdef Py_ssize_t i, k
@@ -1034,7 +1035,7 @@ cdef bint inspect_targets(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch*
 
 
 cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
-    """The labels of a group, or what its targets come to: -1, -2 where one breaks its domain, NaN where it is missing."""
+    """The labels of a group, or of its targets -1, -2 where one breaks its domain, NaN where it is missing."""
     cdef Lanes* r = &s.stage.lanes
     cdef const double* label
     cdef Py_ssize_t i

@@ -30,6 +30,7 @@ from fastloss._threads import available
 from tests.inputs import Array
 
 SETTLE = 0.1  # seconds for which the threads of another library's last call may go on spinning
+LONG = 3  # rounds of what takes seconds, at most
 NONE = float("nan")  # nothing is asked for
 
 # Rows and classes; how many times as fast as PyTorch and as the best compiled peer, of the mean, and of the mean and
@@ -81,7 +82,7 @@ def of_every_loss(rounds: int, scale: int) -> Iterator[Row]:
         if cls.rowwise and name != "cross_entropy":
             n, classes = FITTING.get(name, EVERY)
             size = max(1, n // scale), classes
-            times = measure(name, "value", size, ["fastloss", "numpy"], rounds)
+            times = measure(name, "value", size, ["fastloss", "numpy"], min(rounds, LONG))
             yield _row(f"`{name}`, {size[0]:,} x {classes:,}, mean", times, "fastloss", ("numpy",), EACH)
 
 
@@ -128,7 +129,7 @@ def of_linear(rounds: int, scale: int) -> Iterator[Row]:
     if "pytorch" in calls:
         for mine, other in zip(*(call()[:3] for call in calls.values()), strict=True):
             np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-5 * float(np.abs(mine).max()))
-    yield _row(what, take_turns(calls, rounds, SETTLE), "fastloss", ("pytorch",), 1)
+    yield _row(what, take_turns(calls, min(rounds, LONG), SETTLE), "fastloss", ("pytorch",), 1)
     how = ", ".join(f"{who} {size / 2**20:.3g} MB" for who, size in used.items())
     yield (f"{what}, memory beyond the results, against pytorch", 10,
            used["pytorch"] / used["fastloss"] if "pytorch" in used else NONE, how)  # fmt: skip
@@ -237,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cells.append((name, "" if ratio != ratio else f"{ratio:g}", f"{measured:.3g}", reached, how))
     text = (
         f"Ratios, fastloss's below; float32 unless said, threads: {available()[0]}; medians of {options.rounds} rounds"
-        " in which the contenders take turns.\n\n"
+        f" ({LONG} of what takes seconds) in which the contenders take turns.\n\n"
         + markdown(("target", "at least", "measured", "reached", "how"), cells)
         + "\n"
     )

@@ -246,7 +246,7 @@ class Call:
         """What a sum of losses is divided by, after a check of targets and weights that reads no predictions."""
         if reduction not in REDUCTIONS:
             raise ValueError(f"{self._plan.owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
-        return self._divisor(self._run(0, 1.0), reduction, stacklevel=6)
+        return self._divisor(self._run(0, 1.0), reduction, stacklevel=5)
 
     def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 4) -> float:
         divisor = self._divisor(sums, reduction, stacklevel + 1)

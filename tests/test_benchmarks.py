@@ -94,7 +94,7 @@ def test_rows_have_many_classes_and_are_checked_in_parts(name, monkeypatch):
     value, grad = fastloss_reused(parts, "value_and_grad")()
     parts.check("value_and_grad", (value, grad))
     with pytest.raises(LeftOut, match="its gradient is off"):
-        parts.check("value_and_grad", (value, 1.001 * grad))
+        parts.check("value_and_grad", (value, grad + 1))
 
 
 def test_targets_of_rows(capsys):

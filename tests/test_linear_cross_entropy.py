@@ -124,8 +124,9 @@ def test_tokens_that_do_not_count_are_not_even_multiplied():
 def test_where_nothing_counts():
     hidden, weight, _, bias, _ = drawn(np.float64)
     targets = np.full((4, 9), -100)
-    with pytest.warns(RuntimeWarning, match="linear_cross_entropy: no element counts, the mean is NaN"):
+    with pytest.warns(RuntimeWarning, match="linear_cross_entropy: no element counts, the mean is NaN") as told:
         found = fl.linear_cross_entropy_value_and_grads(hidden, weight, targets, bias)
+    assert told[0].filename == __file__
     assert math.isnan(found.value)
     assert not any(grad.any() for grad in found[1:])
     with warnings.catch_warnings():

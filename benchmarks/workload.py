@@ -43,6 +43,9 @@ class Workload:
                 classes = min(CLASSES, math.isqrt(size))
                 size = (size // classes, classes)
             self.y, self.x = draw_rows(self.loss, *size, dtype, rng)
+            if self.y.dtype.kind == "f" and self.y.shape == self.x.shape and self.loss.targets == "probabilities":
+                self.y *= 0.9  # some are 0, to which a divergence may be infinite
+                self.y += 0.1 / size[1]
         else:
             assert isinstance(size, int)
             self.y, self.x = draw(self.loss, size, dtype, rng)

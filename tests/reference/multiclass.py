@@ -77,9 +77,9 @@ def _threshold(z):
     """The threshold of sparsemax, by sorting."""
     ordered = -np.sort(-z, axis=1)
     sums = ordered.cumsum(axis=1) - 1
-    ranks = np.arange(1, z.shape[1] + 1)
+    ranks = np.arange(1, z.shape[1] + 1, dtype=z.dtype)
     support = (ordered * ranks > sums).sum(axis=1, keepdims=True)
-    return np.take_along_axis(sums, support - 1, axis=1) / support
+    return np.take_along_axis(sums, support - 1, axis=1) / support.astype(z.dtype)
 
 
 def sparsemax_loss(y, x, class_weight, temperature):

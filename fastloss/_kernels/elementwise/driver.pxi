@@ -241,16 +241,17 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
     if selects:
         for i in range(n):
             weight[i] = given[i] if keep[i] != 0 else 0
-        given = weight
+    elif given != weight:               # an output may be written over them
+        memcpy(weight, given, n * sizeof(double))
     for i in range(n):
-        wrong += not ((given[i] >= 0) & (given[i] <= 1.7976931348623157e308))
+        wrong += not ((weight[i] >= 0) & (weight[i] <= 1.7976931348623157e308))
     if wrong > 0:
         for i in range(n):
-            if not (given[i] >= 0 and given[i] <= 1.7976931348623157e308):
+            if not (weight[i] >= 0 and weight[i] <= 1.7976931348623157e308):
                 partial.bad = start + i
                 partial.culprit = WEIGHT
                 break
-    return given
+    return weight
 
 
 cdef void moments(const double* weight, const floating* value, Py_ssize_t n, Scratch* s,

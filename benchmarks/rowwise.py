@@ -23,13 +23,12 @@ import numpy as np
 import fastloss as fl
 from benchmarks.contenders import contenders, prepared
 from benchmarks.report import markdown
-from benchmarks.targets import COMPILED, Row, compare, measure, take_turns
+from benchmarks.targets import COMPILED, SETTLE, Row, compare, measure, take_turns
 from benchmarks.workload import Call, Workload, workload
 from fastloss import registry
 from fastloss._threads import available
 from tests.inputs import Array
 
-SETTLE = 0.1  # seconds for which the threads of another library's last call may go on spinning
 LONG = 3  # rounds of what takes seconds, at most
 NONE = float("nan")  # nothing is asked for
 

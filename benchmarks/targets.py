@@ -27,6 +27,7 @@ from tests.inputs import Array
 
 ROUND = 1e-3  # seconds that a contender's turn takes at least
 COMPILED = ("torch_compile", "jax_jit")
+SETTLE = 0.1  # seconds for which the threads of another library's last call may go on spinning
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def of_listed_targets(n: int, rounds: int) -> Iterator[Row]:
     for name, work in dict.fromkeys((target.loss, target.work) for target in TARGETS):
         targets = [target for target in TARGETS if (target.loss, target.work) == (name, work)]
         who = dict.fromkeys(who for target in targets for who in (target.ours, *target.against))
-        times = measure(name, work, n, list(who), rounds)
+        times = measure(name, work, n, list(who), rounds, SETTLE)
         for target in targets:
             present = [who for who in target.against if who in times]
             measured, how = compare(times, target.ours, present) if present else (float("nan"), "not measured")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform, overload
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform, overload
 
 from numpy.typing import ArrayLike
 
@@ -20,6 +20,7 @@ from fastloss._parameters import weights as weights
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
+Newton: TypeAlias = Literal["own", "floored", "surrogate", "none"]
 registry: dict[str, type[Loss]] = {}
 
 
@@ -53,6 +54,14 @@ class Loss:
 
     Concrete losses declare their parameters as fields, the domains of their arrays, and the kernel that holds
     their formula. All of them are frozen, hashable and picklable, and are called alike.
+
+    Attributes
+    ----------
+    newton : {"own", "floored", "surrogate", "none"}
+        What a Newton step, as gradient boosting takes it, divides the gradient by: the loss's own curvature, which
+        is then never negative, and 0 beside a gradient only by underflow or for a target at the end of its domain;
+        the same with a floor, where it is negative in places and without bound in others; a constant, where it is 0
+        or negative in places; or nothing, since the gradient is 0 everywhere.
     """
 
     function_name: ClassVar[str]
@@ -65,6 +74,7 @@ class Loss:
     aggregate: ClassVar[bool] = False  # not a mean over elements
     pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
     rowwise: ClassVar[bool] = False  # one loss for each row of classes
+    newton: ClassVar[Newton] = "own"
     _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
     _call: ClassVar[type[Call]] = Call  # what checks its arrays and reduces its results
     _plan: Plan

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import fastloss as fl
+from fastloss._parameters import ANY
 from fastloss.integrations import _boosting, catboost, lightgbm, xgboost
 from fastloss.testing import check_hess
-from tests.inputs import draw
-from tests.support import LOSSES, additive, fresh, generator
+from tests.inputs import draw, draw_rows
+from tests.support import EVERY, additive, fresh, generator
 
 datasets = pytest.importorskip("sklearn.datasets")
 ROUNDS = 100
@@ -48,7 +49,12 @@ def assert_same_model(found, wanted, rtol):
 
 # What every objective promises ----------------------------------------------------------------------
 
-TRAINABLE = [loss for loss in additive(LOSSES) if not (loss.rowwise or isinstance(loss, fl.ZeroOne))]
+REFUSED = [
+    loss
+    for loss in additive(EVERY)
+    if loss.newton == "none" or (loss.rowwise and (loss.labelled is None or loss.scores != "logits"))
+]
+TRAINABLE = [loss for loss in additive(EVERY) if loss not in REFUSED]
 
 
 @pytest.fixture(params=TRAINABLE, ids=repr)
@@ -56,33 +62,66 @@ def loss(request):
     return request.param
 
 
-def arrays(loss, n=500):
-    y, x = draw(loss, n, np.float32, generator(loss, "boosting"))
+def arrays(loss, n=500, dtype=np.float32):
+    rng = generator(loss, "boosting")
+    return draw_rows(loss, n, 5, dtype, rng) if loss.rowwise else draw(loss, n, dtype, rng)
+
+
+def spread(loss):
+    """Predictions near their targets or 0, and far from them."""
+    y, x = arrays(loss, 4000, np.float64)
+    if loss.domains()[1] == ANY and not loss.pair:
+        factors = np.resize([0.01, 1.0] if loss.rowwise else [0.01, 1.0, 2.5], len(x))
+        x *= factors.reshape(-1, *(1 for _ in x.shape[1:]))
     return y, x
 
 
-def test_curvature_is_usable(loss):
-    y, x = arrays(loss)
+def test_the_curvature_is_usable(loss):
+    y, x = (array.astype(np.float32) for array in spread(loss))
     grad, hess = xgboost.sklearn_objective(loss)(y, x)
     assert grad.shape == hess.shape == x.shape
     assert grad.dtype == hess.dtype == np.float32
     assert np.isfinite(grad).all()
     assert np.isfinite(hess).all()
     np.testing.assert_array_equal(grad, loss.grad(y, x, reduction="sum"))
-    assert (hess >= 0).all()
+    assert (hess >= 0 if loss.newton == "own" else hess > 0).all()  # may underflow
     assert hess.mean() > 1e-7
 
 
-def test_a_surrogate_stands_in_only_where_it_must(loss):
-    """Losses with one have a curvature of 0 or less somewhere; for all others their own is handed over."""
-    y, x = arrays(loss, 4000)
-    own = loss.grad_and_hess(y, x, reduction="sum")[1]
+def test_the_curvature_is_what_the_loss_declares(loss):
+    y, x = spread(loss)
+    grad, own = loss.grad_and_hess(y, x, reduction="sum")
     _, hess = xgboost.sklearn_objective(loss)(y, x)
-    if _boosting.surrogate(loss) is None:
-        floored = isinstance(loss, _boosting.FLOORED)
-        np.testing.assert_array_equal(hess, np.maximum(own, np.float32(_boosting.FLOOR)) if floored else own)
-    elif _boosting.surrogate(type(loss)()) is not None:
-        assert np.unique(hess).size == 1
+    match loss.newton:
+        case "own":
+            straight = isinstance(loss, fl.Poisson) and not loss.log_input and y == 0  # the one target without any
+            assert ((own > 0) | (grad == 0) | straight).all()
+            assert np.mean(own > 0) > 0.85
+            np.testing.assert_array_equal(hess, own.astype(np.float32))
+        case "floored":
+            np.testing.assert_array_equal(hess, np.maximum(own, _boosting.FLOOR).astype(np.float32))
+        case "surrogate":
+            assert np.unique(hess).size == 1
+
+
+@pytest.mark.parametrize("loss", [loss for loss in REFUSED if loss.newton == "own"], ids=repr)
+def test_losses_that_are_no_objective_declare_their_curvature_too(loss):
+    y, x = draw_rows(loss, 1000, 5, np.float64, generator(loss, "boosting"), dense=loss.labelled is None)
+    _, hess = loss.grad_and_hess(y, x, reduction="sum")
+    assert (hess >= 0).all()
+    assert np.mean(hess > 0) > 0.85
+
+
+@pytest.mark.parametrize("loss", [loss for loss in TRAINABLE if loss.rowwise and loss.newton == "surrogate"], ids=repr)
+def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
+    rng = generator(loss, "directions")
+    for classes in (2, 3, 7):
+        y, x = draw_rows(loss, 300, classes, np.float64, rng)
+        steps = 1e-5 * np.eye(classes)
+        slopes = [loss.grad(y, x + d, reduction="sum") - loss.grad(y, x - d, reduction="sum") for d in steps]
+        hessian = np.stack(slopes, axis=1) / 2e-5
+        smooth = np.abs(hessian).max(axis=(1, 2)) < 1e3  # without a kink between the steps
+        assert np.linalg.eigvalsh(hessian[smooth]).max() <= 1.001 * _boosting.surrogate(loss)
 
 
 @pytest.mark.parametrize(
@@ -104,11 +143,19 @@ def test_a_surrogate_stands_in_only_where_it_must(loss):
         (fl.KTO(beta=0.1), 0.01 / math.sqrt(108)),
         (fl.Lp(p=1.5), 1),
         (fl.GaussianNLL(), 1),
+        (fl.SparsemaxLoss(temperature=0.5), 4),
+        (fl.MultiMargin(p=2), 2),
+        (fl.MultiMargin(p=2, class_weight=(1.0, 3.0, 0.5)), 6),
+        (fl.WestonWatkins(), 1),
         (fl.SquaredError(), None),
         (fl.BinaryCrossEntropy(), None),
         (fl.Lp(p=3.0), None),
         (fl.Barron(alpha=1.5), None),
         (fl.GANDiscriminator(), None),
+        (fl.CrossEntropy(), None),
+        (fl.CrossEntropy(z_loss=0.1), None),
+        (fl.SoftmaxFocal(gamma=0.0), None),
+        (fl.Poly1CrossEntropy(), None),
     ],
     ids=repr,
 )
@@ -124,8 +171,9 @@ def test_weights_multiply_once(loss, make):
     grad, hess = (result.copy() for result in objective(y, x))
     weighted_grad, weighted_hess = objective(y, x, w)
     by_row = w.reshape(-1, *(1 for _ in x.shape[1:]))
-    np.testing.assert_allclose(weighted_grad, grad * by_row, rtol=1e-6)
-    np.testing.assert_allclose(weighted_hess, hess * by_row, rtol=1e-6)
+    rounding = 2e-7 if loss.rowwise else 0  # before a difference of probabilities
+    np.testing.assert_allclose(weighted_grad, grad * by_row, rtol=1e-6, atol=rounding)
+    np.testing.assert_allclose(weighted_hess, hess * by_row, rtol=1e-6, atol=rounding)
 
 
 @pytest.mark.parametrize(("module", "order"), [(xgboost, "C"), (lightgbm, "F")])
@@ -174,6 +222,18 @@ def test_what_cannot_be_boosted_says_so(make):
         make(fl.RootMeanSquaredError())
     with pytest.raises(ValueError, match="ZeroOne: the gradient is 0 everywhere"):
         make(fl.ZeroOne())
+
+
+@pytest.mark.parametrize("make", [xgboost.objective, lightgbm.sklearn_objective])
+@pytest.mark.parametrize("loss", REFUSED, ids=repr)
+def test_what_no_booster_predicts_is_refused(loss, make):
+    reason = "the gradient is 0 everywhere"
+    if loss.rowwise and loss.labelled is None:
+        reason = "y_true holds a target of each class, must hold labels"
+    elif loss.rowwise and loss.scores != "logits":
+        reason = rf"y_pred holds {loss.scores.replace('_', ' ')}, must hold logits"
+    with pytest.raises(ValueError, match=f"^{type(loss).__name__}: {reason}"):
+        make(loss)
 
 
 def test_catboost_has_one_output():
@@ -242,6 +302,15 @@ def test_classes_start_from_their_shares():
     np.testing.assert_allclose(np.diff(centered), np.log([4, 1.25]))
     assert sum(centered) == pytest.approx(0, abs=1e-15)
     assert np.shape(xgboost.base_score(fl.CrossEntropy(class_weight=(1, 2, 3)), y)) == (3,)
+
+
+@pytest.mark.parametrize("start", [xgboost.base_score, lightgbm.init_score])
+def test_rows_start_from_a_newton_step(start):
+    y, w = np.array([0, 2, 2, 1]), np.array([1.0, 2.0, 3.0, 4.0])
+    grad = fl.SparsemaxLoss().grad(y, np.zeros((4, 3)), sample_weight=w)
+    np.testing.assert_allclose(start(fl.SparsemaxLoss(), y, w), -grad.sum(axis=0), rtol=1e-6)
+    assert np.shape(start(fl.CrossEntropy(z_loss=0.1), y, w)) == (3,)
+    assert np.shape(start(fl.DistributionFocalLoss(), [0.0, 1.5])) == (3,)
 
 
 def test_one_class_has_a_finite_logit():

@@ -177,6 +177,7 @@ class SigmoidFocal(Loss):
 
     kernel = "SIGMOID_FOCAL"
     target = UNIT
+    newton = "surrogate"
     variants = ({"gamma": 0.0}, {"gamma": 0.5, "alpha": -1.0}, {"gamma": 5.0, "alpha": 0.7})
     alpha: float = number(BALANCE, default=0.25)
     gamma: float = number(NON_NEGATIVE, default=2.0)
@@ -229,6 +230,7 @@ class ReducedFocal(Loss):
 
     kernel = "REDUCED_FOCAL"
     target = BINARY
+    newton = "surrogate"
     variants = ({"threshold": 0.3, "gamma": 1.5, "alpha": 0.25},)
     threshold: float = number(OPEN_UNIT, default=0.5)
     gamma: float = number(NON_NEGATIVE, default=2.0)
@@ -291,6 +293,7 @@ class AsymmetricLoss(Loss):
 
     kernel = "ASYMMETRIC_FOCAL"
     target = BINARY
+    newton = "surrogate"
     variants = ({"clip": 0.0}, {"gamma_neg": 2.5, "gamma_pos": 0.0, "clip": 0.2})
     gamma_neg: float = number(NON_NEGATIVE, default=4.0)
     gamma_pos: float = number(NON_NEGATIVE, default=1.0)
@@ -332,6 +335,7 @@ class Brier(Loss):
 
     kernel = "BRIER"
     target = UNIT
+    newton = "surrogate"
 
 
 @loss("xentlambda")
@@ -376,6 +380,7 @@ class CrossEntropyLambda(Loss):
 
     kernel = "CROSS_ENTROPY_LAMBDA"
     target = UNIT
+    newton = "floored"
     variants = ({"exposure": 0.3}, {"exposure": 5.0})
     exposure: float = number(POSITIVE, default=1.0)
 
@@ -412,6 +417,7 @@ class ZeroOne(Loss):
 
     kernel = "ZERO_ONE"
     target = SIGN
+    newton = "none"
     variants = ({"threshold": 0.5},)
     threshold: float = number(default=0.0)
 

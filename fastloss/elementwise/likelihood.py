@@ -179,6 +179,7 @@ class Tweedie(Loss):
     array([2., 4.])
     """
 
+    newton = "floored"
     variants = (
         {"power": 1.1},
         {"power": 1.0},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from fastloss._base import Loss, choice, loss, number
+from fastloss._base import Loss, Newton, choice, loss, number
 from fastloss._parameters import NON_NEGATIVE, POSITIVE, SIGN, UNIT, Domain
 
 
@@ -47,6 +47,7 @@ class Hinge(Loss):
 
     kernel = "HINGE"
     target = SIGN
+    newton = "surrogate"
     variants = ({"margin": 0.25},)
     margin: float = number(NON_NEGATIVE, default=1.0)
 
@@ -86,6 +87,7 @@ class SquaredHinge(Loss):
 
     kernel = "SQUARED_HINGE"
     target = SIGN
+    newton = "surrogate"
     variants = ({"margin": 0.25},)
     margin: float = number(NON_NEGATIVE, default=1.0)
 
@@ -134,6 +136,7 @@ class SmoothedHinge(Loss):
 
     kernel = "SMOOTHED_HINGE"
     target = SIGN
+    newton = "surrogate"
     variants = ({"gamma": 0.25},)
     gamma: float = number(POSITIVE, default=1.0)
 
@@ -178,6 +181,7 @@ class ModifiedHuber(Loss):
 
     kernel = "MODIFIED_HUBER"
     target = SIGN
+    newton = "surrogate"
 
 
 @loss("perceptron_loss")
@@ -211,6 +215,7 @@ class Perceptron(Loss):
 
     kernel = "PERCEPTRON"
     target = SIGN
+    newton = "surrogate"
 
 
 @loss("soft_margin_loss", "logistic")
@@ -316,6 +321,7 @@ class Savage(Loss):
 
     kernel = "SAVAGE"
     target = SIGN
+    newton = "surrogate"
 
 
 @loss("tanh_loss")
@@ -353,6 +359,7 @@ class SigmoidLoss(Loss):
 
     kernel = "SIGMOID_LOSS"
     target = SIGN
+    newton = "surrogate"
 
 
 @loss("hinge_embedding_loss")
@@ -386,6 +393,7 @@ class HingeEmbedding(Loss):
 
     kernel = "HINGE_EMBEDDING"
     target = SIGN
+    newton = "surrogate"
     variants = ({"margin": 0.25},)
     margin: float = number(NON_NEGATIVE, default=1.0)
 
@@ -441,6 +449,10 @@ class GANDiscriminator(Loss):
     variants = ({"mode": "ls"}, {"mode": "wgan"}, {"mode": "hinge"})
     mode: str = choice("bce", "ls", "wgan", "hinge", default="bce")
 
+    @property
+    def newton(self) -> Newton:  # type: ignore[override]
+        return "own" if self.mode == "bce" else "surrogate"
+
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return {
             "bce": ("SOFT_MARGIN", ()),
@@ -492,6 +504,10 @@ class GANGenerator(Loss):
     target = SIGN
     variants = ({"mode": "minimax"}, {"mode": "ls"}, {"mode": "wgan"}, {"mode": "hinge"})
     mode: str = choice("bce", "minimax", "ls", "wgan", "hinge", default="bce")
+
+    @property
+    def newton(self) -> Newton:  # type: ignore[override]
+        return "own" if self.mode == "bce" else "surrogate"
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return {
@@ -648,5 +664,6 @@ class KTO(Loss):
 
     kernel = "KTO"
     target = SIGN
+    newton = "surrogate"
     variants = ({"beta": 2.5},)
     beta: float = number(POSITIVE, default=0.1)

@@ -89,6 +89,7 @@ class GaussianNLL(PairLoss):
 
     kernel = "GAUSSIAN_NLL"
     second_prediction = NON_NEGATIVE
+    newton = "surrogate"
     variants = ({"full": True, "eps": 0.1},)
     full: bool = False
     eps: float = number(POSITIVE, default=1e-6)
@@ -187,6 +188,7 @@ class LaplaceNLL(PairLoss):
     """
 
     kernel = "LAPLACE_NLL"
+    newton = "surrogate"
 
 
 @loss("margin_ranking_loss")
@@ -232,6 +234,7 @@ class MarginRanking(PairLoss):
     """
 
     target = SIGN
+    newton = "surrogate"
     variants = ({"margin": 1.0},)
     margin: float = number(NON_NEGATIVE, default=0.0)
 
@@ -284,6 +287,7 @@ class MultiQuantile(Loss):
     """
 
     kernel = "MULTI_QUANTILE"
+    newton = "surrogate"
     variants = ({"quantiles": (0.75, 0.25)},)
     quantiles: tuple[float, ...] = numbers(OPEN_UNIT, default=(0.1, 0.5, 0.9))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss._base import Loss, loss, number
+from fastloss._base import Loss, Newton, loss, number
 from fastloss._parameters import POSITIVE
 
 
@@ -47,6 +47,7 @@ class Cauchy(Loss):
     """
 
     kernel = "CAUCHY"
+    newton = "surrogate"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.3849)
 
@@ -92,6 +93,7 @@ class Tukey(Loss):
     """
 
     kernel = "TUKEY"
+    newton = "surrogate"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=4.685)
 
@@ -136,6 +138,7 @@ class Welsch(Loss):
     """
 
     kernel = "WELSCH"
+    newton = "surrogate"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.985)
 
@@ -180,6 +183,7 @@ class GemanMcClure(Loss):
     """
 
     kernel = "GEMAN_MCCLURE"
+    newton = "surrogate"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=1.0)
 
@@ -240,6 +244,10 @@ class Barron(Loss):
     alpha: float = number(default=1.0)
     c: float = number(POSITIVE, default=1.0)
 
+    @property
+    def newton(self) -> Newton:  # type: ignore[override]
+        return "surrogate" if self.alpha < 1 else "own"
+
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         k = abs(self.alpha - 2.0)
         if k == 0:
@@ -293,6 +301,7 @@ class StudentTNLL(Loss):
     """
 
     kernel = "STUDENT_T"
+    newton = "surrogate"
     variants = ({"df": 0.7, "scale": 0.3}, {"df": 50.0, "scale": 70.0})
     df: float = number(POSITIVE, default=3.0)
     scale: float = number(POSITIVE, default=1.0)

@@ -47,6 +47,7 @@ class SquaredLogError(Loss):
     kernel = "SQUARED_LOG_ERROR"
     target = Domain(low=-1, low_open=True)
     prediction = Domain(low=-1, low_open=True)
+    newton = "floored"
 
 
 @loss("mape", "mean_absolute_percentage_error")
@@ -93,6 +94,7 @@ class AbsolutePercentageError(Loss):
     """
 
     kernel = "ABSOLUTE_PERCENTAGE_ERROR"
+    newton = "surrogate"
     variants = ({"epsilon": 1.0, "scale": 100.0}, {"epsilon": 2.220446049250313e-16})
     epsilon: float = number(POSITIVE, default=1e-8)
     scale: float = number(POSITIVE, default=1.0)
@@ -181,3 +183,4 @@ class SymmetricAbsolutePercentageError(Loss):
     """
 
     kernel = "SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR"
+    newton = "surrogate"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss._base import Loss, loss, number
+from fastloss._base import Loss, Newton, loss, number
 from fastloss._parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Domain
 
 AT_LEAST_ONE = Domain(low=1)
@@ -83,6 +83,7 @@ class AbsoluteError(Loss):
     """
 
     kernel = "ABSOLUTE_ERROR"
+    newton = "surrogate"
 
 
 @loss("mbe", "mean_bias_error")
@@ -110,6 +111,7 @@ class MeanBias(Loss):
     """
 
     kernel = "MEAN_BIAS"
+    newton = "surrogate"
 
 
 @loss("lp_loss", "lq_loss")
@@ -152,6 +154,10 @@ class Lp(Loss):
     kernel = "LP"
     variants = ({"p": 1.0}, {"p": 1.5}, {"p": 3.7}, {"p": 9.5})
     p: float = number(AT_LEAST_ONE, default=2.0)
+
+    @property
+    def newton(self) -> Newton:  # type: ignore[override]
+        return "surrogate" if self.p < 2 else "own"
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         if self.p == 1:
@@ -202,6 +208,7 @@ class Quantile(Loss):
     """
 
     kernel = "QUANTILE"
+    newton = "surrogate"
     variants = ({"quantile": 0.1}, {"quantile": 0.999})
     quantile: float = number(OPEN_UNIT, default=0.5)
 
@@ -295,6 +302,7 @@ class EpsilonInsensitive(Loss):
     """
 
     kernel = "EPSILON_INSENSITIVE"
+    newton = "surrogate"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
 
@@ -338,6 +346,7 @@ class SquaredEpsilonInsensitive(Loss):
     """
 
     kernel = "SQUARED_EPSILON_INSENSITIVE"
+    newton = "surrogate"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
 

@@ -51,6 +51,7 @@ class Huber(Loss):
     """
 
     kernel = "HUBER"
+    newton = "surrogate"
     variants = ({"delta": 0.3},)
     delta: float = number(POSITIVE, default=1.0)
 
@@ -94,6 +95,7 @@ class SmoothL1(Loss):
     """
 
     kernel = "SMOOTH_L1"
+    newton = "surrogate"
     variants = ({"beta": 0.3}, {"beta": 0.0})
     beta: float = number(NON_NEGATIVE, default=1.0)
 
@@ -265,6 +267,7 @@ class Wing(Loss):
     """
 
     kernel = "WING"
+    newton = "surrogate"
     variants = ({"width": 0.3, "curvature": 70.0}, {"width": 5.0, "curvature": 0.1})
     width: float = number(POSITIVE, default=10.0)
     curvature: float = number(POSITIVE, default=2.0)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 import fastloss as fl
 from fastloss import Loss
 from fastloss._call import GRAD, HESS, Array, Floats
+from fastloss._rows import RowLoss
 
 Doubles: TypeAlias = NDArray[np.float64]
 Rule: TypeAlias = Callable[[Doubles, Doubles | None], float]
@@ -22,42 +23,31 @@ Quantiles: TypeAlias = Callable[[Doubles, Doubles | None, float], float]
 
 # Curvature ------------------------------------------------------------------------------------------
 
-# Losses whose own curvature is 0 or negative where predictions may be: a Newton step would be infinite or uphill.
-SURROGATE = (
-    fl.AbsoluteError, fl.MeanBias, fl.Huber, fl.SmoothL1, fl.Quantile, fl.Cauchy, fl.Tukey, fl.Welsch,
-    fl.GemanMcClure, fl.EpsilonInsensitive, fl.SquaredEpsilonInsensitive, fl.Wing, fl.StudentTNLL,
-    fl.AbsolutePercentageError, fl.SymmetricAbsolutePercentageError,
-    fl.Hinge, fl.SquaredHinge, fl.SmoothedHinge, fl.ModifiedHuber, fl.Perceptron, fl.Savage, fl.SigmoidLoss,
-    fl.HingeEmbedding, fl.KTO, fl.SigmoidFocal, fl.ReducedFocal, fl.AsymmetricLoss, fl.Brier,
-    fl.GaussianNLL, fl.LaplaceNLL, fl.MarginRanking, fl.MultiQuantile,
-)  # fmt: skip
-
-# Losses whose curvature has no bound and is negative in places; XGBoost's half squared logarithmic error has half this.
-FLOORED = (fl.SquaredLogError, fl.Tweedie, fl.CrossEntropyLambda)
-FLOOR = 2e-6
+FLOOR = 2e-6  # under curvatures that are "floored"; XGBoost's half squared logarithmic error has half this
 
 
 def surrogate(loss: Loss) -> float | None:
     """What stands for the curvature of a loss that has none to use; None for a loss with its own."""
-    unusable = (
-        isinstance(loss, SURROGATE)
-        or (isinstance(loss, fl.Lp) and loss.p < 2)
-        or (isinstance(loss, fl.Barron) and loss.alpha < 1)
-        or (isinstance(loss, (fl.GANDiscriminator, fl.GANGenerator)) and loss.mode != "bce")
-    )
-    return _largest_curvature(loss) if unusable else None
+    return _largest_curvature(loss) if loss.newton == "surrogate" else None
 
 
 @lru_cache(maxsize=256)
 def _largest_curvature(loss: Loss) -> float:
-    """The largest curvature where it is finite and positive, else 1."""
+    """The largest curvature, of a row in any direction, where it is finite and positive, else 1."""
     if loss.pair or isinstance(loss, fl.MultiQuantile):
         return 1.0
+    parameters = loss.parameters()
+    class_weight: tuple[float, ...] | None = parameters.get("class_weight")
+    if class_weight is not None:
+        return max(class_weight) * _largest_curvature(type(loss)(**parameters | {"class_weight": None}))
     target, _, _ = loss.domains()
     distance = np.geomspace(1e-3, 1e6, 4000)
     x = np.concatenate([[0.0], distance, -distance, 1 - distance, distance - 1])  # kinks are at 0 or at margins of 1
     labels = (target.low, target.high) if target.bounded else (0.0,)
-    largest = max(float(loss.grad_and_hess(np.full_like(x, y), x, reduction="sum")[1].max()) for y in labels)
+    if loss.rowwise:
+        x = np.column_stack((x, np.zeros_like(x)))  # the direction of the largest one changes two scores
+    curvatures = (loss.grad_and_hess(np.full(len(x), y), x, reduction="sum")[1] for y in labels)
+    largest = max(float(curvature.max()) for curvature in curvatures) * (2 if loss.rowwise else 1)
     return largest if 0 < largest < math.inf else 1.0
 
 
@@ -81,15 +71,24 @@ class Objective(Value):
     _memory: threading.local = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        owner = type(self.loss).__name__
-        if self.loss.aggregate:
+        loss, owner = self.loss, type(self.loss).__name__
+        if loss.aggregate:
             raise ValueError(
                 f"{owner}: the loss is one of the whole sample, must be a sum over elements to be an objective of"
                 " gradient boosting; its metric can still be watched"
             )
-        if isinstance(self.loss, fl.ZeroOne):
+        if isinstance(loss, RowLoss) and loss.labelled is None:
+            raise ValueError(
+                f"{owner}: y_true holds a target of each class, must hold labels for an objective of gradient boosting"
+            )
+        if isinstance(loss, RowLoss) and loss.scores != "logits":
+            raise ValueError(
+                f"{owner}: y_pred holds {loss.scores.replace('_', ' ')}, must hold logits for an objective of gradient"
+                " boosting, which predicts any real numbers"
+            )
+        if loss.newton == "none":
             raise ValueError(f"{owner}: the gradient is 0 everywhere, must be another loss to be learned from")
-        object.__setattr__(self, "constant", surrogate(self.loss))
+        object.__setattr__(self, "constant", surrogate(loss))
         object.__setattr__(self, "_memory", threading.local())
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -115,16 +114,16 @@ def derivatives(
 ) -> tuple[Floats, Floats]:
     """Write the weighted gradient, and the curvature or the constant that stands for it."""
     call = loss._call(loss, y, x, weight)
+    by_row = None if weight is None else weight.reshape(weight.shape + (1,) * (hess.ndim - weight.ndim))
     if constant is None:
         call.reduced(GRAD | HESS, "sum", grad_out=grad, hess_out=hess, scratch=True)
-        if isinstance(loss, FLOORED):
-            np.maximum(hess, FLOOR if weight is None else FLOOR * weight, out=hess)
+        if loss.newton == "floored":
+            np.maximum(hess, FLOOR if by_row is None else FLOOR * by_row, out=hess)
         return grad, hess
     call.reduced(GRAD, "sum", grad_out=grad, scratch=True)
-    if weight is None:
+    if by_row is None:
         hess.fill(constant)
     else:
-        by_row = weight.reshape(weight.shape + (1,) * (hess.ndim - weight.ndim))
         np.multiply(by_row, constant, out=hess, casting="same_kind")
     return grad, hess
 
@@ -190,7 +189,7 @@ def _start(loss: Loss, y: Doubles, weight: Doubles | None, quantile: Quantiles) 
         counts = np.bincount(y.astype(np.intp), weight)
         shares: Doubles = np.maximum(counts / counts.sum(), EPSILON)
         return np.asarray(np.log(shares))
-    columns = (2,) if loss.pair else (int(y.max()) + 1,) if loss.rowwise else ()
+    columns = (2,) if loss.pair else (math.ceil(y.max()) + 1,) if loss.rowwise else ()
     grad, hess = (np.empty((y.size, *columns)) for _ in range(2))
     derivatives(loss, surrogate(loss), y, np.zeros((y.size, *columns)), weight, grad, hess)
     step: Doubles = -grad.sum(axis=0) / hess.sum(axis=0)

@@ -7,10 +7,10 @@ for custom objectives than for its own. A constant to start from is the `baselin
 
 Losses with several predictions for a target are left out: CatBoost would call for each row by itself.
 
-Curvature: CatBoost divides by it. Losses without any, or with negative curvature in places, have a constant in its
-place: the largest curvature of the loss where that is finite, as 1 for `Huber`, else 1, as for `Quantile`,
-`AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in large units raise the learning
-rate, or scale them. `SquaredLogError`, `Tweedie` and `CrossEntropyLambda` have a floor of 2e-6 under theirs.
+Curvature: CatBoost divides by it. A loss without any, or with negative curvature in places, whose attribute `newton`
+is "surrogate", has a constant in its place: the largest curvature of the loss where that is finite, as 1 for `Huber`,
+else 1, as for `Quantile`, `AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in large
+units raise the learning rate, or scale them. One whose `newton` is "floored" has a floor of 2e-6 under its curvature.
 """
 
 from __future__ import annotations

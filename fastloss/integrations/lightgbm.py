@@ -21,10 +21,11 @@ one for each row, and added to predictions again, which are raw scores: logits f
 likelihoods. Metrics are of raw scores likewise, which is what LightGBM hands to them as long as the objective is a
 custom one too.
 
-Curvature: LightGBM divides by it. Losses without any, or with negative curvature in places, have a constant in its
-place: the largest curvature of the loss where that is finite, as 1 for `Huber`, else 1, as for `Quantile`,
-`AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in large units raise the learning
-rate, or scale them. `SquaredLogError`, `Tweedie` and `CrossEntropyLambda` have a floor of 2e-6 under theirs.
+Curvature: LightGBM divides by it. A loss without any, or with negative curvature in places, whose attribute `newton`
+is "surrogate", has a constant in its place: the largest curvature of the loss, of a row of logits in any direction,
+where that is finite, as 1 for `Huber`, else 1, as for `Quantile`, `AbsoluteError` or `Hinge`. Steps are then those of
+gradient descent: for targets in large units raise the learning rate, or scale them. One whose `newton` is "floored" has
+a floor of 2e-6 under its curvature.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def objective(loss: Loss) -> NativeObjective:
     Parameters
     ----------
     loss : Loss
-        Any loss with a value for each element, or softmax cross-entropy.
+        Any loss with a value for each element; or of labels and rows of logits, such as `CrossEntropy`.
 
     Returns
     -------

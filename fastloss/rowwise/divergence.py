@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fastloss._base import loss, number
+from fastloss._base import Newton, loss, number
 from fastloss._parameters import ANY, NON_NEGATIVE, POSITIVE, UNIT, Domain
 from fastloss._rows import RowLoss
 
@@ -92,6 +92,10 @@ class KLDivergence(_Divergence):
 
     variants = ({"from_logits": False}, {"log_target": True}, {"from_logits": False, "log_target": True})
 
+    @property
+    def newton(self) -> Newton:  # type: ignore[override]
+        return "own" if self.from_logits else "surrogate"
+
     def _kernels(self) -> tuple[None, str]:
         return self._named("KL_DIVERGENCE" if self.from_logits else "KL_DIVERGENCE_OF_LOGS")
 
@@ -145,6 +149,7 @@ class ReverseKL(_Divergence):
     0.056633...
     """
 
+    newton = "surrogate"
     variants = ({"from_logits": False}, {"log_target": True}, {"from_logits": False, "log_target": True})
 
     def _kernels(self) -> tuple[None, str]:
@@ -209,6 +214,7 @@ class JensenShannon(_Divergence):
     """
 
     curvature = False
+    newton = "surrogate"
     variants = (
         {"beta": 0.1, "log_target": True},
         {"beta": 0.7, "from_logits": False},
@@ -314,6 +320,7 @@ class TotalVariation(RowLoss):
 
     dense = "TOTAL_VARIATION"
     scores = "probabilities"
+    newton = "surrogate"
 
 
 @loss("distillation_loss")

@@ -62,6 +62,7 @@ class MultiMargin(RowLoss):
     """
 
     labelled = "MULTI_MARGIN"
+    newton = "surrogate"
     variants = ({"margin": 0.5}, {"p": 2, "margin": 2.0})
     margin: float = number(NON_NEGATIVE, default=1.0)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -122,6 +123,7 @@ class WestonWatkins(RowLoss):
     """
 
     labelled = "MULTI_MARGIN"
+    newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -180,6 +182,7 @@ class CrammerSinger(RowLoss):
     """
 
     labelled = "CRAMMER_SINGER"
+    newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -235,6 +238,7 @@ class MulticlassPerceptron(RowLoss):
     """
 
     labelled = "CRAMMER_SINGER"
+    newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -297,6 +301,7 @@ class SparsemaxLoss(RowLoss):
     """
 
     labelled = "SPARSEMAX"
+    newton = "surrogate"
     variants = ({"temperature": 0.5},)
     class_weight: tuple[float, ...] | None = weights(default=None)
     temperature: float = number(POSITIVE, default=1.0)

@@ -116,3 +116,4 @@ class MultilabelMargin(RowLoss):
     dense = "MULTILABEL_MARGIN"
     targets = "labels"
     _call = _PairCall
+    newton = "surrogate"

@@ -43,6 +43,7 @@ class NegativeLogLikelihood(RowLoss):
 
     labelled = "NEGATIVE_LOG_LIKELIHOOD"
     scores = "log_probabilities"
+    newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -89,6 +90,7 @@ class MulticlassZeroOne(RowLoss):
     """
 
     labelled = "MULTICLASS_ZERO_ONE"
+    newton = "none"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -143,6 +145,7 @@ class MulticlassBrier(RowLoss):
 
     labelled = "MULTICLASS_BRIER_OF_LABELS"
     dense = "MULTICLASS_BRIER"
+    newton = "surrogate"
     ignore_index: int | None = integer(default=-100, optional=True)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._base import choice, integer, loss, number, weights
+from fastloss._base import Newton, choice, integer, loss, number, weights
 from fastloss._call import GRAD, VALUE, Floats, NanPolicy
 from fastloss._parameters import NON_NEGATIVE, POSITIVE, Domain
 from fastloss._rows import RowCall, RowLoss
@@ -112,6 +112,10 @@ class CrossEntropy(RowLoss):
     softcap: float = number(NON_NEGATIVE, default=0.0)
     z_loss: float = number(NON_NEGATIVE, default=0.0)
     hessian: str = choice("exact", "upper_bound", "lightgbm", default="exact")
+
+    @property
+    def newton(self) -> Newton:  # type: ignore[override]
+        return "surrogate" if self.softcap else "floored" if self.z_loss else "own"
 
     def _kernels(self) -> tuple[str | None, str | None]:
         return "SMOOTHED_CROSS_ENTROPY" if self.label_smoothing else "CROSS_ENTROPY", "DENSE_CROSS_ENTROPY"
@@ -227,6 +231,10 @@ class SoftmaxFocal(RowLoss):
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
+    @property
+    def newton(self) -> Newton:  # type: ignore[override]
+        return "surrogate" if self.gamma else "own"
+
     def _constants(self, classes: int) -> tuple[float, ...]:
         return (self.gamma,)
 
@@ -282,6 +290,10 @@ class Poly1CrossEntropy(RowLoss):
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
+    @property
+    def newton(self) -> Newton:  # type: ignore[override]
+        return "surrogate" if self.epsilon > 1 else "own"
+
     def _constants(self, classes: int) -> tuple[float, ...]:
         return (self.epsilon,)
 
@@ -331,6 +343,7 @@ class GeneralizedCrossEntropy(RowLoss):
     """
 
     labelled = "GENERALIZED_CROSS_ENTROPY"
+    newton = "surrogate"
     variants = ({"q": 0.05}, {"q": 1.0})
     q: float = number(Domain(low=0, high=1, low_open=True), default=0.7)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -465,6 +478,7 @@ class ArcFace(RowLoss):
 
     labelled = "ARC_FACE"
     scores = "cosines"
+    newton = "surrogate"
     variants = ({"margin": 0.0, "scale": 1.0}, {"margin": 1.2, "scale": 30.0})
     margin: float = number(Domain(low=0, high=math.pi / 2), default=0.5)
     scale: float = number(POSITIVE, default=64.0)

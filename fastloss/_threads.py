@@ -12,9 +12,8 @@ from fastloss import _runtime
 # this many of the cheapest loss in four.
 GRAIN = 32_768
 
-# What a call is given at most, even if it asks for more: a thread without a block of elements does nothing.
+# Elements of a block. A call is given no more threads than blocks, even if it asks for more; pool.h has its own limit.
 BLOCK = 512
-MOST = 64  # as in pool.h
 
 
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
@@ -91,5 +90,5 @@ def choose(num_threads: int | None, work: int) -> int:
     """Threads for `work` elements: what is asked for or available, and no more than the work feeds."""
     if num_threads is None:
         useful = work // GRAIN
-        return min(available()[0], useful, MOST) if useful > 1 else 1
-    return max(1, min(num_threads, -(-work // BLOCK), MOST))
+        return min(available()[0], useful) if useful > 1 else 1
+    return max(1, min(num_threads, -(-work // BLOCK)))

@@ -336,8 +336,21 @@ def test_more_threads_than_blocks_are_not_started():
     assert _threads.choose(10**9, 0) == 1
     assert _threads.choose(10**9, 1) == 1
     assert _threads.choose(1000, 3 * BLOCK) == 3
-    assert _threads.choose(2**80, 10**12) <= 1024
+    assert _threads.choose(2**80, 10**9) == -(-(10**9) // BLOCK)
     assert fl.AbsoluteError()([0.0], [1.0], num_threads=2**80) == 1.0
+
+
+def test_more_threads_than_the_pool_holds_give_the_same_bits():
+    fresh(f"""
+import numpy as np
+import fastloss as fl
+y, x = np.random.default_rng(0).normal(size=(2, 1000 * {BLOCK}))
+value, grad = fl.Huber().value_and_grad(y, x, num_threads=1)
+for threads in (1000, 2**80):
+    again, other = fl.Huber().value_and_grad(y, x, num_threads=threads)
+    assert again == value
+    assert np.array_equal(other, grad)
+""")
 
 
 @pytest.mark.parametrize("limit", ["1", "3"])

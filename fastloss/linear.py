@@ -47,7 +47,7 @@ class LinearObjective:
     Parameters
     ----------
     loss : Loss
-        A loss of one prediction for each target, or of a row of classes and a label, such as `CrossEntropy`, which
+        A loss of one prediction for each target, or of a row of logits and a label, such as `CrossEntropy`, which
         makes the model multinomial. Its predictions are :math:`x_i^\top w + b`, so that it is the form that takes
         logits or logarithms of means that one wants.
     X : array_like or SciPy CSR matrix or array, of shape (n, n_features)
@@ -123,10 +123,14 @@ class LinearObjective:
     ) -> None:
         if not isinstance(loss, Loss):
             raise TypeError(f"{OWNER}: loss is {loss!r}, must be a loss object such as fastloss.Huber()")
-        plan = loss._plan
-        labelled = isinstance(plan, RowPlan) and plan.labelled is not None
-        if not labelled and (loss.rowwise or loss.aggregate or type(loss)._align is not Loss._align):
-            raise TypeError(f"{OWNER}: loss is {loss!r}, must be a mean over targets of one prediction or label each")
+        allowed = "a mean over targets of one prediction each, or over labels of a row of logits each"
+        if isinstance(loss, RowLoss):
+            if loss.labelled is None or loss.scores != "logits":
+                targets = "targets of each class" if loss.labelled is None else "labels"
+                takes = f"{targets} and {loss.scores.replace('_', ' ')}"
+                raise TypeError(f"{OWNER}: loss is {loss!r}, which takes {takes}, must be {allowed}")
+        elif loss.aggregate or type(loss)._align is not Loss._align:
+            raise TypeError(f"{OWNER}: loss is {loss!r}, must be {allowed}")
         self.loss = loss
         self.l1: float = checked(OWNER, "l1", l1, {"domain": NON_NEGATIVE})
         self.l2: float = checked(OWNER, "l2", l2, {"domain": NON_NEGATIVE})
@@ -137,7 +141,7 @@ class LinearObjective:
         self._weight_kind = -1
         if sample_weight is not None:
             self._weight, self._weight_kind = self._column("sample_weight", sample_weight)
-        self.n_classes = self._counted_classes(n_classes)
+        self.n_classes = self._counted_classes(n_classes, y)
         if not self._run(0, None)[1] > 0:
             raise ValueError(f"{OWNER}: weights sum to 0, must leave a row that counts")
 
@@ -444,7 +448,7 @@ class LinearObjective:
         out[: by_class.size] = by_class.ravel()
         return out
 
-    def _counted_classes(self, given: int | None) -> int | None:
+    def _counted_classes(self, given: int | None, y: ArrayLike) -> int | None:
         plan = self.loss._plan
         if not isinstance(plan, RowPlan):
             if given is not None:
@@ -452,12 +456,21 @@ class LinearObjective:
             return None
         class_weight = plan.class_weight
         if given is None:
-            given = int(self._y.max()) + 1 if class_weight is None else len(class_weight)
+            given = self._largest_label(y) + 1 if class_weight is None else len(class_weight)
         if not isinstance(given, (int, np.integer)) or given < 1:
             raise ValueError(f"{OWNER}: n_classes is {given!r}, must be a positive integer")
         if class_weight is not None and len(class_weight) != given:
             raise ValueError(f"{OWNER}: n_classes is {given}, must be {len(class_weight)}, as class_weight has it")
         return int(given)
+
+    @staticmethod
+    def _largest_label(y: ArrayLike) -> int:
+        labels = as_array(OWNER, "y", y)
+        row = int(labels.argmax())  # of the first NaN, if there is one
+        largest = float(labels[row])
+        if not 0 <= largest < math.inf:
+            raise ValueError(f"{OWNER}: y[{row}] is {largest:g}, must be a class from 0 on, or n_classes be given")
+        return math.ceil(largest)
 
     def _complain(self, row: int, culprit: int, w: Vector | None) -> None:
         rules, name = self.loss._plan.rules, type(self.loss).__name__

@@ -3,13 +3,14 @@
 import math
 import tracemalloc
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 import fastloss as fl
 from fastloss import LinearObjective
 from tests.inputs import draw
-from tests.support import DEFAULTS, additive, assert_same_bits, fresh, generator
+from tests.support import DEFAULTS, ROW_LOSSES, additive, assert_same_bits, fresh, generator
 
 linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 scipy_optimize = pytest.importorskip("scipy.optimize")
@@ -23,6 +24,11 @@ OF_CLASSES = [
     fl.CrossEntropy(label_smoothing=0.2, temperature=2.0),
     fl.CrossEntropy(class_weight=(1.0, 0.5, 2.0, 0.0, 1.5, 1.0, 3.0), label_smoothing=0.1, ignore_index=2),
     fl.CrossEntropy(softcap=3.0, z_loss=0.1),
+    *(
+        loss
+        for loss in ROW_LOSSES
+        if loss.labelled and loss.scores == "logits" and not isinstance(loss, fl.CrossEntropy)
+    ),
 ]
 LAYOUTS = {
     "C": np.ascontiguousarray,
@@ -149,7 +155,7 @@ def test_losses_of_classes(loss, dtype, layout):
     found_hess = objective.grad_and_hess(coef.ravel())[1]
     assert np.allclose(found_hess, (hess.T @ ones**2 + 0.1 * flat).ravel(), rtol=0, atol=10 * tolerance)
     direction = rng.normal(size=coef.size)
-    if loss.softcap or loss.z_loss:
+    if not isinstance(loss, fl.CrossEntropy) or loss.softcap or loss.z_loss:
         with pytest.raises(TypeError, match="must for hessp be CrossEntropy without softcap and z_loss"):
             objective.hessp(coef.ravel(), direction)
         return
@@ -172,6 +178,20 @@ def test_numbers_of_classes(classes):
     assert np.allclose(found_grad, (grad.T @ X).ravel(), rtol=0, atol=1e-15)
     for threads in (2, 5):
         assert_same_bits(objective.grad(coef.ravel(), num_threads=threads), found_grad)
+
+
+@pytest.mark.parametrize("kind", ["i8", "u1", "f4", ">f8", ml_dtypes.bfloat16])
+def test_the_largest_label_says_how_many_classes(kind):
+    y = np.array([0, 6, 2, 1, 3]).astype(kind)
+    assert LinearObjective(fl.CrossEntropy(), np.ones((5, 2)), y).n_classes == 7
+
+
+def test_a_label_between_two_classes_counts_both():
+    y, X = np.array([0.0, 2.5]), np.array([[1.0], [2.0]])
+    objective = LinearObjective(fl.DistributionFocalLoss(), X, y, fit_intercept=False)
+    assert objective.n_classes == 4
+    coef = np.array([0.1, -0.3, 0.2, 0.4])
+    assert objective(coef) == pytest.approx(fl.DistributionFocalLoss()(y, X * coef))
 
 
 def test_penalties():
@@ -475,6 +495,15 @@ def inconsistent(indices=(0, 1), indptr=(0, 1, 2)):
         (TypeError, "loss is 'huber', must be a loss object", lambda: made("huber")),
         (TypeError, "must be a mean over targets of one prediction", lambda: made(fl.GaussianNLL())),
         (TypeError, "must be a mean over targets", lambda: made(fl.RootMeanSquaredError())),
+        (TypeError, "takes labels and log probabilities, must be", lambda: made(fl.NegativeLogLikelihood())),
+        (TypeError, "ArcFace.* takes labels and cosines, must be a mean over targets", lambda: made(fl.ArcFace())),
+        (TypeError, "KLDivergence.* takes targets of each class and logits, must be", lambda: made(fl.KLDivergence())),
+        (
+            ValueError,
+            r"LinearObjective: y\[1\] is nan, must be a class from 0 on, or n_classes be given",
+            lambda: made(fl.CrossEntropy(), y=[0, math.nan, 1, 1, 1]),
+        ),
+        (ValueError, r"y\[0\] is -100, must be a class", lambda: made(fl.CrossEntropy(), y=np.full(5, -100))),
         (IndexError, r"y\[1\] is 1, must be a class from 0 to 0", lambda: made(fl.CrossEntropy(), n_classes=1)),
         (IndexError, r"y\[1\] is -1, must be a class from 0 to 1", lambda: made(fl.CrossEntropy(), y=[0, -1, 1, 1, 1])),
         (ValueError, "n_classes is 0, must be a positive", lambda: made(fl.CrossEntropy(), n_classes=0)),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastloss import Loss
+from fastloss import Loss, ReverseKL
 from fastloss._parameters import ANY, NON_NEGATIVE, UNIT, Domain
 from fastloss._rows import RowLoss
 
@@ -93,8 +93,9 @@ def draw_rows(
         y = _log_softmax(y)
         if loss.targets == "probabilities":
             y = np.exp(y)
-            y[rng.random(rows) < 0.2] = 0
-            y[:, 0] += y.sum(axis=1) == 0
+            if not isinstance(loss, ReverseKL):  # which is infinite for a target of 0
+                y[rng.random(rows) < 0.2] = 0
+                y[:, 0] += y.sum(axis=1) == 0
     return y.astype(dtype), x.astype(dtype)
 
 

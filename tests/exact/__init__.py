@@ -93,6 +93,13 @@ class ExactRow:
 
     def terms(self, y: Any, x: Any) -> Any:
         """The sum of the absolute terms that the value is a difference of; 0 if it is none."""
-        function = getattr(self._module, self._name + "_terms", None)
+        return self._optional("_terms", mpf(0), y, x)
+
+    def grad_terms(self, y: Any, x: Any) -> Any:
+        """The largest such sum of the derivatives in the scores."""
+        return max(self._optional("_grad_terms", [mpf(0)], y, x))
+
+    def _optional(self, suffix: str, otherwise: Any, y: Any, x: Any) -> Any:
+        function = getattr(self._module, self._name + suffix, None)
         with mp.workdps(self.DIGITS):
-            return function(y, x, **self._parameters) if function else mpf(0)
+            return function(y, x, **self._parameters) if function else otherwise

@@ -2,7 +2,7 @@
 
 from mpmath import exp, fsum, log, mpf
 
-from tests.exact.softmax import log_sum_exp
+from tests.exact.softmax import log_sum_exp, softmax_grad_terms
 
 
 def _distributions(y, x, from_logits, log_target):
@@ -27,6 +27,11 @@ def kl_divergence_terms(y, x, from_logits, log_target):
     return _divergence_terms(*_distributions(y, x, from_logits, log_target))
 
 
+def kl_divergence_grad_terms(y, x, from_logits, log_target):
+    t, _ = _distributions(y, x, from_logits, log_target)
+    return softmax_grad_terms(t, x) if from_logits else t
+
+
 def reverse_kl(y, x, from_logits, log_target):
     t, p = _distributions(y, x, from_logits, log_target)
     return mpf("inf") if 0 in t else _divergence(p, t)
@@ -35,6 +40,17 @@ def reverse_kl(y, x, from_logits, log_target):
 def reverse_kl_terms(y, x, from_logits, log_target):
     t, p = _distributions(y, x, from_logits, log_target)
     return mpf(0) if 0 in t else _divergence_terms(p, t)
+
+
+def _centred(p, slopes, from_logits):
+    """Of slopes in probabilities, less their mean if the probabilities are a softmax."""
+    mean = fsum(u * v for u, v in zip(p, slopes, strict=True)) if from_logits else 0
+    return [u * (v + mean) for u, v in zip(p, slopes, strict=True)]
+
+
+def reverse_kl_grad_terms(y, x, from_logits, log_target):
+    t, p = _distributions(y, x, from_logits, log_target)
+    return _centred(p, [1 + abs(log(v)) + abs(log(u)) for u, v in zip(t, p, strict=True)], from_logits)
 
 
 def _mixture(t, p, beta):
@@ -59,12 +75,24 @@ def jensen_shannon_terms(y, x, beta, from_logits, log_target):
     return fsum(weight * abs(log(ratio)) for weight, ratio in pairs if weight)
 
 
+def jensen_shannon_grad_terms(y, x, beta, from_logits, log_target):
+    if beta in (0, 1):
+        return (kl_divergence_grad_terms, reverse_kl_grad_terms)[int(beta)](y, x, from_logits, log_target)
+    t, p = _distributions(y, x, from_logits, log_target)
+    ratios = [u / v for u, v in zip(p, _mixture(t, p, beta), strict=True)]
+    return _centred(p, [(1 - beta) * (1 + abs(log(v))) for v in ratios], from_logits)
+
+
 def generalized_kl(y, x):
     return fsum((t * (log(t) - v) if t else 0) + exp(v) - t for t, v in zip(y, x, strict=True))
 
 
 def generalized_kl_terms(y, x):
     return fsum((t * (abs(log(t)) + abs(v)) if t else 0) + exp(v) + t for t, v in zip(y, x, strict=True))
+
+
+def generalized_kl_grad_terms(y, x):
+    return [exp(v) + t for t, v in zip(y, x, strict=True)]
 
 
 def total_variation(y, x):
@@ -82,3 +110,8 @@ def distillation(y, x, temperature):
 
 def distillation_terms(y, x, temperature):
     return temperature**2 * _divergence_terms(*_softmaxes(y, x, temperature))
+
+
+def distillation_grad_terms(y, x, temperature):
+    t, _ = _softmaxes(y, x, temperature)
+    return [temperature * v for v in softmax_grad_terms(t, [v / temperature for v in x])]

@@ -17,6 +17,13 @@ def multi_margin_terms(y, x, margin, class_weight, p):
     return _weight(y, class_weight) * fsum(z**p for z in others) / len(x)
 
 
+def multi_margin_grad_terms(y, x, margin, class_weight, p):
+    if p == 1:
+        return [mpf(0)]
+    others = [margin + abs(v) + abs(x[y]) for k, v in enumerate(x) if k != y and margin + v > x[y]]
+    return [_weight(y, class_weight) * 2 * fsum(others) / len(x)]
+
+
 def weston_watkins(y, x, class_weight):
     return len(x) * multi_margin(y, x, mpf(1), class_weight, 1)
 

@@ -11,13 +11,36 @@ def logits(x, temperature, softcap):
     return [(softcap * tanh(v / softcap) if softcap else v) / temperature for v in x]
 
 
+def targets(y, classes):
+    return [mpf(k == y) for k in range(classes)] if isinstance(y, int) else y
+
+
+def smoothed(y, classes, class_weight, label_smoothing):
+    c = [mpf(1)] * classes if class_weight is None else [mpf(w) for w in class_weight]
+    return [
+        w * ((1 - label_smoothing) * v + label_smoothing / classes) for w, v in zip(c, targets(y, classes), strict=True)
+    ]
+
+
 def cross_entropy(y, x, class_weight, label_smoothing, temperature, softcap, z_loss, hessian):
     z = logits(x, temperature, softcap)
-    lse, classes = log_sum_exp(z), len(x)
-    t = [mpf(k == y) for k in range(classes)] if isinstance(y, int) else y
-    c = [mpf(1)] * classes if class_weight is None else [mpf(w) for w in class_weight]
-    t = [w * ((1 - label_smoothing) * v + label_smoothing / classes) for w, v in zip(c, t, strict=True)]
+    lse, t = log_sum_exp(z), smoothed(y, len(x), class_weight, label_smoothing)
     return fsum(v * (lse - u) for v, u in zip(t, z, strict=True) if v) + z_loss * lse**2
+
+
+def cross_entropy_grad_terms(y, x, class_weight, label_smoothing, temperature, softcap, z_loss, hessian):
+    """Of a label alone nothing cancels; but the slope of a softcap does."""
+    if isinstance(y, int) and not label_smoothing and not softcap and not z_loss:
+        return [mpf(0)]
+    z = logits(x, temperature, softcap)
+    lse, t = log_sum_exp(z), smoothed(y, len(x), class_weight, label_smoothing)
+    return [((fsum(t) + 2 * z_loss * abs(lse)) * exp(u - lse) + v) / temperature for v, u in zip(t, z, strict=True)]
+
+
+def softmax_grad_terms(t, x):
+    """Of the difference of a softmax and a distribution."""
+    lse = log_sum_exp(x)
+    return [fsum(t) * exp(u - lse) + v for v, u in zip(t, x, strict=True)]
 
 
 # Losses of the label's probability ---------------------------------------------------------------------

@@ -848,24 +848,25 @@ FL_INLINE uint16_t fl_to_bf16(float x) {
  *
  * Relative error below 2^-32, a hundredth of a float32 unit, at about half the cost of full float64: short
  * polynomials and no low parts. Arguments are float32 numbers and what a few operations make of them, so
- * subnormal doubles do not occur and the exponential may saturate at e^+-700, which float32 rounds to
- * infinity and 0. Polynomials are Chebyshev fits of (expm1(r) - r) / r^2 and (log1p(f) - f) / f^2. */
+ * subnormal doubles do not occur and the exponential may saturate at e^+-600, which float32 rounds to
+ * infinity and 0 and whose product with a float32 is no subnormal double, which would take long. Polynomials are Chebyshev fits of (expm1(r) - r) / r^2 and (log1p(f) - f) / f^2, in even and odd
+ * halves: where loops are short, it is the chain of dependent operations that takes the time. */
 
 FL_INLINE double flv_exp_core_to_f32(double x, double *scale) {
     const double magic = 0x1.8p52 + 1023.0;
-    x = x < -700.0 ? -700.0 : x;
-    x = x > 700.0 ? 700.0 : x;
+    x = x < -600.0 ? -600.0 : x;
+    x = x > 600.0 ? 600.0 : x;
     double t = fl_mul_add_f64(x, 0x1.71547652b82fep+0, magic);
     double r = fl_mul_add_f64(t - magic, -0x1.62e42fefa39efp-1, x);
-    double p = 0.0000248595898345890544;
-    p = fl_mul_add_f64(p, r, 0.000198992855758962823);
-    p = fl_mul_add_f64(p, r, 0.00138888540356667097);
-    p = fl_mul_add_f64(p, r, 0.00833329846980058942);
-    p = fl_mul_add_f64(p, r, 0.0416666667190122595);
-    p = fl_mul_add_f64(p, r, 0.166666667190289349);
-    p = fl_mul_add_f64(p, r, 0.5);
+    double r2 = r * r;
+    double p = fl_mul_add_f64(0.000198992855758962823, r2, 0.00833329846980058942);
+    p = fl_mul_add_f64(p, r2, 0.166666667190289349);
+    double q = fl_mul_add_f64(0.0000248595898345890544, r2, 0.00138888540356667097);
+    q = fl_mul_add_f64(q, r2, 0.0416666667190122595);
+    q = fl_mul_add_f64(q, r2, 0.5);
+    p = fl_mul_add_f64(p, r, q);
     *scale = flv_from_bits_f64(flv_bits_f64(t) << 52);
-    return fl_mul_add_f64(r * r, p, r);
+    return fl_mul_add_f64(r2, p, r);
 }
 
 FL_INLINE double fl_exp_to_f32(double x) {
@@ -885,19 +886,19 @@ FL_INLINE double flv_log_core_to_f32(double u, double c) {
     double m = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
     double n = flv_from_bits_f64(k | 0x4330000000000000u) - (0x1p52 + 1023.0);
     double f = fl_mul_add_f64(c, flv_from_bits_f64((2046u - k) << 52), m - 1.0);
-    double p = 0.0539312960781822572;
-    p = fl_mul_add_f64(p, f, -0.0977144935638276249);
-    p = fl_mul_add_f64(p, f, 0.0992387980292410169);
-    p = fl_mul_add_f64(p, f, -0.0993614137651327014);
-    p = fl_mul_add_f64(p, f, 0.110284033068545247);
-    p = fl_mul_add_f64(p, f, -0.124982388195808795);
-    p = fl_mul_add_f64(p, f, 0.142891648001858551);
-    p = fl_mul_add_f64(p, f, -0.166668238269265734);
-    p = fl_mul_add_f64(p, f, 0.199999411308668217);
-    p = fl_mul_add_f64(p, f, -0.249999976929936091);
-    p = fl_mul_add_f64(p, f, 0.333333336196538239);
-    p = fl_mul_add_f64(p, f, -0.500000000044563354);
-    return fl_mul_add_f64(n, 0x1.62e42fefa39efp-1, fl_mul_add_f64(f * f, p, f));
+    double f2 = f * f;
+    double p = fl_mul_add_f64(0.0539312960781822572, f2, 0.0992387980292410169);
+    p = fl_mul_add_f64(p, f2, 0.110284033068545247);
+    p = fl_mul_add_f64(p, f2, 0.142891648001858551);
+    p = fl_mul_add_f64(p, f2, 0.199999411308668217);
+    p = fl_mul_add_f64(p, f2, 0.333333336196538239);
+    double q = fl_mul_add_f64(-0.0977144935638276249, f2, -0.0993614137651327014);
+    q = fl_mul_add_f64(q, f2, -0.124982388195808795);
+    q = fl_mul_add_f64(q, f2, -0.166668238269265734);
+    q = fl_mul_add_f64(q, f2, -0.249999976929936091);
+    q = fl_mul_add_f64(q, f2, -0.500000000044563354);
+    p = fl_mul_add_f64(p, f, q);
+    return fl_mul_add_f64(n, 0x1.62e42fefa39efp-1, fl_mul_add_f64(f2, p, f));
 }
 
 FL_INLINE double fl_log_to_f32(double x) { return flv_log_special_f64(x, flv_log_core_to_f32(x, 0.0)); }

@@ -505,11 +505,7 @@ cdef void class_chunk(LinearJob* linear, Py_ssize_t index, floating unit) noexce
     cdef double* sums = linear.sums + index * linear.vectors * linear.room
     cdef char* planes = linear.planes + index * 3 * linear.plane
     cdef unsigned mode = enter_ieee_mode()
-    scratch.stage.classes = rows.classes
-    scratch.stage.scale = rows.scale
-    scratch.stage.parameters = rows.base.parameters
-    scratch.stage.grad = scratch.grad
-    scratch.stage.hess = scratch.hess
+    begin(&rows, &scratch)
     memset(&partial, 0, sizeof(Partial))
     memset(sums, 0, linear.vectors * linear.room * sizeof(double))
     memset(planes, 0, 3 * linear.plane)
@@ -576,10 +572,7 @@ cdef void prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t 
     if rows.base.ignoring:
         rows.base.ignored = classes[5]
         rows.base.weighted = True
-    rows.targets = rows.smoothing != 0 or traits_of(loss.kernel) & ONE_HOT
-    rows.traits = traits_of(loss.kernel)
-    rows.tiled = rows.classes < WIDE
-    rows.group = LANES if rows.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (rows.classes * itemsize)))
+    arrange(rows, itemsize)
     rows.shape.ndim = 1
     for k in range(PLANES):
         plane = &rows.planes[k]

@@ -49,6 +49,18 @@ cdef extern from "vecmath.h" nogil:
     double log1p_small "fl_log1p_small_to_f32"(double e)
 
 
+cdef inline floating exp_of(floating x) noexcept nogil:
+    return fl_exp_f32(x) if floating is float else exp(x)
+
+
+cdef inline floating log_of(floating x) noexcept nogil:
+    return fl_log_f32(x) if floating is float else log(x)
+
+
+cdef inline floating log1p_of(floating x) noexcept nogil:
+    return fl_log1p_f32(x) if floating is float else log1p(x)
+
+
 cdef inline floating tanh_of(floating x) noexcept nogil:
     return fl_tanh_f32(x) if floating is float else tanh(x)
 

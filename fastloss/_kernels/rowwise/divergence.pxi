@@ -22,19 +22,9 @@ cdef inline int divergence_traits(int kernel) noexcept nogil:
         traits |= LOG_TARGETS
     if kernel == DISTILLATION:
         traits |= SOFT_TARGETS
+    if kernel in (JENSEN_SHANNON, JENSEN_SHANNON_LOG_TARGET):
+        traits |= REPEATED
     return traits
-
-
-cdef inline floating exp_of(floating x) noexcept nogil:
-    return fl_exp_f32(x) if floating is float else exp(x)
-
-
-cdef inline floating log_of(floating x) noexcept nogil:
-    return fl_log_f32(x) if floating is float else log(x)
-
-
-cdef inline floating log1p_of(floating x) noexcept nogil:
-    return fl_log1p_f32(x) if floating is float else log1p(x)
 
 
 # Forward: cross-entropy less the entropy of the targets -----------------------------------------------
@@ -65,7 +55,8 @@ cdef inline floating map_kl_log_target(floating x, floating t, floating a, float
 
 cdef inline void sum_kl_of_logs(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                 floating* s2, floating* s3) noexcept nogil:
-    s0[0] += 0 if t == 0 else t * (log_of(t) - x)
+    cdef floating apart = t * (log_of(t) - x)
+    s0[0] += 0 if t == 0 else apart
 
 
 cdef inline void sum_kl_of_logs_log_target(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
@@ -74,11 +65,11 @@ cdef inline void sum_kl_of_logs_log_target(floating x, floating t, floating a, f
     s0[0] += 0 if e == 0 else e * (t - x)
 
 
-cdef inline void finish_sum(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double d,
+cdef inline void finish_sum(Row* r, double classes, double a, double b, double c, double d,
                             floating unit) noexcept nogil:
-    r.value[i] = r.s0[i]
-    r.a[i] = 1
-    r.c[i] = 1
+    r.value = r.s0
+    r.a = 1
+    r.c = 1
 
 
 cdef inline floating map_kl_of_logs(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
@@ -97,7 +88,8 @@ cdef inline floating map_kl_of_logs_log_target(floating x, floating t, floating 
 
 cdef inline void sum_generalized_kl(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                     floating* s2, floating* s3) noexcept nogil:
-    s0[0] += (exp_of(x) - t) + (0 if t == 0 else t * (log_of(t) - x))
+    cdef floating apart = t * (log_of(t) - x)
+    s0[0] += (exp_of(x) - t) + (0 if t == 0 else apart)
 
 
 cdef inline floating map_generalized_kl(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -121,16 +113,16 @@ cdef inline void sum_reverse_kl(floating x, floating t, floating a, floating q, 
     sum_reverse_kl_log_target(x, log_of(t), a, q, s0, s1, s2, s3)
 
 
-cdef inline void finish_reverse_kl(Lanes* r, Py_ssize_t i, double classes, double logits, double b, double c,
+cdef inline void finish_reverse_kl(Row* r, double classes, double logits, double b, double c,
                                    double scale, floating unit) noexcept nogil:
-    cdef double total = 1 / r.s0[i] if logits != 0 else exp_for(unit, r.reference[i], 0)
-    cdef double mean = r.s1[i] / r.s0[i]
-    r.value[i] = mean - log_for(unit, r.s0[i]) if logits != 0 else total * (r.s1[i] + r.reference[i] * r.s0[i])
-    r.u[i] = total
-    r.v[i] = mean if logits != 0 else -1 - r.reference[i]
-    r.a[i] = 1
-    r.c[i] = 1
-    r.d[i] = logits
+    cdef double total = 1 / r.s0 if logits != 0 else exp_for(unit, r.reference, 0)
+    cdef double mean = r.s1 / r.s0
+    r.value = mean - log_for(unit, r.s0) if logits != 0 else total * (r.s1 + r.reference * r.s0)
+    r.u = total
+    r.v = mean if logits != 0 else -1 - r.reference
+    r.a = 1
+    r.c = 1
+    r.d = logits
 
 
 cdef inline floating map_reverse_kl_log_target(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -171,15 +163,15 @@ cdef inline void sum_jensen_shannon_log_target(floating x, floating t, floating 
     sum_jensen_shannon(x, exp_of(t), a, q, s0, s1, s2, s3)
 
 
-cdef inline void finish_jensen_shannon(Lanes* r, Py_ssize_t i, double classes, double beta, double logits, double c,
+cdef inline void finish_jensen_shannon(Row* r, double classes, double beta, double logits, double c,
                                        double scale, floating unit) noexcept nogil:
-    cdef double u = 1 / r.s0[i] if logits != 0 else exp_for(unit, r.reference[i], 0)
-    r.again[i] = u != r.u[i] and u == u
-    r.u[i] = u
-    r.v[i] = beta
-    r.value[i] = r.s1[i] + r.s2[i]
-    r.a[i] = 1
-    r.b[i] = r.s1[i] if logits != 0 else 0
+    cdef double u = 1 / r.s0 if logits != 0 else exp_for(unit, r.reference, 0)
+    r.again = u != r.u and u == u
+    r.u = u
+    r.v = beta
+    r.value = r.s1 + r.s2
+    r.a = 1
+    r.b = r.s1 if logits != 0 else 0
 
 
 cdef inline floating map_jensen_shannon(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -220,14 +212,14 @@ cdef inline void sum_distillation(floating x, floating t, floating a, floating q
     s2[0] += 0 if e == 0 else e * (z - x)
 
 
-cdef inline void finish_distillation(Lanes* r, Py_ssize_t i, double classes, double inverse, double square, double c,
+cdef inline void finish_distillation(Row* r, double classes, double inverse, double square, double c,
                                      double scale, floating unit) noexcept nogil:
-    r.value[i] = square * ((log_for(unit, r.s0[i]) - log_for(unit, r.s1[i])) + r.s2[i] / r.s1[i])
-    r.v[i] = inverse
-    r.a[i] = square / r.s0[i]
-    r.b[i] = square / r.s1[i]
-    r.c[i] = r.a[i]
-    r.d[i] = r.a[i] / r.s0[i]
+    r.value = square * ((log_for(unit, r.s0) - log_for(unit, r.s1)) + r.s2 / r.s1)
+    r.v = inverse
+    r.a = square / r.s0
+    r.b = square / r.s1
+    r.c = r.a
+    r.d = r.a / r.s0
 
 
 cdef inline floating map_distillation(floating x, floating t, floating a, floating b, floating c, floating d,

@@ -12,241 +12,15 @@
 #    no trace of the number of threads.
 
 cdef enum:
-    LANE_ROOM = LANES + 8
-    TILE_CLASSES = 64                   # classes of a tile that are in first-level cache at a time
-    TILE_ROOM = TILE_CLASSES * LANES + 72
     WIDE = 160                          # rows of so many classes that lie together are read on their own
     GROUP_BYTES = 1 << 18               # of logits that are read again for the map while they are cached
-    ROW_BLOCK = 1024                    # classes of a row that are in first-level cache at a time
-    AHEAD = 1536                        # classes between those in use and those that are fetched
-
-# How the driver serves a kernel.
-cdef enum:
-    LABELLED = 1                        # the target is a label: its class is left out of the sums
-    SHIFTED = 2                         # the reference is the maximum of the classes that are summed
-    FROM_TARGET = 4                     # ... is the logit of the label; without either it is 0
-    ONLINE = 8                          # the sums are those of (e, e x, t x, t), e = exp(x): they follow a shift
-    ONE_SUM = 16                        # of the four, only s0 is used
-    ONE_HOT = 32                        # a label stands for targets: 1 for its class, 0 for the others
-    BETWEEN = 64                        # ... and may lie between two classes: their targets are its linear shares
-    TARGET_ONLY = 128                   # there are no sums: the label's score is all, and the only one with a slope
-    JUDGED = 256                        # whether the label is the class of the largest score is asked for
-    SOFT_TARGETS = 512                  # targets are the logits of a distribution: their maximum is subtracted
-    SORTED = 1024                       # neither sums nor a map: a routine for a whole row
-    LOG_TARGETS = 2048                  # a target of -inf is none
-    MULTILABEL = 4096                   # targets are labels of 0 and 1: the loops see the class weight, negative for 0
-    PAIRS = 8192                        # sums and map are over pairs of classes: the map reads the whole row again
-
-# Operands with one number for each row and class; results with one for each row.
-cdef enum:
-    PLANE_Y, PLANE_X, PLANE_GRAD, PLANE_HESS, PLANES
-cdef enum:
-    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_CORRECT, ROW_REFERENCE, ROW_SUM, ROW_TARGET, RESULTS
-
-cdef enum:
-    SUMS, FINISH, MAP
 
 cdef enum:
     NO_ROOM = -1                        # in place of the operand that is wrong
 
-# One number for each row of a group; the arrays are not a multiple of 4 KB apart, where a load would wait for an
-# unrelated store.
-cdef struct Lanes:
-    double label[LANE_ROOM]                 # NaN where it is missing
-    double label_weight[LANE_ROOM]          # the class weight of the label
-    double target[LANE_ROOM]                # the logit of the label
-    double reference[LANE_ROOM]             # what is subtracted from the logits
-    double target_reference[LANE_ROOM]      # ... and from targets that are logits themselves
-    double s0[LANE_ROOM]
-    double s1[LANE_ROOM]
-    double s2[LANE_ROOM]
-    double s3[LANE_ROOM]
-    double value[LANE_ROOM]
-    double weight[LANE_ROOM]                # the sample weight, 0 where the row does not count
-    double unit[LANE_ROOM]                  # the weight by class
-    double whole[LANE_ROOM]                 # their product
-    double each[LANE_ROOM]                  # value by unit of weight
-    double lse[LANE_ROOM]
-    double entropy[LANE_ROOM]
-    double argmax[LANE_ROOM]
-    double correct[LANE_ROOM]               # 1 where the label is the argmax
-    double a[LANE_ROOM]                     # coefficients of the gradient
-    double b[LANE_ROOM]
-    double c[LANE_ROOM]                     # of the curvature; without a scale of the logits, of both
-    double d[LANE_ROOM]
-    double u[LANE_ROOM]                     # of neither: not scaled with them
-    double v[LANE_ROOM]
-    double target_grad[LANE_ROOM]
-    double target_hess[LANE_ROOM]
-    Py_ssize_t again[LANE_ROOM]             # sum once more, with the new `u`
-
-# What the loops of a kernel work on. Arrays of double hold `floating` where a pointer is cast to it.
-cdef struct Stage:
-    Lanes lanes
-    double reference[LANE_ROOM]
-    double a[LANE_ROOM]
-    double b[LANE_ROOM]
-    double c[LANE_ROOM]
-    double d[LANE_ROOM]
-    double u[LANE_ROOM]
-    double v[LANE_ROOM]
-    double s0[LANE_ROOM]
-    double s1[LANE_ROOM]
-    double s2[LANE_ROOM]
-    double s3[LANE_ROOM]
-    int what
-    bint want_hess
-    Py_ssize_t groups                   # of LANES elements
-    Py_ssize_t classes
-    double scale                        # of the logits
-    const double* parameters
-    const void* x
-    const void* t
-    void* grad
-    void* hess
-
-cdef struct RowJob:
-    Job base                            # its operands are labels, weights and mask of the rows
-    Operand results[RESULTS]
-    Shape shape                         # of rows and classes
-    Operand planes[PLANES]
-    int traits
-    bint tiled
-    bint class_major                    # the class axis is the first, not the last
-    bint dense                          # there is a target for each class
-    bint targets                        # the loops read a target for each class: that, or the smoothing of a label
-    double least                        # that such a target may be
-    bint extras                         # results that are of use where a row does not count
-    bint sharded                        # a label may be of a class that is in another shard
-    bint merged                         # ROW_REFERENCE, ROW_SUM and ROW_TARGET are given: those of all shards
-    double scale                        # of the logits
-    double softcap                      # 0: none
-    double smoothing
-    const double* class_weight          # NULL: all are 1
-    Py_ssize_t classes
-    Py_ssize_t rows
-    Py_ssize_t group                    # rows
-
-# A row that is sorted: `classes` numbers each, in one allocation.
-cdef struct Ranking:
-    double* room
-    double* score
-    double* relevance
-    double* hit                         # of the items in order: the probability of coming before all after it
-    double* miss
-    double* grad
-    double* hess
-    uint64_t* key
-    uint64_t* spare_key
-    Py_ssize_t* order
-    Py_ssize_t* spare
-
-cdef struct RowScratch:
-    double x[TILE_ROOM]
-    double t[TILE_ROOM]
-    double grad[TILE_ROOM]
-    double hess[TILE_ROOM]
-    double packed[TILE_ROOM]
-    Scratch block                       # aligns them all
-    Ranking list
-    Stage stage
-
-
-# The constant-formula loops -----------------------------------------------------------------------
-
-# Adds a class to the sums of its row: x is the logit less the reference, t its target, a the loss's first constant,
-# q the row's `u`.
-ctypedef void (*Accumulate)(
-    floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2, floating* s3
-) noexcept nogil
-
-# Turns the sums of row i into its value and the coefficients of its map.
-ctypedef void (*Finish)(
-    Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double d, floating unit
-) noexcept nogil
-
-# The gradient and the curvature in the logit of one class.
-ctypedef floating (*Map)(
-    floating x, floating t, floating a, floating b, floating c, floating d, floating u, floating v, floating* hess
-) noexcept nogil
-
-
-cdef inline void sum_loop(Accumulate accumulate, bint has_t, Stage* stage, floating a, floating scale) noexcept nogil:
-    # Local lanes alias nothing: the compiler keeps them in registers.
-    cdef floating reference[LANES]
-    cdef floating q[LANES]
-    cdef floating s0[LANES]
-    cdef floating s1[LANES]
-    cdef floating s2[LANES]
-    cdef floating s3[LANES]
-    cdef const floating* x = <const floating*> stage.x
-    cdef const floating* t = <const floating*> stage.t
-    cdef Py_ssize_t i, j
-    memcpy(reference, stage.reference, sizeof(reference))
-    memcpy(q, stage.u, sizeof(q))
-    memset(s0, 0, sizeof(s0))
-    memset(s1, 0, sizeof(s1))
-    memset(s2, 0, sizeof(s2))
-    memset(s3, 0, sizeof(s3))
-    for j in range(stage.groups):
-        for i in range(LANES):
-            accumulate((x[j * LANES + i] - reference[i]) * scale, t[j * LANES + i] if has_t else 0, a, q[i],
-                       &s0[i], &s1[i], &s2[i], &s3[i])
-    memcpy(stage.s0, s0, sizeof(s0))
-    memcpy(stage.s1, s1, sizeof(s1))
-    memcpy(stage.s2, s2, sizeof(s2))
-    memcpy(stage.s3, s3, sizeof(s3))
-
-
-cdef inline void finish_loop(Finish finish, Lanes* r, double classes, double a, double b, double c, double d,
-                             floating unit) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(LANES):
-        finish(r, i, classes, a, b, c, d, unit)
-
-
-cdef inline void map_loop(Map map, bint has_t, bint want_hess, Stage* stage, floating scale) noexcept nogil:
-    cdef floating reference[LANES]
-    cdef floating a[LANES]
-    cdef floating b[LANES]
-    cdef floating c[LANES]
-    cdef floating d[LANES]
-    cdef floating u[LANES]
-    cdef floating v[LANES]
-    cdef floating h
-    cdef const floating* x = <const floating*> stage.x
-    cdef const floating* t = <const floating*> stage.t
-    cdef floating* grad = <floating*> stage.grad
-    cdef floating* hess = <floating*> stage.hess
-    cdef Py_ssize_t i, j
-    memcpy(reference, stage.reference, sizeof(reference))
-    memcpy(a, stage.a, sizeof(a))
-    memcpy(b, stage.b, sizeof(b))
-    memcpy(c, stage.c, sizeof(c))
-    memcpy(d, stage.d, sizeof(d))
-    memcpy(u, stage.u, sizeof(u))
-    memcpy(v, stage.v, sizeof(v))
-    for j in range(stage.groups):
-        for i in range(LANES):
-            grad[j * LANES + i] = map((x[j * LANES + i] - reference[i]) * scale, t[j * LANES + i] if has_t else 0,
-                                      a[i], b[i], c[i], d[i], u[i], v[i], &h)
-            if want_hess:
-                hess[j * LANES + i] = h
-
-
-cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, bint has_t, Stage* stage,
-                                 floating unit) noexcept nogil:
-    cdef const double* p = stage.parameters
-    if stage.what == SUMS:
-        sum_loop(accumulate, has_t, stage, <floating> p[0], <floating> stage.scale)
-    elif stage.what == FINISH:
-        finish_loop(finish, &stage.lanes, stage.classes, p[0], p[1], p[2], p[3], unit)
-    elif stage.want_hess:
-        map_loop(map, has_t, True, stage, <floating> stage.scale)
-    else:
-        map_loop(map, has_t, False, stage, <floating> stage.scale)
-
-
+include "lanes.pxi"
+include "formulas.pxi"
+include "blocks.pxi"
 include "softmax.pxi"
 include "simplex.pxi"
 include "divergence.pxi"
@@ -282,362 +56,6 @@ cdef void dispatch(RowJob* job, Stage* stage, floating unit) noexcept nogil:
         softmax(kernel, stage, unit)
 
 
-# Lanes --------------------------------------------------------------------------------------------
-
-cdef inline void highest(const floating* x, Py_ssize_t groups, floating* top) noexcept nogil:
-    cdef floating lanes[LANES]
-    cdef Py_ssize_t i, j
-    for i in range(LANES):
-        lanes[i] = -INFINITY
-    for j in range(groups):
-        for i in range(LANES):
-            lanes[i] = x[j * LANES + i] if x[j * LANES + i] > lanes[i] else lanes[i]
-    memcpy(top, lanes, sizeof(lanes))
-
-
-cdef inline void narrow_labels(const double* label, Py_ssize_t first, floating* lanes) noexcept nogil:
-    """Labels counted from class `first`: exact for those of a tile, and no other becomes one of them."""
-    cdef Py_ssize_t i
-    for i in range(LANES):
-        lanes[i] = <floating> (label[i] - first)
-
-
-cdef inline void part(floating* x, Py_ssize_t classes, const floating* label, floating* target,
-                      floating* top) noexcept nogil:
-    """Put -inf in place of the labels' logits, which are added to `target`, and find the highest of the others.
-
-    Sums with 0 keep the stores unconditional: a load soon after a masked store would wait for it.
-    """
-    cdef floating mine[LANES]
-    cdef floating found[LANES]
-    cdef floating lanes[LANES]
-    cdef floating v, at
-    cdef Py_ssize_t i, k
-    memcpy(mine, label, sizeof(mine))
-    memcpy(found, target, sizeof(found))
-    for i in range(LANES):
-        lanes[i] = -INFINITY
-    for k in range(classes):
-        at = <floating> k
-        for i in range(LANES):
-            v = x[k * LANES + i]
-            found[i] += v if mine[i] == at else 0
-            v = 0 + (-INFINITY if mine[i] == at else v)
-            x[k * LANES + i] = v
-            lanes[i] = v if v > lanes[i] else lanes[i]
-    memcpy(target, found, sizeof(found))
-    memcpy(top, lanes, sizeof(lanes))
-
-
-cdef inline void put(const floating* label, const double* given, Py_ssize_t classes, floating* v) noexcept nogil:
-    """Put what is given for each row in the place of its label; a sum with 0 for the reason above."""
-    cdef floating mine[LANES]
-    cdef floating lanes[LANES]
-    cdef floating at
-    cdef Py_ssize_t i, k
-    memcpy(mine, label, sizeof(mine))
-    for i in range(LANES):
-        lanes[i] = <floating> given[i]
-    for k in range(classes):
-        at = <floating> k
-        for i in range(LANES):
-            v[k * LANES + i] = 0 + (lanes[i] if mine[i] == at else v[k * LANES + i])
-
-
-cdef inline floating fold_highest(floating* v) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(32):
-        v[i] = v[i + 32] if v[i + 32] > v[i] else v[i]
-    for i in range(16):
-        v[i] = v[i + 16] if v[i + 16] > v[i] else v[i]
-    for i in range(8):
-        v[i] = v[i + 8] if v[i + 8] > v[i] else v[i]
-    for i in range(4):
-        v[i] = v[i + 4] if v[i + 4] > v[i] else v[i]
-    for i in range(2):
-        v[i] = v[i + 2] if v[i + 2] > v[i] else v[i]
-    return v[1] if v[1] > v[0] else v[0]
-
-
-cdef inline floating fold_sum(floating* v) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(32):
-        v[i] += v[i + 32]
-    for i in range(16):
-        v[i] += v[i + 16]
-    for i in range(8):
-        v[i] += v[i + 8]
-    for i in range(4):
-        v[i] += v[i + 4]
-    for i in range(2):
-        v[i] += v[i + 2]
-    return v[0] + v[1]
-
-
-cdef inline void spread(floating v, double* lanes) noexcept nogil:
-    cdef floating* out = <floating*> lanes
-    cdef Py_ssize_t i
-    for i in range(LANES):
-        out[i] = v
-
-
-cdef inline void narrow_lanes(const double* v, double* lanes, floating unit) noexcept nogil:
-    cdef floating* out = <floating*> lanes
-    cdef Py_ssize_t i
-    for i in range(LANES):
-        out[i] = <floating> v[i]
-
-
-cdef inline void add_lanes(double* v, const double* lanes, floating unit) noexcept nogil:
-    cdef const floating* more = <const floating*> lanes
-    cdef Py_ssize_t i
-    for i in range(LANES):
-        v[i] += more[i]
-
-
-cdef inline void shift(Lanes* r, Py_ssize_t i, double top, double scale, floating unit) noexcept nogil:
-    """Make `top` the reference of row i, if it is higher: sums of (e, e x, t x, t) follow."""
-    cdef double down, factor
-    if not top > r.reference[i]:
-        return
-    if r.reference[i] > -INFINITY:
-        down = (r.reference[i] - top) * scale
-        factor = exp_for(unit, down, 0)
-        r.s1[i] = factor * (r.s1[i] + down * r.s0[i])
-        r.s0[i] = factor * r.s0[i]
-        r.s2[i] = r.s2[i] + down * r.s3[i]
-    r.reference[i] = top
-
-
-cdef inline double finite_reference(double reference) noexcept nogil:
-    """What to subtract: of a row of -inf, 0, so that no exponential becomes NaN."""
-    return reference if reference > -INFINITY else 0
-
-
-# Blocks of logits and targets ---------------------------------------------------------------------
-
-cdef inline floating capped(floating x, floating cap) noexcept nogil:
-    return <floating> (cap * tanh_of(x / cap))
-
-
-cdef inline void cap_block(floating* x, Py_ssize_t n, floating cap) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        x[i] = capped(x[i], cap)
-
-
-cdef inline void cap_chain(const floating* x, floating* grad, floating* hess, Py_ssize_t n, floating cap,
-                           bint want_hess) noexcept nogil:
-    """From derivatives in cap tanh(x / cap) to derivatives in x."""
-    cdef Py_ssize_t i
-    cdef floating e, slope, h, g
-    for i in range(n):
-        e = exp_nonpositive(-2 * absolute(x[i] / cap))
-        slope = 4 * e / ((1 + e) * (1 + e))
-        g = grad[i]
-        grad[i] = g * slope
-        if want_hess:
-            h = (1 - e) / (1 + e)
-            hess[i] = hess[i] * slope * slope - (h if x[i] > 0 else -h) * 2 / cap * slope * g
-
-
-cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
-                    floating* tile, RowScratch* s) noexcept nogil:
-    """Classes first ... of rows start ... as lanes."""
-    cdef const Operand* operand = &job.planes[plane]
-    cdef floating* packed = <floating*> s.packed
-    cdef const floating* v
-    cdef Py_ssize_t i, k, at, n, step
-    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
-    if job.class_major:
-        for k in range(classes):
-            v = load(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
-            if v != tile + k * LANES:
-                memcpy(tile + k * LANES, v, rows * sizeof(floating))
-    elif operand.direct and same:
-        v = <const floating*> operand.data + start * job.classes + first
-        if start + rows < job.rows:
-            to_tile(<const char*> v, job.classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
-        else:                           # nothing is read beyond the last row
-            for i in range(rows):
-                memcpy(packed + i * classes, v + i * job.classes, classes * sizeof(floating))
-            to_tile(<const char*> packed, classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
-    else:
-        step = BLOCK if classes == job.classes else classes
-        n = rows * classes
-        at = 0
-        while at < n:
-            i = min(step, n - at)
-            k = start * job.classes + at if classes == job.classes else (start + at // classes) * job.classes + first
-            v = load(operand, &job.shape, k, i, packed + at, &s.block)
-            if v != packed + at:
-                memcpy(packed + at, v, i * sizeof(floating))
-            at += step
-        to_tile(<const char*> packed, classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
-
-
-cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
-                     const floating* tile, RowScratch* s) noexcept nogil:
-    cdef const Operand* operand = &job.planes[plane]
-    cdef floating* packed = <floating*> s.packed
-    cdef char* v
-    cdef Py_ssize_t i, k, at, n, step
-    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
-    if job.class_major:
-        for k in range(classes):
-            store(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
-        return
-    from_tile(<const char*> tile, classes, <char*> packed, sizeof(floating))
-    if operand.direct and same and classes == job.classes:
-        v = <char*> operand.data + start * classes * sizeof(floating)
-        if job.shape.size * <Py_ssize_t> sizeof(floating) >= STREAM_BYTES:
-            stream(v, <const char*> packed, rows * classes * sizeof(floating))
-        else:
-            memcpy(v, packed, rows * classes * sizeof(floating))
-        return
-    step = BLOCK if classes == job.classes else classes
-    n = rows * classes
-    at = 0
-    while at < n:
-        i = min(step, n - at)
-        k = start * job.classes + at if classes == job.classes else (start + at // classes) * job.classes + first
-        store(operand, &job.shape, k, i, packed + at, &s.block)
-        at += step
-
-
-cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, floating* into,
-                              floating padding, bint own, RowScratch* s) noexcept nogil:
-    """Classes first ... first + n of a row, padded to whole groups of lanes; `own` makes a copy of them."""
-    cdef const Operand* operand = &job.planes[plane]
-    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
-    cdef Py_ssize_t start = row * job.classes + first, at = 0, take, i
-    cdef const floating* v
-    if operand.direct:
-        prefetch(<const char*> operand.data + (start + AHEAD) * operand.itemsize, n * operand.itemsize)
-        if same and not own and n % LANES == 0:
-            return <const floating*> operand.data + start
-    while at < n:
-        take = min(<Py_ssize_t> BLOCK, n - at)
-        v = load(operand, &job.shape, start + at, take, into + at, &s.block)
-        if v != into + at:
-            memcpy(into + at, v, take * sizeof(floating))
-        at += take
-    for i in range(n, (n + LANES - 1) // LANES * LANES):
-        into[i] = padding
-    return into
-
-
-cdef void store_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, const floating* v,
-                    RowScratch* s) noexcept nogil:
-    cdef Py_ssize_t at = 0, take
-    while at < n:
-        take = min(<Py_ssize_t> BLOCK, n - at)
-        store(&job.planes[plane], &job.shape, row * job.classes + first + at, take, v + at, &s.block)
-        at += take
-
-
-cdef inline bint changes_targets(RowJob* job) noexcept nogil:
-    return job.smoothing != 0 or job.class_weight != NULL or job.traits & MULTILABEL
-
-
-cdef inline floating signed_weight(floating t, floating w) noexcept nogil:
-    return w if t > 0 else -w if t == 0 else t
-
-
-cdef inline void weigh_targets(RowJob* job, floating* t, Py_ssize_t first, Py_ssize_t n,
-                               Py_ssize_t width) noexcept nogil:
-    """t = class weight ((1 - smoothing) t + smoothing / classes), for `width` rows of each class; of labels of 0 and 1
-    their sign with it."""
-    cdef Py_ssize_t i, k
-    cdef double kept = 1 - job.smoothing if job.dense else 0, even = job.smoothing / job.classes, w
-    for k in range(n):
-        w = job.class_weight[first + k] if job.class_weight != NULL else 1
-        if job.traits & MULTILABEL:
-            for i in range(width):
-                t[k * width + i] = signed_weight(t[k * width + i], <floating> w)
-            continue
-        for i in range(width):
-            t[k * width + i] = <floating> (w * (kept * t[k * width + i] + even)) if job.dense else <floating> (w * even)
-
-
-cdef inline void share_targets(const double* label, floating* t, Py_ssize_t first, Py_ssize_t n,
-                               Py_ssize_t width) noexcept nogil:
-    """The shares of the two classes that each of `width` labels lies between; NaN where it is missing."""
-    cdef Py_ssize_t i, k
-    cdef double share
-    for k in range(n):
-        for i in range(width):
-            share = 1 - fabs(label[i] - (first + k))
-            t[k * width + i] = <floating> (0 if share < 0 else share)
-
-
-cdef inline void lower_targets(const double* reference, floating* t, Py_ssize_t n,
-                               Py_ssize_t width) noexcept nogil:
-    cdef Py_ssize_t i, k
-    for k in range(n):
-        for i in range(width):
-            t[k * width + i] = <floating> (t[k * width + i] - reference[i])
-
-
-cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, Py_ssize_t first, Py_ssize_t n,
-                                    RowScratch* s, floating unit) noexcept nogil:
-    cdef bint weighed = changes_targets(job), softened = job.traits & SOFT_TARGETS
-    cdef floating none = -INFINITY if job.traits & (SOFT_TARGETS | LOG_TARGETS) else 0
-    cdef floating* t = <floating*> s.t
-    cdef const floating* given = t
-    cdef Py_ssize_t k
-    if job.dense:
-        given = load_row(job, PLANE_Y, row, first, n, t, none, weighed or softened, s)
-    if weighed:
-        weigh_targets(job, t, first, n, 1)
-    elif job.traits & ONE_HOT and not job.dense:
-        share_targets(&s.stage.lanes.label[i], t, first, n, 1)
-    elif softened:
-        lower_targets(&s.stage.lanes.target_reference[i], t, n, 1)
-    if given == t:
-        for k in range(n, (n + LANES - 1) // LANES * LANES):
-            t[k] = none
-    return given
-
-
-cdef const floating* targets_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first,
-                                     Py_ssize_t classes, RowScratch* s, floating unit) noexcept nogil:
-    cdef floating* t = <floating*> s.t
-    if job.dense:
-        load_tile(job, PLANE_Y, start, rows, first, classes, t, s)
-    if changes_targets(job):
-        weigh_targets(job, t, first, classes, LANES)
-    elif job.traits & ONE_HOT and not job.dense:
-        share_targets(s.stage.lanes.label, t, first, classes, LANES)
-    elif job.traits & SOFT_TARGETS:
-        lower_targets(s.stage.lanes.target_reference, t, classes, LANES)
-    return t
-
-
-cdef const floating* logits_of_row(RowJob* job, Py_ssize_t row, double label, Py_ssize_t first, Py_ssize_t n,
-                                   RowScratch* s, floating unit) noexcept nogil:
-    """A block of a row's logits, -inf in place of the label's."""
-    cdef floating* own = <floating*> s.x
-    cdef bint patched = label >= first and label < first + n
-    cdef const floating* x = load_row(
-        job, PLANE_X, row, first, n, own, <floating> -INFINITY, patched or job.softcap != 0, s
-    )
-    if job.softcap != 0:
-        cap_block(own, n, <floating> job.softcap)
-    if patched:
-        own[<Py_ssize_t> label - first] = -INFINITY
-    return x
-
-
-cdef floating* logits_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
-                              RowScratch* s, floating unit) noexcept nogil:
-    cdef floating* x = <floating*> s.x
-    load_tile(job, PLANE_X, start, rows, first, classes, x, s)
-    if job.softcap != 0:
-        cap_block(x, classes * LANES, <floating> job.softcap)
-    return x
-
-
 # Sums ---------------------------------------------------------------------------------------------
 
 cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScratch* s, floating unit) noexcept nogil:
@@ -655,7 +73,8 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
             highest(logits_of_row(job, row, label, first, n, s, unit), (n + LANES - 1) // LANES, top)
             r.reference[i] = max(r.reference[i], <double> fold_highest(top))
             first += ROW_BLOCK
-    spread(<floating> r.u[i], stage.u)
+    if job.traits & REPEATED:
+        spread(<floating> r.u[i], stage.u)
     first = 0
     while first < job.classes:
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
@@ -708,7 +127,8 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
         cached = job.classes <= TILE_CLASSES
         if not cached:
             memset(target, 0, sizeof(target))
-    narrow_lanes(r.u, stage.u, unit)
+    if job.traits & REPEATED:
+        narrow_lanes(r.u, stage.u, unit)
     first = 0
     while first < job.classes:
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
@@ -818,30 +238,23 @@ cdef void recall(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, 
 cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
     """The first class of the largest logit."""
     cdef Py_ssize_t first, k, n, best = 0
-    cdef floating highest_here, top = -INFINITY
+    cdef floating here, top = -INFINITY
     cdef floating lanes[LANES]
-    cdef floating* own = <floating*> s.packed           # the map may need s.x
     cdef const floating* x
     first = 0
     while first < job.classes:
-        n = min(<Py_ssize_t> BLOCK, job.classes - first)
-        if job.class_major:
-            for k in range(n):
-                own[k] = load(&job.planes[PLANE_X], &job.shape, (first + k) * job.rows + row, 1, own + k, &s.block)[0]
-            x = own
-        else:
-            x = load(&job.planes[PLANE_X], &job.shape, row * job.classes + first, n, own, &s.block)
-        highest(x, n // LANES, lanes)
-        highest_here = fold_highest(lanes)
-        for k in range(n // LANES * LANES, n):
-            highest_here = x[k] if x[k] > highest_here else highest_here
-        if highest_here > top:
-            top = highest_here
+        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        # The map may need s.x.
+        x = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> -INFINITY, False, s)
+        highest(x, (n + LANES - 1) // LANES, lanes)
+        here = fold_highest(lanes)
+        if here > top:
+            top = here
             k = 0
             while x[k] != top:
                 k += 1
             best = first + k
-        first += BLOCK
+        first += ROW_BLOCK
     return best
 
 
@@ -858,22 +271,23 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
     cdef Lanes* r = &s.stage.lanes
     cdef Py_ssize_t i
     cdef bint anew = True, again = True
-    for i in range(LANES):
-        r.reference[i] = -INFINITY if job.traits & SHIFTED else 0
-        r.again[i] = 0
-        r.u[i] = 0
-        r.v[i] = 0
     if job.traits & FROM_TARGET:
         gather_targets(job, start, rows, s, unit)
-        for i in range(rows):
-            r.reference[i] = r.target[i]
+        memcpy(r.reference, r.target, rows * sizeof(double))
+    else:
+        fill(r.reference, <double> -INFINITY if job.traits & SHIFTED else 0)
+    if job.traits & REPEATED:
+        fill(r.again, 0)
+        fill(r.u, 0)
+        fill(r.v, 0)
     if job.traits & SOFT_TARGETS:
         highest_targets(job, start, rows, s, unit)
     while again:
-        memset(r.s0, 0, sizeof(r.s0))
-        memset(r.s1, 0, sizeof(r.s1))
-        memset(r.s2, 0, sizeof(r.s2))
-        memset(r.s3, 0, sizeof(r.s3))
+        fill(r.s0, 0)
+        if not job.traits & ONE_SUM:
+            fill(r.s1, 0)
+            fill(r.s2, 0)
+            fill(r.s3, 0)
         if job.traits & TARGET_ONLY:
             pass
         elif job.traits & PAIRS:
@@ -898,8 +312,9 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         s.stage.what = FINISH
         dispatch(job, &s.stage, unit)
         again = False
-        for i in range(rows):
-            again |= r.again[i] != 0
+        if job.traits & REPEATED:
+            for i in range(rows):
+                again |= r.again[i] != 0
 
 
 # The map back -------------------------------------------------------------------------------------
@@ -964,8 +379,9 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     cdef int dead = 0
     cdef floating label[LANES]
     stage.what = MAP
-    for i in range(LANES):
-        dead |= r.weight[i] == 0
+    if job.base.weighted:
+        for i in range(LANES):
+            dead |= r.weight[i] == 0
     narrow_lanes(r.reference, stage.reference, unit)
     narrow_lanes(r.a, stage.a, unit)
     narrow_lanes(r.b, stage.b, unit)
@@ -994,7 +410,7 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
         if job.softcap != 0:
             load_tile(job, PLANE_X, start, rows, first, n, <floating*> s.x, s)
             cap_chain(<floating*> s.x, grad, hess, n * LANES, <floating> job.softcap, want_hess)
-        if dead and job.base.weighted:
+        if dead:
             keep_live(r, grad, n, unit)
             if want_hess:
                 keep_live(r, hess, n, unit)
@@ -1006,51 +422,73 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
 
 # Groups of rows -----------------------------------------------------------------------------------
 
-cdef bint inspect_targets(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
-    """The sum of the class weights of a row of targets; NaN where one is missing. False: one is below 0."""
+cdef void inspect_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
     cdef Lanes* r = &s.stage.lanes
-    cdef floating* own = <floating*> s.t
     cdef const floating* t
-    cdef Py_ssize_t first, n, k, wrong = 0, missing = 0, count = min(<Py_ssize_t> BLOCK, job.classes)
+    cdef floating least = <floating> job.least
+    cdef Py_ssize_t first, n, k
+    cdef int wrong = 0, missing = 0
     cdef double sum = 0
     first = 0
     while first < job.classes:
-        n = min(count, job.classes - first)
-        if job.class_major:
-            for k in range(n):
-                own[k] = load(&job.planes[PLANE_Y], &job.shape, (first + k) * job.rows + row, 1, own + k, &s.block)[0]
-            t = own
-        else:
-            t = load(&job.planes[PLANE_Y], &job.shape, row * job.classes + first, n, own, &s.block)
+        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        t = load_row(job, PLANE_Y, row, first, n, <floating*> s.t, <floating> 0, False, s)
         for k in range(n):
-            wrong += t[k] < job.least
-            missing += t[k] != t[k]
+            wrong |= t[k] < least
+            missing |= t[k] != t[k]
         if job.class_weight != NULL:
             for k in range(n):
                 sum += job.class_weight[first + k] * t[k]
-        first += count
-    r.unit[i] = sum if job.class_weight != NULL and not job.traits & MULTILABEL else 1
-    r.label[i] = NAN if missing else -1
-    return wrong == 0
+        first += ROW_BLOCK
+    r.label[i] = -2 if wrong else <double> NAN if missing else -1
+    r.unit[i] = sum
+
+
+cdef void inspect_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
+    cdef Lanes* r = &s.stage.lanes
+    cdef floating* t = <floating*> s.t
+    cdef floating least = <floating> job.least
+    cdef floating lowest[LANES]
+    cdef floating missing[LANES]
+    cdef Py_ssize_t first, n, k, i
+    for i in range(LANES):
+        lowest[i] = least
+        missing[i] = 0
+        r.unit[i] = 0
+    first = 0
+    while first < job.classes:
+        n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
+        load_tile(job, PLANE_Y, start, rows, first, n, t, s)
+        for k in range(n):
+            for i in range(LANES):
+                lowest[i] = t[k * LANES + i] if t[k * LANES + i] < lowest[i] else lowest[i]
+                missing[i] = t[k * LANES + i] if t[k * LANES + i] != t[k * LANES + i] else missing[i]
+            if job.class_weight != NULL:
+                for i in range(LANES):
+                    r.unit[i] += job.class_weight[first + k] * t[k * LANES + i]
+        first += TILE_CLASSES
+    for i in range(LANES):
+        r.label[i] = -2 if lowest[i] < least else missing[i] - 1
 
 
 cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
-    """The labels of a group, or of its targets -1, -2 where one breaks its domain, NaN where it is missing."""
+    """The labels of a group, or for its targets -1, -2 where one breaks its domain, NaN where it is missing, and the
+    sum of the class weights of each row of them."""
     cdef Lanes* r = &s.stage.lanes
     cdef const double* label
     cdef Py_ssize_t i
-    for i in range(LANES):
-        r.unit[i] = 1
-        r.label[i] = -1
-        r.label_weight[i] = 1
     if not job.dense:
         label = load(&job.base.operands[Y], &job.base.shape, start, rows, r.label, &s.block)
         if label != r.label:
             memcpy(r.label, label, rows * sizeof(double))
     elif job.class_weight != NULL or job.base.checked or job.base.nan_policy != PROPAGATE:
-        for i in range(rows):
-            if not inspect_targets(job, start + i, i, s, unit):
-                r.label[i] = -2
+        if job.tiled:
+            inspect_tile(job, start, rows, s, unit)
+        else:
+            for i in range(rows):
+                inspect_row(job, start + i, i, s, unit)
+        if job.class_weight == NULL or job.traits & MULTILABEL:
+            fill(r.unit, 1)
 
 
 cdef inline bint is_class(double y, double classes, bint between) noexcept nogil:
@@ -1066,16 +504,14 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
     cdef int wrong = 0
     cdef bint no_nan = job.base.nan_policy == RAISE, between = (job.traits & BETWEEN) != 0
     cdef double y, classes = job.classes
-    for i in range(LANES):
-        r.weight[i] = 1
     if weight != NULL:
         memcpy(r.weight, weight, rows * sizeof(double))
-    for i in range(rows, LANES):
-        r.weight[i] = 0
-    for i in range(LANES):
-        r.label[i] = r.label[i] if r.weight[i] != 0 else -1
-    if job.dense:
+        for i in range(rows, LANES):
+            r.weight[i] = 0
         for i in range(LANES):
+            r.label[i] = r.label[i] if r.weight[i] != 0 else -1
+    if job.dense:
+        for i in range(rows):
             wrong |= (r.label[i] == -2) | (no_nan & (r.label[i] != r.label[i]))
     elif job.sharded:
         for i in range(LANES):
@@ -1093,41 +529,41 @@ cdef void settle(RowJob* job, Py_ssize_t start, Py_ssize_t rows, const double* w
                 partial.bad = start + i
                 partial.culprit = Y
                 return
+    if job.plain:
+        partial.weight += rows
+        return
     if job.class_weight != NULL and not job.dense:
         for i in range(rows):
-            if r.label[i] >= 0:
-                r.label_weight[i] = job.class_weight[<Py_ssize_t> r.label[i]]
-                r.unit[i] = r.label_weight[i]
+            r.label_weight[i] = job.class_weight[<Py_ssize_t> r.label[i]] if r.label[i] >= 0 else 1
+            r.unit[i] = r.label_weight[i]
     for i in range(LANES):
         r.whole[i] = r.weight[i] * r.unit[i] if r.weight[i] != 0 else 0
+    partial.weight += total(r.whole, rows)
 
 
-cdef void read_row(RowJob* job, int plane, Py_ssize_t row, double* into, RowScratch* s, floating unit) noexcept nogil:
-    cdef floating* own = <floating*> s.x
-    cdef const floating* v
-    cdef Py_ssize_t first, k, n, at
+cdef void read_row(RowJob* job, int plane, Py_ssize_t row, double* v, RowScratch* s, floating unit) noexcept nogil:
+    cdef const floating* block
+    cdef Py_ssize_t first, k, n
     first = 0
     while first < job.classes:
-        n = 1 if job.class_major else min(<Py_ssize_t> BLOCK, job.classes - first)
-        at = first * job.rows + row if job.class_major else row * job.classes + first
-        v = load(&job.planes[plane], &job.shape, at, n, own, &s.block)
+        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        block = load_row(job, plane, row, first, n, <floating*> s.x, <floating> 0, False, s)
         for k in range(n):
-            into[first + k] = v[k]
-        first += n
+            v[first + k] = block[k]
+        first += ROW_BLOCK
 
 
 cdef void write_row(RowJob* job, int plane, Py_ssize_t row, const double* v, double factor, RowScratch* s,
                     floating unit) noexcept nogil:
-    cdef floating* own = <floating*> s.grad
-    cdef Py_ssize_t first, k, n, at
+    cdef floating* block = <floating*> s.grad
+    cdef Py_ssize_t first, k, n
     first = 0
     while first < job.classes:
-        n = 1 if job.class_major else min(<Py_ssize_t> BLOCK, job.classes - first)
+        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         for k in range(n):
-            own[k] = <floating> (factor * v[first + k])
-        at = first * job.rows + row if job.class_major else row * job.classes + first
-        store(&job.planes[plane], &job.shape, at, n, own, &s.block)
-        first += n
+            block[k] = <floating> (factor * v[first + k])
+        store_row(job, plane, row, first, n, block, s)
+        first += ROW_BLOCK
 
 
 cdef void sorted_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
@@ -1173,10 +609,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     else:
         partial.count += rows
     settle(job, start, rows, weight, s, partial)
-    if partial.bad >= 0:
-        return
-    partial.weight += total(r.whole, rows)
-    if base.operation == 0:
+    if partial.bad >= 0 or base.operation == 0:
         return
     if job.traits & SORTED:
         sorted_rows(job, start, rows, s, unit)
@@ -1189,8 +622,9 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         for i in range(rows):
             r.each[i] = r.value[i] / r.unit[i] if r.whole[i] != 0 else 0
         moments(r.whole, r.each, rows, &s.block, partial)
-    for i in range(LANES):
-        r.value[i] = r.weight[i] * r.value[i] if r.weight[i] != 0 else 0
+    if base.weighted:
+        for i in range(LANES):
+            r.value[i] = r.weight[i] * r.value[i] if r.weight[i] != 0 else 0
     if base.operation & VALUE:
         partial.loss += total(r.value, rows)
     if job.results[ROW_ENTROPY].data != NULL:
@@ -1237,16 +671,32 @@ cdef inline void store_rows(RowJob* job, int result, Py_ssize_t start, Py_ssize_
         store(&job.results[result], &job.base.shape, start, rows, v, &s.block)
 
 
+cdef void begin(RowJob* job, RowScratch* s) noexcept nogil:
+    """What stays as it is from one group of rows to the next: every row counts as 1, and lanes beyond the last row
+    hold a label that is none to complain of."""
+    cdef Lanes* r = &s.stage.lanes
+    memset(&s.stage, 0, sizeof(Stage))
+    fill(r.label, -1 if job.dense else 0)
+    fill(r.label_weight, 1)
+    fill(r.weight, 1)
+    fill(r.unit, 1)
+    fill(r.whole, 1)
+    s.stage.classes = job.classes
+    s.stage.scale = job.scale
+    s.stage.parameters = job.base.parameters
+    s.stage.grad = s.grad
+    s.stage.hess = s.hess
+    s.stage.value_only = not job.base.operation & (GRAD | HESS) and (
+        job.results[ROW_LSE].data == NULL and job.results[ROW_ENTROPY].data == NULL
+    )
+
+
 cdef void row_chunk(RowJob* job, Py_ssize_t index, floating unit) noexcept nogil:
     cdef RowScratch scratch
     cdef Partial partial
     cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.rows)
     cdef unsigned mode = enter_ieee_mode()
-    scratch.stage.classes = job.classes
-    scratch.stage.scale = job.scale
-    scratch.stage.parameters = job.base.parameters
-    scratch.stage.grad = scratch.grad
-    scratch.stage.hess = scratch.hess
+    begin(job, &scratch)
     memset(&partial, 0, sizeof(Partial))
     partial.bad = -1
     scratch.list.room = NULL
@@ -1272,6 +722,15 @@ cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
 
 # The entry ----------------------------------------------------------------------------------------
 
+cdef void arrange(RowJob* job, Py_ssize_t itemsize) noexcept:
+    """What follows of the way to go through the rows from the rest of a job."""
+    job.traits = traits_of(job.base.kernel)
+    job.targets = job.dense or job.smoothing != 0 or job.traits & ONE_HOT
+    job.tiled = job.class_major or job.classes < WIDE
+    job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (job.classes * itemsize)))
+    job.plain = not job.base.weighted and job.class_weight == NULL
+
+
 def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
             tuple result_kinds, bint class_major, tuple parameters, double scale, class_weight, double logit_scale,
             double softcap, double smoothing, ignore_index, least, int nan_policy, bint single, int num_threads,
@@ -1292,7 +751,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     cdef Partial whole
     cdef Partial small[8]
     cdef int k, held = 0, wide = 0, axis
-    cdef Py_ssize_t chunks, itemsize
+    cdef Py_ssize_t chunks
     cdef Operand* operand
     memset(&job, 0, sizeof(RowJob))
     job.base.kernel = kernel
@@ -1306,7 +765,6 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
         job.base.ignored = ignore_index
     job.least = -INFINITY if least is None else least
     job.base.checked = least is not None
-    job.traits = traits_of(kernel)
     job.class_major = class_major
     job.dense = planes[PLANE_Y] is not None
     job.scale = job.base.parameters[3] = logit_scale
@@ -1314,7 +772,6 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     job.sharded = sharded
     job.merged = merged
     job.smoothing = smoothing
-    job.targets = job.dense or smoothing != 0 or job.traits & ONE_HOT
     try:
         for k in range(PLANES):
             if planes[k] is not None:
@@ -1359,9 +816,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
             job.base.operands[WEIGHT].data != NULL or job.base.operands[MASK].data != NULL or nan_policy == OMIT
             or job.base.ignoring
         )
-        itemsize = 4 if single else 8
-        job.tiled = class_major or job.classes < WIDE
-        job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (job.classes * itemsize)))
+        arrange(&job, 4 if single else 8)
         # A chunk is worth waking a thread for, and there are at most MAX_CHUNKS.
         chunks = (job.rows + job.group - 1) // job.group
         chunks = min(<Py_ssize_t> MAX_CHUNKS, max(1, min(chunks, job.shape.size // 4096)))

@@ -10,7 +10,7 @@ cdef inline int multiclass_traits(int kernel) noexcept nogil:
     if kernel == CRAMMER_SINGER:
         return LABELLED | SHIFTED | ONE_SUM
     if kernel == SPARSEMAX:
-        return LABELLED | SHIFTED
+        return LABELLED | SHIFTED | REPEATED
     return LABELLED | FROM_TARGET
 
 
@@ -28,14 +28,14 @@ cdef inline void sum_margins(floating x, floating t, floating a, floating q, flo
     s1[0] += 1 if a + x > 0 else 0
 
 
-cdef inline void finish_multi_margin(Lanes* r, Py_ssize_t i, double classes, double margin, double factor, double c,
+cdef inline void finish_multi_margin(Row* r, double classes, double margin, double factor, double c,
                                      double d, floating unit) noexcept nogil:
-    cdef double each = r.label_weight[i] * factor if r.target[i] == r.target[i] else NAN
-    r.value[i] = each * (INFINITY if r.target[i] == -INFINITY else r.s0[i])
-    r.a[i] = each
-    r.u[i] = margin
-    r.target_grad[i] = -each * r.s1[i]
-    r.target_hess[i] = 0
+    cdef double each = r.label_weight * factor if r.target == r.target else NAN
+    r.value = each * (INFINITY if r.target == -INFINITY else r.s0)
+    r.a = each
+    r.u = margin
+    r.target_grad = -each * r.s1
+    r.target_hess = 0
 
 
 cdef inline floating map_multi_margin(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -52,12 +52,12 @@ cdef inline void sum_squared_margins(floating x, floating t, floating a, floatin
     s2[0] += 1 if z > 0 else 0
 
 
-cdef inline void finish_squared_multi_margin(Lanes* r, Py_ssize_t i, double classes, double margin, double factor,
+cdef inline void finish_squared_multi_margin(Row* r, double classes, double margin, double factor,
                                              double c, double d, floating unit) noexcept nogil:
-    finish_multi_margin(r, i, classes, margin, 2 * factor, c, d, unit)
-    r.value[i] /= 2
-    r.c[i] = r.a[i]
-    r.target_hess[i] = r.c[i] * r.s2[i]
+    finish_multi_margin(r, classes, margin, 2 * factor, c, d, unit)
+    r.value /= 2
+    r.c = r.a
+    r.target_hess = r.c * r.s2
 
 
 cdef inline floating map_squared_multi_margin(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -73,14 +73,14 @@ cdef inline void sum_largest(floating x, floating t, floating a, floating q, flo
     s0[0] += 0 if x < 0 else 1 + x
 
 
-cdef inline void finish_crammer_singer(Lanes* r, Py_ssize_t i, double classes, double margin, double b, double c,
+cdef inline void finish_crammer_singer(Row* r, double classes, double margin, double b, double c,
                                        double d, floating unit) noexcept nogil:
-    cdef double z = margin + (r.reference[i] - r.target[i])
-    cdef bint outside = r.s0[i] == 0 or z <= 0      # no other score is above -inf, or they are all far below
-    r.value[i] = r.label_weight[i] * ((0 if outside else z) + (r.s0[i] - r.s0[i]))
-    r.a[i] = 0 if outside else r.label_weight[i] / r.s0[i]
-    r.target_grad[i] = 0 if outside else -r.label_weight[i]
-    r.target_hess[i] = 0
+    cdef double z = margin + (r.reference - r.target)
+    cdef bint outside = r.s0 == 0 or z <= 0      # no other score is above -inf, or they are all far below
+    r.value = r.label_weight * ((0 if outside else z) + (r.s0 - r.s0))
+    r.a = 0 if outside else r.label_weight / r.s0
+    r.target_grad = 0 if outside else -r.label_weight
+    r.target_hess = 0
 
 
 cdef inline floating map_crammer_singer(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -103,28 +103,28 @@ cdef inline void sum_sparsemax(floating x, floating t, floating a, floating q, f
     s2[0] += p * p
 
 
-cdef inline void finish_sparsemax(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
+cdef inline void finish_sparsemax(Row* r, double classes, double a, double b, double c, double scale,
                                   floating unit) noexcept nogil:
     """Without the label's class p the others sum to 1 - p: with them as they are, nothing cancels in the value."""
-    cdef double z = (r.target[i] - r.reference[i]) * scale
-    cdef double own = 0 if z <= r.u[i] else z - r.u[i]
-    cdef double support = r.s0[i] + (0 if z <= r.u[i] else 1)
-    cdef double excess_of_one = (r.s1[i] + own) - 1
-    cdef double start = -1 if r.u[i] > -1 else z - 1
-    cdef double step = excess_of_one / support if support > 0 else start - r.u[i]
-    cdef double missing = r.s1[i] if own > 0 else 1
-    r.value[i] = r.label_weight[i] * (
-        0.5 * (r.s2[i] + missing * missing) + (r.u[i] - z if z < r.u[i] else 0) + (own - own)
+    cdef double z = (r.target - r.reference) * scale
+    cdef double own = 0 if z <= r.u else z - r.u
+    cdef double support = r.s0 + (0 if z <= r.u else 1)
+    cdef double excess_of_one = (r.s1 + own) - 1
+    cdef double start = -1 if r.u > -1 else z - 1
+    cdef double step = excess_of_one / support if support > 0 else start - r.u
+    cdef double missing = r.s1 if own > 0 else 1
+    r.value = r.label_weight * (
+        0.5 * (r.s2 + missing * missing) + (r.u - z if z < r.u else 0) + (own - own)
     )
-    r.a[i] = r.label_weight[i]
-    r.b[i] = r.label_weight[i] * step
-    r.c[i] = r.label_weight[i] * (1 - 1 / support)
-    r.target_grad[i] = -r.label_weight[i] * (r.s1[i] - r.s0[i] * step if own > 0 else 1)
-    r.target_hess[i] = r.c[i] if own > 0 else 0
-    r.again[i] = r.v[i] == 0 or support < r.v[i]
-    if r.again[i]:
-        r.v[i] = support if r.v[i] != 0 and support > 0 else INFINITY
-        r.u[i] = <floating> (r.u[i] + step)
+    r.a = r.label_weight
+    r.b = r.label_weight * step
+    r.c = r.label_weight * (1 - 1 / support)
+    r.target_grad = -r.label_weight * (r.s1 - r.s0 * step if own > 0 else 1)
+    r.target_hess = r.c if own > 0 else 0
+    r.again = r.v == 0 or support < r.v
+    if r.again:
+        r.v = support if r.v != 0 and support > 0 else INFINITY
+        r.u = <floating> (r.u + step)
 
 
 cdef inline floating map_sparsemax(floating x, floating t, floating a, floating b, floating c, floating d, floating u,

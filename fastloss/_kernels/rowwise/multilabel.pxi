@@ -16,11 +16,11 @@ cdef inline void sum_soft_margins(floating x, floating t, floating a, floating q
     s0[0] += 0 if t == 0 else absolute(t) * (softplus_neg + (0 if z > 0 else -z))
 
 
-cdef inline void finish_mean(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double d,
+cdef inline void finish_mean(Row* r, double classes, double a, double b, double c, double d,
                              floating unit) noexcept nogil:
-    r.value[i] = r.s0[i] / classes
-    r.a[i] = 1 / classes
-    r.c[i] = 1 / classes
+    r.value = r.s0 / classes
+    r.a = 1 / classes
+    r.c = 1 / classes
 
 
 cdef inline floating map_soft_margin(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -64,38 +64,16 @@ cdef inline void mark_above(const floating* others, Py_ssize_t n, floating bound
         marks[i] += 1 if others[i] > bound else 0
 
 
-cdef void copy_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, floating* into,
-                   RowScratch* s) noexcept nogil:
-    cdef Py_ssize_t k
-    if job.class_major:
-        for k in range(n):
-            into[k] = load(&job.planes[plane], &job.shape, (first + k) * job.rows + row, 1, into + k, &s.block)[0]
-    else:
-        load_row(job, plane, row, first, n, into, <floating> 0, True, s)
-
-
-cdef void put_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, const floating* v,
-                  RowScratch* s) noexcept nogil:
-    cdef Py_ssize_t k
-    if job.class_major:
-        for k in range(n):
-            store(&job.planes[plane], &job.shape, (first + k) * job.rows + row, 1, v + k, &s.block)
-    else:
-        store_row(job, plane, row, first, n, v, s)
-
-
 cdef Py_ssize_t split(RowJob* job, Py_ssize_t row, Py_ssize_t first, floating* others, floating* bounds,
                       RowScratch* s) noexcept nogil:
     """The scores of a block's false classes, else -inf, and those of its true ones less 1, else inf; how many."""
     cdef Py_ssize_t k, n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
     cdef floating* t = <floating*> s.t
-    copy_row(job, PLANE_X, row, first, n, others, s)
-    copy_row(job, PLANE_Y, row, first, n, t, s)
+    load_row(job, PLANE_X, row, first, n, others, <floating> -INFINITY, True, s)
+    load_row(job, PLANE_Y, row, first, n, t, <floating> 0, True, s)
     for k in range(n):
         bounds[k] = others[k] - 1 if t[k] > 0 else INFINITY
         others[k] = -INFINITY if t[k] > 0 else others[k]
-    for k in range(n, (n + LANES - 1) // LANES * LANES):
-        others[k] = -INFINITY
     return n
 
 
@@ -144,10 +122,10 @@ cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, fl
             second += ROW_BLOCK
         for k in range(n):
             grad[k] *= slope if r.weight[i] != 0 else 0
-        put_row(job, PLANE_GRAD, row, first, n, grad, s)
+        store_row(job, PLANE_GRAD, row, first, n, grad, s)
         if job.planes[PLANE_HESS].data != NULL:
             memset(rest, 0, n * sizeof(floating))
-            put_row(job, PLANE_HESS, row, first, n, rest, s)
+            store_row(job, PLANE_HESS, row, first, n, rest, s)
         first += ROW_BLOCK
 
 

@@ -14,12 +14,12 @@ cdef inline int simplex_traits(int kernel) noexcept nogil:
     if kernel == MULTICLASS_ZERO_ONE:
         return LABELLED | SHIFTED | ONLINE | ONE_SUM | JUDGED
     if kernel == MULTICLASS_BRIER_OF_LABELS:
-        return SHIFTED | ONE_HOT
+        return SHIFTED | ONE_HOT | REPEATED
     if kernel == LIST_NET:
         return SHIFTED | SOFT_TARGETS
     if kernel == LIST_MLE:
         return SORTED
-    return SHIFTED
+    return SHIFTED | REPEATED
 
 
 # Of the label's class alone -------------------------------------------------------------------------
@@ -41,55 +41,57 @@ cdef inline floating map_nothing(floating x, floating t, floating a, floating b,
     return 0
 
 
-cdef inline void finish_negative_log_likelihood(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c,
+cdef inline void finish_negative_log_likelihood(Row* r, double classes, double a, double b, double c,
                                                 double scale, floating unit) noexcept nogil:
-    r.value[i] = -r.label_weight[i] * r.target[i]
-    r.target_grad[i] = -r.label_weight[i]
-    r.target_hess[i] = 0
+    r.value = -r.label_weight * r.target
+    r.target_grad = -r.label_weight
+    r.target_hess = 0
 
 
-cdef inline void finish_zero_one(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
+cdef inline void finish_zero_one(Row* r, double classes, double a, double b, double c, double scale,
                                  floating unit) noexcept nogil:
-    cdef bint missing = (r.s0[i] != r.s0[i]) | (r.target[i] != r.target[i])
-    r.value[i] = <double> NAN if missing else r.label_weight[i] * (1 - r.correct[i])
-    r.target_grad[i] = 0
-    r.target_hess[i] = 0
+    cdef bint missing = (r.s0 != r.s0) | (r.target != r.target)
+    r.value = <double> NAN if missing else r.label_weight * (1 - r.correct)
+    r.target_grad = 0
+    r.target_hess = 0
 
 
 # Brier score: with B = sum p_k (p_k - t_k), the gradient is 2 p_k (p_k - t_k - B) ---------------------
 #
-# In two passes: `q` of the second is the sum of all terms but a largest, never 0. Where the largest probability is
-# more than a half, its own share of B is subtracted without rounding.
+# In two passes: `q` of the second, never 0, is the largest probability, or where that is more than a half what it lacks
+# of 1, below 0. Then its own share of B is subtracted without rounding.
 
 cdef inline void sum_brier(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
     cdef floating e = exp_nonpositive(x)
-    cdef floating largest = 1 / (1 + q)
+    cdef floating largest = q if q > 0 else 1 + q
+    cdef floating lack = 1 - q if q > 0 else -q
     cdef floating p = e * largest
     cdef floating top = 1 if x == 0 else 0
     cdef floating first = 1 if q == 0 else 0
-    cdef floating off = (1 - t) - q * largest if x == 0 else p - t
+    cdef floating off = (1 - t) - lack if x == 0 else p - t
     s0[0] += first * (1 - top) * e + (1 - first) * top * off
     s1[0] += first * top + (1 - first) * (p * p)
     s2[0] += off * off
     s3[0] += (1 - top) * (p * off)
 
 
-cdef inline void finish_brier(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
+cdef inline void finish_brier(Row* r, double classes, double a, double b, double c, double d,
                               floating unit) noexcept nogil:
     cdef double tiny = 1e-37 if floating is float else 1e-300
-    cdef bint first = r.again[i] == 0
-    cdef double rest = r.s0[i] + (r.s1[i] - 1) if first else r.u[i]
-    cdef double largest = 1 / (1 + rest), lack = rest / (1 + rest)
-    cdef double mean = r.s3[i] + largest * r.s0[i]
-    r.again[i] = 1 if first else 0
-    r.u[i] = (tiny if rest < tiny else rest) if first else largest
-    r.v[i] = lack
-    r.value[i] = r.s2[i]
-    r.a[i] = 2
-    r.b[i] = 2 * mean
-    r.c[i] = 2 * (r.s3[i] if lack < 0.5 else mean)
-    r.d[i] = 2 * r.s1[i]
+    cdef bint first = r.again == 0
+    cdef double rest = r.s0 + (r.s1 - 1)
+    cdef double largest = 1 / (1 + rest) if first else r.v
+    cdef double lack = rest * largest if first else 1 - largest if r.u > 0 else -r.u
+    cdef double mean = r.s3 + largest * r.s0
+    r.again = 1 if first else 0
+    r.value = r.s2
+    r.u = (largest if largest <= 0.5 else -(tiny if lack < tiny else lack)) if first else largest
+    r.v = largest if first else lack
+    r.a = 2
+    r.b = 2 * mean
+    r.c = 2 * (r.s3 if lack < 0.5 else mean)
+    r.d = 2 * r.s1
 
 
 cdef inline floating map_brier(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
@@ -112,16 +114,16 @@ cdef inline void sum_list_net(floating x, floating t, floating a, floating q, fl
     sum_dense(x, exp_nonpositive(t), a, q, s0, s1, s2, s3)
 
 
-cdef inline void finish_list_net(Lanes* r, Py_ssize_t i, double classes, double a, double b, double c, double scale,
+cdef inline void finish_list_net(Row* r, double classes, double a, double b, double c, double scale,
                                  floating unit) noexcept nogil:
-    cdef double rest = r.s0[i] + (r.s1[i] - 1)
-    r.value[i] = log1p_for(unit, rest) - r.s2[i] / r.s3[i]
-    r.u[i] = 1 / (1 + rest)
-    r.v[i] = rest / (1 + rest)
-    r.a[i] = 1
-    r.b[i] = 1 / r.s3[i]
-    r.c[i] = 1
-    r.d[i] = 0
+    cdef double rest = r.s0 + (r.s1 - 1)
+    r.value = log1p_for(unit, rest) - r.s2 / r.s3
+    r.u = 1 / (1 + rest)
+    r.v = rest / (1 + rest)
+    r.a = 1
+    r.b = 1 / r.s3
+    r.c = 1
+    r.d = 0
 
 
 cdef inline floating map_list_net(floating x, floating t, floating a, floating b, floating c, floating d, floating u,

@@ -34,21 +34,21 @@ cdef struct Odds:
     double above                        # lse less the reference
 
 
-cdef inline Odds odds(const Lanes* r, Py_ssize_t i, double target, double scale, floating unit) noexcept nogil:
+cdef inline Odds odds(const Row* r, double target, double scale, floating unit) noexcept nogil:
     """With w = exp(target - reference), s0 + w is kept as a sum of terms of which none is above 1."""
     cdef Odds o
     # All others may be -inf: then the target is certain, or if it is -inf too, NaN comes of itself.
-    cdef double highest = r.reference[i] if r.s0[i] >= 0.5 else -INFINITY
+    cdef double highest = r.reference if r.s0 >= 0.5 else -INFINITY
     cdef double down = (highest - target) * scale
     cdef double e = exp_for(unit, -down if down > 0 else down, 0)
-    cdef double tail = (r.s0[i] - 1) + e if down > 0 else r.s0[i] * e
+    cdef double tail = (r.s0 - 1) + e if down > 0 else r.s0 * e
     cdef double inverse = 1 / (1 + tail)
     tail = log1p_for(unit, tail)
     o.loss = (down if down > 0 else 0) + tail
     o.hit = e * inverse if down > 0 else inverse
     o.share = inverse if down > 0 else e * inverse
-    o.miss = r.s0[i] * o.share
-    o.above = tail if down > 0 else (target - r.reference[i]) * scale + tail
+    o.miss = r.s0 * o.share
+    o.above = tail if down > 0 else (target - r.reference) * scale + tail
     return o
 
 
@@ -66,25 +66,25 @@ cdef inline void sum_others_and_smoothing(floating x, floating t, floating a, fl
     s3[0] += t
 
 
-cdef inline void finish_cross_entropy(Lanes* r, Py_ssize_t i, double classes, double kept, double z_loss, double curve,
+cdef inline void finish_cross_entropy(Row* r, double classes, double kept, double z_loss, double curve,
                                       double scale, floating unit) noexcept nogil:
-    cdef Odds o = odds(r, i, r.target[i], scale, unit)
-    cdef double weight = r.label_weight[i] * kept
-    cdef double even = r.label_weight[i] * ((1 - kept) / classes)
-    cdef double lse = r.reference[i] * scale + o.above
+    cdef Odds o = odds(r, r.target, scale, unit)
+    cdef double weight = r.label_weight * kept
+    cdef double even = r.label_weight * ((1 - kept) / classes)
+    cdef double lse = r.reference * scale + o.above
     cdef double penalised = lse if z_loss != 0 else 0
     cdef double z = 2 * z_loss * penalised
-    cdef double slope = weight + even + r.s3[i] + z
-    r.lse[i] = lse
-    r.value[i] = weight * o.loss + 0.5 * z * penalised + (
-        (r.s3[i] * o.above - r.s2[i]) + even * o.loss if kept != 1 else 0
+    cdef double slope = weight + even + r.s3 + z
+    r.lse = lse
+    r.value = weight * o.loss + 0.5 * z * penalised + (
+        (r.s3 * o.above - r.s2) + even * o.loss if kept != 1 else 0
     )
-    r.a[i] = slope * o.share
-    r.b[i] = 1
-    r.target_grad[i] = (r.s3[i] + z) * o.hit - (weight + even) * o.miss
-    r.c[i] = curve * slope * o.share
-    r.d[i] = curve * o.share * o.share * (2 * z_loss - slope)
-    r.target_hess[i] = curve * (slope * o.hit * o.miss + 2 * z_loss * o.hit * o.hit)
+    r.a = slope * o.share
+    r.b = 1
+    r.target_grad = (r.s3 + z) * o.hit - (weight + even) * o.miss
+    r.c = curve * slope * o.share
+    r.d = curve * o.share * o.share * (2 * z_loss - slope)
+    r.target_hess = curve * (slope * o.hit * o.miss + 2 * z_loss * o.hit * o.hit)
 
 
 cdef inline floating map_cross_entropy(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -104,22 +104,22 @@ cdef inline void sum_dense(floating x, floating t, floating a, floating q, float
     s3[0] += t
 
 
-cdef inline void finish_dense_cross_entropy(Lanes* r, Py_ssize_t i, double classes, double kept, double z_loss,
+cdef inline void finish_dense_cross_entropy(Row* r, double classes, double kept, double z_loss,
                                             double curve, double scale, floating unit) noexcept nogil:
-    cdef double rest = r.s0[i] + (r.s1[i] - 1)
+    cdef double rest = r.s0 + (r.s1 - 1)
     cdef double above = log1p_for(unit, rest)
-    cdef double lse = r.reference[i] * scale + above
+    cdef double lse = r.reference * scale + above
     cdef double penalised = lse if z_loss != 0 else 0
     cdef double z = 2 * z_loss * penalised
-    cdef double slope = r.s3[i] + z
-    r.lse[i] = lse
-    r.value[i] = (r.s3[i] * above - r.s2[i]) + 0.5 * z * penalised
-    r.u[i] = 1 / (1 + rest)             # the largest probability
-    r.v[i] = rest / (1 + rest)          # and what it lacks of 1
-    r.a[i] = slope
-    r.b[i] = 1
-    r.c[i] = curve * slope
-    r.d[i] = curve * 2 * z_loss
+    cdef double slope = r.s3 + z
+    r.lse = lse
+    r.value = (r.s3 * above - r.s2) + 0.5 * z * penalised
+    r.u = 1 / (1 + rest)             # the largest probability
+    r.v = rest / (1 + rest)          # and what it lacks of 1
+    r.a = slope
+    r.b = 1
+    r.c = curve * slope
+    r.d = curve * 2 * z_loss
 
 
 cdef inline floating map_dense_cross_entropy(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -139,14 +139,14 @@ cdef inline void sum_token(floating x, floating t, floating a, floating q, float
     s1[0] += 0 if x == -INFINITY else e * x
 
 
-cdef inline void finish_token(Lanes* r, Py_ssize_t i, double classes, double kept, double z_loss, double curve,
+cdef inline void finish_token(Row* r, double classes, double kept, double z_loss, double curve,
                               double scale, floating unit) noexcept nogil:
     """H = p_y (-log p_y) + p_o (-log p_o + H_o) with all other classes o: no term is negative."""
-    cdef Odds o = odds(r, i, r.target[i], scale, unit)
-    cdef double others = log_for(unit, r.s0[i])
-    finish_cross_entropy(r, i, classes, kept, z_loss, curve, scale, unit)
-    r.entropy[i] = (o.hit * o.loss if o.hit > 0 else o.hit) + (
-        o.miss * ((o.above - others) + (others - r.s1[i] / r.s0[i])) if r.s0[i] >= 0.5 and o.miss > 0 else 0
+    cdef Odds o = odds(r, r.target, scale, unit)
+    cdef double others = log_for(unit, r.s0)
+    finish_cross_entropy(r, classes, kept, z_loss, curve, scale, unit)
+    r.entropy = (o.hit * o.loss if o.hit > 0 else o.hit) + (
+        o.miss * ((o.above - others) + (others - r.s1 / r.s0)) if r.s0 >= 0.5 and o.miss > 0 else 0
     )
 
 
@@ -154,17 +154,17 @@ cdef inline void finish_token(Lanes* r, Py_ssize_t i, double classes, double kep
 #
 # As d miss / du = hit miss, the slope f' = g miss gives f'' = (g hit + g') miss.
 
-cdef inline void finish_odds(Lanes* r, Py_ssize_t i, const Odds* o, double value, double slope,
+cdef inline void finish_odds(Row* r, const Odds* o, double value, double slope,
                              double change) noexcept nogil:
     """f, g and g'."""
-    cdef double weight = r.label_weight[i], share = weight * o.share
-    cdef double inverse = 1 / r.s0[i] if r.s0[i] >= 0.5 else 0
-    r.value[i] = weight * value
-    r.a[i] = slope * share
-    r.target_grad[i] = -slope * weight * o.miss
-    r.c[i] = slope * share
-    r.d[i] = share * (change * inverse - slope * o.share)
-    r.target_hess[i] = weight * o.miss * (slope * o.hit + change)
+    cdef double weight = r.label_weight, share = weight * o.share
+    cdef double inverse = 1 / r.s0 if r.s0 >= 0.5 else 0
+    r.value = weight * value
+    r.a = slope * share
+    r.target_grad = -slope * weight * o.miss
+    r.c = slope * share
+    r.d = share * (change * inverse - slope * o.share)
+    r.target_hess = weight * o.miss * (slope * o.hit + change)
 
 
 cdef inline floating map_others(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
@@ -174,54 +174,54 @@ cdef inline floating map_others(floating x, floating t, floating a, floating b, 
     return a * e
 
 
-cdef inline void finish_softmax_focal(Lanes* r, Py_ssize_t i, double classes, double gamma, double b, double c,
+cdef inline void finish_softmax_focal(Row* r, double classes, double gamma, double b, double c,
                                       double scale, floating unit) noexcept nogil:
     """With the ratio R = loss / miss, which tends to 1: R' = 1 - hit R."""
-    cdef Odds o = odds(r, i, r.target[i], scale, unit)
+    cdef Odds o = odds(r, r.target, scale, unit)
     cdef double fading = power_for(unit, o.miss, 0, gamma)
     cdef double ratio = o.loss / o.miss if o.miss > 0 else 1
     cdef double hit_ratio = o.hit * ratio if o.hit > 0 else 0
     cdef double change = gamma * fading * (o.hit * (gamma * hit_ratio + 2) - hit_ratio)
-    finish_odds(r, i, &o, fading * o.loss, fading * (gamma * hit_ratio + 1), change)
+    finish_odds(r, &o, fading * o.loss, fading * (gamma * hit_ratio + 1), change)
 
 
-cdef inline void finish_poly1(Lanes* r, Py_ssize_t i, double classes, double epsilon, double b, double c,
+cdef inline void finish_poly1(Row* r, double classes, double epsilon, double b, double c,
                               double scale, floating unit) noexcept nogil:
-    cdef Odds o = odds(r, i, r.target[i], scale, unit)
+    cdef Odds o = odds(r, r.target, scale, unit)
     cdef double slope = 1 + epsilon * o.hit if o.hit < 0.5 else (1 + epsilon) - epsilon * o.miss
-    finish_odds(r, i, &o, o.loss + epsilon * o.miss, slope, -epsilon * o.hit * o.miss)
+    finish_odds(r, &o, o.loss + epsilon * o.miss, slope, -epsilon * o.hit * o.miss)
 
 
-cdef inline void finish_generalized_cross_entropy(Lanes* r, Py_ssize_t i, double classes, double q, double b, double c,
+cdef inline void finish_generalized_cross_entropy(Row* r, double classes, double q, double b, double c,
                                                   double scale, floating unit) noexcept nogil:
-    cdef Odds o = odds(r, i, r.target[i], scale, unit)
+    cdef Odds o = odds(r, r.target, scale, unit)
     cdef double slope = power_for(unit, o.hit, 0, q)
-    finish_odds(r, i, &o, -expm1_for(unit, -q * o.loss, 0) / q, slope, -q * slope * o.miss)
+    finish_odds(r, &o, -expm1_for(unit, -q * o.loss, 0) / q, slope, -q * slope * o.miss)
 
 
-cdef inline void finish_cos_face(Lanes* r, Py_ssize_t i, double classes, double margin, double b, double c,
+cdef inline void finish_cos_face(Row* r, double classes, double margin, double b, double c,
                                  double scale, floating unit) noexcept nogil:
-    cdef Odds o = odds(r, i, r.target[i] - margin, scale, unit)
-    finish_odds(r, i, &o, o.loss, 1, 0)
+    cdef Odds o = odds(r, r.target - margin, scale, unit)
+    finish_odds(r, &o, o.loss, 1, 0)
 
 
-cdef inline void finish_arc_face(Lanes* r, Py_ssize_t i, double classes, double cos_margin, double sin_margin,
+cdef inline void finish_arc_face(Row* r, double classes, double cos_margin, double sin_margin,
                                  double lowered, double scale, floating unit) noexcept nogil:
     """The target's cosine becomes cos(angle + margin), or beyond a sum of pi its own less `lowered`.
 
     The derivative grows without bound towards 1: the sine there is at least that of a cosine of 1 - 2^-24.
     """
-    cdef double cosine = r.target[i]
+    cdef double cosine = r.target
     cdef double square = (1 - cosine) * (1 + cosine)
     cdef double sine = sqrt(square if square > 0 else 0)
     cdef double least = sine if sine > 3.4526697e-4 else 3.4526697e-4
     cdef bint within = cosine > -cos_margin
     cdef double slope = cos_margin + sin_margin * cosine / least if within else 1
     cdef double bend = sin_margin / (least * least * least) if within else 0
-    cdef Odds o = odds(r, i, cosine * cos_margin - sine * sin_margin if within else cosine - lowered, scale, unit)
-    finish_odds(r, i, &o, o.loss, 1, 0)
-    r.target_hess[i] = slope * slope * r.target_hess[i] + bend / scale * r.target_grad[i]
-    r.target_grad[i] = slope * r.target_grad[i]
+    cdef Odds o = odds(r, cosine * cos_margin - sine * sin_margin if within else cosine - lowered, scale, unit)
+    finish_odds(r, &o, o.loss, 1, 0)
+    r.target_hess = slope * slope * r.target_hess + bend / scale * r.target_grad
+    r.target_grad = slope * r.target_grad
 
 
 cdef inline void softmax(int kernel, Stage* stage, floating unit) noexcept nogil:

@@ -381,12 +381,16 @@ FL_INLINE float fl_log_f32(float x) {
     return flv_log_special_f32(x, flv_log_core_f32(u, 0.0f, koff));
 }
 
-/* log(u + c) = log(u) + c/u, u + c = 1 + x exactly. */
-FL_INLINE float fl_log1p_f32(float x) {
+/* log(u + c) = log(u) + c/u, u + c = 1 + x exactly, for finite x > -1. */
+FL_INLINE float fl_log1p_within_f32(float x) {
     float u = 1.0f + x;
     float v = u - 1.0f;
     float c = (1.0f - (u - v)) + (x - v);
-    float r = flv_log_special_f32(u, flv_log_core_f32(u, c / u, 0.0f));
+    return flv_log_core_f32(u, c / u, 0.0f);
+}
+
+FL_INLINE float fl_log1p_f32(float x) {
+    float r = flv_log_special_f32(1.0f + x, fl_log1p_within_f32(x));
     return x == 0.0f ? x : r;
 }
 
@@ -403,12 +407,16 @@ FL_INLINE double fl_log_f64(double x) {
     return flv_log_special_f64(x, flv_log_core_f64(u, 0.0, koff));
 }
 
-/* log(u + c) = log(u) + c/u, u + c = 1 + x exactly. */
-FL_INLINE double fl_log1p_f64(double x) {
+/* log(u + c) = log(u) + c/u, u + c = 1 + x exactly, for finite x > -1. */
+FL_INLINE double fl_log1p_within_f64(double x) {
     double u = 1.0 + x;
     double v = u - 1.0;
     double c = (1.0 - (u - v)) + (x - v);
-    double r = flv_log_special_f64(u, flv_log_core_f64(u, c / u, 0.0));
+    return flv_log_core_f64(u, c / u, 0.0);
+}
+
+FL_INLINE double fl_log1p_f64(double x) {
+    double r = flv_log_special_f64(1.0 + x, fl_log1p_within_f64(x));
     return x == 0.0 ? x : r;
 }
 

@@ -4,6 +4,8 @@ cdef extern from "vecmath.h" nogil:
     float fl_exp_f32(float x)
     float fl_log_f32(float x)
     float fl_log1p_f32(float x)
+    float fl_log1p_within_f32(float x)
+    double fl_log1p_within_f64(double x)
     float fl_expm1_f32(float x)
     float fl_tanh_f32(float x)
     float fl_sigmoid_f32(float x)
@@ -57,8 +59,9 @@ cdef inline floating log_of(floating x) noexcept nogil:
     return fl_log_f32(x) if floating is float else log(x)
 
 
-cdef inline floating log1p_of(floating x) noexcept nogil:
-    return fl_log1p_f32(x) if floating is float else log1p(x)
+cdef inline floating log1p_within(floating x) noexcept nogil:
+    """log(1 + x) for finite x > -1."""
+    return fl_log1p_within_f32(x) if floating is float else fl_log1p_within_f64(x)
 
 
 cdef inline floating tanh_of(floating x) noexcept nogil:

@@ -143,19 +143,25 @@ cdef inline floating map_reverse_kl(floating x, floating t, floating a, floating
 # The second sum needs u, with which p = u exp(x). Logarithms are those of the ratios of t and p to m, as
 # log1p of their differences: where t and p are close, so is each term to 0. Far below m the argument is kept from -1.
 
-cdef inline floating log_of_ratio(floating difference) noexcept nogil:
-    cdef floating least = -1 + <floating> (6e-8 if floating is float else 1.2e-16)
-    return log1p_of(least if difference < least else difference)
+cdef inline floating mixture_units(floating t, floating p, floating beta) noexcept nogil:
+    """p - t in units of their mixture; 0 where both are 0."""
+    cdef floating rest = 1 - beta, one = 1
+    cdef floating m = beta * t + rest * p
+    return (p - t) / (one if m == 0 else m)
+
+
+cdef inline floating log_of_ratio(floating apart) noexcept nogil:
+    cdef floating least = <floating> (-1 + 6e-8 if floating is float else -1 + 1.2e-16)
+    return log1p_within(least if apart < least else apart)
 
 
 cdef inline void sum_jensen_shannon(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                     floating* s2, floating* s3) noexcept nogil:
-    cdef floating e = exp_nonpositive(x), p = e * q
-    cdef floating m = a * t + (1 - a) * p
-    cdef floating apart = (p - t) / (1 if m == 0 else m)
+    cdef floating e = exp_nonpositive(x), p = e * q, rest = 1 - a
+    cdef floating apart = mixture_units(t, p, a)
     s0[0] += e
-    s1[0] += (1 - a) * p * log_of_ratio(a * apart)
-    s2[0] += a * t * log_of_ratio((a - 1) * apart)
+    s1[0] += rest * p * log_of_ratio(a * apart)
+    s2[0] += a * t * log_of_ratio(-rest * apart)
 
 
 cdef inline void sum_jensen_shannon_log_target(floating x, floating t, floating a, floating q, floating* s0,
@@ -176,10 +182,9 @@ cdef inline void finish_jensen_shannon(Row* r, double classes, double beta, doub
 
 cdef inline floating map_jensen_shannon(floating x, floating t, floating a, floating b, floating c, floating d,
                                         floating u, floating v, floating* hess) noexcept nogil:
-    cdef floating p = exp_nonpositive(x) * u
-    cdef floating m = v * t + (1 - v) * p
+    cdef floating p = exp_nonpositive(x) * u, rest = 1 - v
     hess[0] = 0
-    return p * (a * (1 - v) * log_of_ratio(v * ((p - t) / (1 if m == 0 else m))) - b)
+    return p * (a * rest * log_of_ratio(v * mixture_units(t, p, v)) - b)
 
 
 cdef inline floating map_jensen_shannon_log_target(floating x, floating t, floating a, floating b, floating c,
@@ -191,14 +196,15 @@ cdef inline floating map_jensen_shannon_log_target(floating x, floating t, float
 
 cdef inline void sum_total_variation(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                      floating* s2, floating* s3) noexcept nogil:
-    s0[0] += 0 if x == -INFINITY else absolute(x - t) / 2
+    cdef floating apart = absolute(x - t) / 2
+    s0[0] += 0 if x == -INFINITY else apart
 
 
 cdef inline floating map_total_variation(floating x, floating t, floating a, floating b, floating c, floating d,
                                          floating u, floating v, floating* hess) noexcept nogil:
-    cdef floating apart = x - t
+    cdef floating apart = x - t, half = a / 2
     hess[0] = 0
-    return a / 2 if apart > 0 else -a / 2 if apart < 0 else apart
+    return half if apart > 0 else -half if apart < 0 else apart
 
 
 # Distillation with the parameters (1 / temperature, its square): s0 and s1 are the sums of both softmaxes -----------

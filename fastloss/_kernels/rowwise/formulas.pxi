@@ -48,6 +48,9 @@ cdef struct Stage:
     void* grad
     void* hess
 
+# Formulas of `floating` keep literals apart from other arithmetic: in C they are of double, and a longer expression
+# with one would be computed in double.
+
 # Adds a class to the sums of its row: x is the logit less the reference, t its target, a the loss's first constant,
 # q the row's `u` where sums are repeated.
 ctypedef void (*Accumulate)(

@@ -70,7 +70,8 @@ cdef inline floating map_squared_multi_margin(floating x, floating t, floating a
 
 cdef inline void sum_largest(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                              floating* s3) noexcept nogil:
-    s0[0] += 0 if x < 0 else 1 + x
+    cdef floating one_more = 1 + x
+    s0[0] += 0 if x < 0 else one_more
 
 
 cdef inline void finish_crammer_singer(Row* r, double classes, double margin, double b, double c,

@@ -26,10 +26,11 @@ cdef inline void finish_mean(Row* r, double classes, double a, double b, double 
 cdef inline floating map_soft_margin(floating x, floating t, floating a, floating b, floating c, floating d,
                                      floating u, floating v, floating* hess) noexcept nogil:
     cdef floating z = x if t > 0 else -x
-    cdef floating softplus_neg, sigmoid_neg
+    cdef floating softplus_neg, sigmoid_neg, sigmoid_pos
     logistic(z, &softplus_neg, &sigmoid_neg)
-    hess[0] = c * absolute(t) * (sigmoid_neg * (1 - sigmoid_neg))
-    return -a * t * (sigmoid_neg if z > 0 else 1 - sigmoid_neg)
+    sigmoid_pos = 1 - sigmoid_neg
+    hess[0] = c * absolute(t) * (sigmoid_neg * sigmoid_pos)
+    return -a * t * (sigmoid_neg if z > 0 else sigmoid_pos)
 
 
 # Pairs of a true class j and a false class i: max(0, 1 - x_j + x_i) --------------------------------

@@ -32,7 +32,8 @@ cdef inline void sum_nothing(floating x, floating t, floating a, floating q, flo
 cdef inline void sum_present(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                              floating* s3) noexcept nogil:
     """How many others there are: NaN if one is."""
-    s0[0] += 0 if x == -INFINITY else 1 + (x - x)
+    cdef floating one = 1 + (x - x)
+    s0[0] += 0 if x == -INFINITY else one
 
 
 cdef inline floating map_nothing(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
@@ -64,16 +65,16 @@ cdef inline void finish_zero_one(Row* r, double classes, double a, double b, dou
 cdef inline void sum_brier(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
     cdef floating e = exp_nonpositive(x)
-    cdef floating largest = q if q > 0 else 1 + q
-    cdef floating lack = 1 - q if q > 0 else -q
-    cdef floating p = e * largest
-    cdef floating top = 1 if x == 0 else 0
-    cdef floating first = 1 if q == 0 else 0
-    cdef floating off = (1 - t) - lack if x == 0 else p - t
-    s0[0] += first * (1 - top) * e + (1 - first) * top * off
-    s1[0] += first * top + (1 - first) * (p * p)
+    cdef floating one = 1
+    cdef floating top = 1 if x == 0 else 0, rest = one - top
+    cdef floating first = 1 if q == 0 else 0, second = one - first, positive = 1 if q > 0 else 0
+    cdef floating p = e * (q + (one - positive))
+    cdef floating top_off = (one - t) - (positive - q), other_off = p - t
+    cdef floating off = top_off if x == 0 else other_off
+    s0[0] += first * rest * e + second * top * off
+    s1[0] += first * top + second * (p * p)
     s2[0] += off * off
-    s3[0] += (1 - top) * (p * off)
+    s3[0] += rest * (p * off)
 
 
 cdef inline void finish_brier(Row* r, double classes, double a, double b, double c, double d,
@@ -96,11 +97,13 @@ cdef inline void finish_brier(Row* r, double classes, double a, double b, double
 
 cdef inline floating map_brier(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
                                floating v, floating* hess) noexcept nogil:
-    cdef floating p = exp_nonpositive(x) * u
-    cdef floating lack = v if x == 0 else 1 - p
-    cdef floating off = (1 - t) - v if x == 0 else p - t
-    cdef floating rest = v if v < <floating> 0.5 else 1
-    cdef floating part = rest if x == 0 else 1
+    cdef floating one = 1
+    cdef floating p = exp_nonpositive(x) * u, other_lack = one - p
+    cdef floating lack = v if x == 0 else other_lack
+    cdef floating top_off = (one - t) - v, other_off = p - t
+    cdef floating off = top_off if x == 0 else other_off
+    cdef floating rest = v if v < <floating> 0.5 else one
+    cdef floating part = rest if x == 0 else one
     cdef floating mean = c if x == 0 else b
     cdef floating slope = a * off * part - mean
     hess[0] = p * (lack * slope + p * (a * (lack - p - off) + b + d))

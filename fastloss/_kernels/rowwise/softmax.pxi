@@ -124,10 +124,11 @@ cdef inline void finish_dense_cross_entropy(Row* r, double classes, double kept,
 
 cdef inline floating map_dense_cross_entropy(floating x, floating t, floating a, floating b, floating c, floating d,
                                              floating u, floating v, floating* hess) noexcept nogil:
-    cdef floating p = exp_nonpositive(x) * u
-    cdef floating other = v if x == 0 else 1 - p
+    cdef floating p = exp_nonpositive(x) * u, rest = 1 - p
+    cdef floating other = v if x == 0 else rest
+    cdef floating top_slope = (a - b * t) - a * v, slope = a * p - b * t
     hess[0] = p * (c * other + d * p)
-    return (a - b * t) - a * v if x == 0 else a * p - b * t
+    return top_slope if x == 0 else slope
 
 
 # Scores of a token: also the entropy of its distribution -------------------------------------------

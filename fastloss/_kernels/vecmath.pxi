@@ -42,6 +42,7 @@ cdef extern from "vecmath.h" nogil:
     double fl_expm1_to_f32(double x)
     double fl_log_to_f32(double x)
     double fl_log1p_to_f32(double x)
+    double fl_log1p_within_to_f32(double x)
     double fl_tanh_to_f32(double x)
     void fl_logistic_to_f32(double z, double* softplus_neg, double* sigmoid_neg)
     double fl_pow_to_f32(double x, double p)
@@ -154,6 +155,11 @@ cdef inline double log_for(floating like, double x) noexcept nogil:
 
 cdef inline double log1p_for(floating like, double x) noexcept nogil:
     return fl_log1p_to_f32(x) if floating is float else log1p(x)
+
+
+cdef inline double log1p_within_for(floating like, double x) noexcept nogil:
+    """log(1 + x) for finite x > -1."""
+    return fl_log1p_within_to_f32(x) if floating is float else fl_log1p_within_f64(x)
 
 
 cdef inline double log1p_positive(floating like, double w) noexcept nogil:

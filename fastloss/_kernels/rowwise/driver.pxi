@@ -588,6 +588,12 @@ cdef void sorted_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch
             write_row(job, PLANE_HESS, start + i, s.list.hess, factor, s, unit)
 
 
+cdef inline void fetch(const Operand* operand, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """Elements of the next group."""
+    if operand.data != NULL and operand.direct:
+        prefetch(operand.data + start * operand.itemsize, n * operand.itemsize)
+
+
 cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, Partial* partial,
                 floating unit) noexcept nogil:
     cdef Stage* stage = &s.stage
@@ -596,11 +602,10 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     cdef const double* weight = NULL
     cdef Py_ssize_t i
     cdef double factor, slope = job.scale, scale = base.scale * job.scale
-    if job.tiled and not job.class_major and job.planes[PLANE_X].direct and start + 2 * LANES <= job.rows:
-        prefetch(
-            job.planes[PLANE_X].data + (start + LANES) * job.classes * job.planes[PLANE_X].itemsize,
-            LANES * job.classes * job.planes[PLANE_X].itemsize,
-        )
+    if job.tiled and start + 2 * LANES <= job.rows:
+        if not job.class_major:
+            fetch(&job.planes[PLANE_X], (start + LANES) * job.classes, LANES * job.classes)
+        fetch(&base.operands[Y], start + LANES, LANES)
     inspect(job, start, rows, s, unit)
     if base.weighted:
         weight = weigh(base, r.label, start, rows, &s.block, partial)

@@ -43,7 +43,7 @@ cdef inline Odds odds(const Row* r, double target, double scale, floating unit) 
     cdef double e = exp_for(unit, -down if down > 0 else down, 0)
     cdef double tail = (r.s0 - 1) + e if down > 0 else r.s0 * e
     cdef double inverse = 1 / (1 + tail)
-    tail = log1p_for(unit, tail)
+    tail = log1p_within_for(unit, tail)     # a sum of numbers up to 1
     o.loss = (down if down > 0 else 0) + tail
     o.hit = e * inverse if down > 0 else inverse
     o.share = inverse if down > 0 else e * inverse

@@ -99,6 +99,7 @@ from fastloss.rowwise.softmax import GeneralizedCrossEntropy as GeneralizedCross
 from fastloss.rowwise.softmax import CosFace as CosFace
 from fastloss.rowwise.softmax import ArcFace as ArcFace
 from fastloss.rowwise.softmax import DistributionFocalLoss as DistributionFocalLoss
+from fastloss.rowwise.softmax import SoftmaxEntropy as SoftmaxEntropy
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
 from fastloss.sequence import SequenceScores as SequenceScores
@@ -575,3 +576,7 @@ def distribution_focal_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int =
 @overload
 def distribution_focal_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 dfl = distribution_focal_loss
+@overload
+def softmax_entropy(y_true: ArrayLike | None, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, temperature: float = 1.0, softcap: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def softmax_entropy(y_true: ArrayLike | None, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, temperature: float = 1.0, softcap: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...

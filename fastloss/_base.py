@@ -74,6 +74,7 @@ class Loss:
     aggregate: ClassVar[bool] = False  # not a mean over elements
     pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
     rowwise: ClassVar[bool] = False  # one loss for each row of classes
+    unsupervised: ClassVar[bool] = False  # a target says only whether its row counts; None: every row does
     newton: ClassVar[Newton] = "own"
     _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
     _call: ClassVar[type[Call]] = Call  # what checks its arrays and reduces its results
@@ -149,7 +150,7 @@ class Loss:
     @overload
     def __call__(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
@@ -163,7 +164,7 @@ class Loss:
     @overload
     def __call__(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
@@ -176,7 +177,7 @@ class Loss:
 
     def __call__(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
@@ -192,7 +193,7 @@ class Loss:
         ----------
         y_true : array_like
             Targets, in the domain that the loss states. Any array that NumPy views without a copy, of any real
-            type, layout and byte order.
+            type, layout and byte order. None only where the loss says so.
         y_pred : array_like
             Predictions, of exactly the shape that belongs to `y_true`; nothing is broadcast.
         sample_weight : array_like, optional
@@ -221,7 +222,7 @@ class Loss:
 
     def grad(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
@@ -253,7 +254,7 @@ class Loss:
 
     def value_and_grad(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
@@ -285,7 +286,7 @@ class Loss:
 
     def grad_and_hess(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
@@ -317,7 +318,7 @@ class Loss:
 
     def state(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
@@ -341,7 +342,7 @@ class Loss:
 
     def states(
         self,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         groups: ArrayLike,

@@ -101,7 +101,7 @@ class Call:
     def __init__(
         self,
         loss: Loss,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         sample_weight: ArrayLike | None = None,
         mask: ArrayLike | None = None,

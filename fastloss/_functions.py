@@ -64,11 +64,14 @@ def _function(cls: type[Loss]) -> Callable[..., Any]:
 
 def signature(cls: type[Loss]) -> inspect.Signature:
     """The signature of a loss's function."""
+    targets, predictions, *options = OPTIONS
+    if not cls.unsupervised:
+        targets = targets.replace(annotation="ArrayLike")
     own = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for f in fields(cls)  # type: ignore[arg-type]
     ]
-    return inspect.Signature([*OPTIONS[:2], *own, *OPTIONS[2:]], return_annotation="Any")
+    return inspect.Signature([targets, predictions, *own, *options], return_annotation="Any")
 
 
 def _sections(docstring: str) -> dict[str, str]:

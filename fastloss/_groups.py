@@ -35,7 +35,7 @@ class Parts:
     def __init__(
         self,
         loss: Loss,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         sample_weight: ArrayLike | None,
         mask: ArrayLike | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 import numpy as np
@@ -42,6 +43,9 @@ class RowCall(Call):
 
     _loss: RowLoss
     _plan: RowPlan
+
+    def __init__(self, loss: RowLoss, y_true: ArrayLike | None, y_pred: ArrayLike, *options: Any, **named: Any) -> None:
+        super().__init__(*loss._with_targets(y_true, y_pred), y_pred, *options, **named)
 
     @property
     def dtype(self) -> type[np.floating[Any]]:
@@ -239,6 +243,13 @@ class RowLoss(Loss):
     def _kernels(self) -> tuple[str | None, str | None]:
         return self.labelled, self.dense
 
+    def _with_targets(self, y_true: ArrayLike | None, y_pred: ArrayLike) -> tuple[RowLoss, ArrayLike | None]:
+        """The loss and its targets; where it needs none and is given none, a label for each row, none ignored."""
+        if y_true is not None or not self.unsupervised:
+            return self, y_true
+        shape = as_array(type(self).__name__, "y_pred", y_pred).shape
+        return _ignoring_none(self), np.broadcast_to(np.int8(0), shape[: self.axis] + shape[self.axis :][1:])
+
     def _units(self, y: Array, x: Array) -> Array | None:
         plan = cast(RowPlan, self._plan)
         weights, ignored = plan.class_weight, plan.ignore_index
@@ -252,15 +263,21 @@ class RowLoss(Loss):
         known = ~skip & (y >= 0) & (y < len(weights))
         return np.where(skip, -1.0, weights[np.where(known, y, 0).astype(np.intp)])
 
-    def states(self, y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> dict[Any, LossState]:
+    def states(self, y_true: ArrayLike | None, y_pred: ArrayLike, **options: Any) -> dict[Any, LossState]:
+        loss, y_true = self._with_targets(y_true, y_pred)
         x = as_array(type(self).__name__, "y_pred", y_pred)
         if self.axis in (-1, x.ndim - 1) or not -x.ndim <= self.axis < x.ndim:
-            return super().states(y_true, y_pred, **options)
+            return Loss.states(loss, y_true, y_pred, **options)
         y = as_array(type(self).__name__, "y_true", y_true)
         y = np.moveaxis(y, self.axis, -1) if y.shape == x.shape else y
-        return replace(self, axis=-1).states(y, np.moveaxis(x, self.axis, -1), **options)
+        return replace(loss, axis=-1).states(y, np.moveaxis(x, self.axis, -1), **options)
 
     states.__doc__ = Loss.states.__doc__
+
+
+@lru_cache(maxsize=256)
+def _ignoring_none(loss: RowLoss) -> RowLoss:
+    return type(loss)(**loss.parameters() | {"ignore_index": None})
 
 
 def _index(index: tuple[int, ...]) -> str:

@@ -54,7 +54,7 @@ class LinearObjective:
         Features, float32 or float64, and computed in that type. Rows or columns are contiguous (C or Fortran order,
         or a part of such an array); it is viewed, never copied.
     y : array_like of shape (n,)
-        Targets, in the domain of the loss; of any real type.
+        Targets, in the domain of the loss; of any real type. For `SoftmaxEntropy` labels, which say what rows count.
     sample_weight : array_like of shape (n,), optional
         Finite and not negative. A row of weight 0 takes no part, whatever it holds.
     l1, l2 : float, default=0

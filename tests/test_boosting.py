@@ -52,7 +52,9 @@ def assert_same_model(found, wanted, rtol):
 REFUSED = [
     loss
     for loss in additive(EVERY)
-    if loss.newton == "none" or (loss.rowwise and (loss.labelled is None or loss.scores != "logits"))
+    if loss.newton == "none"
+    or loss.unsupervised
+    or (loss.rowwise and (loss.labelled is None or loss.scores != "logits"))
 ]
 TRAINABLE = [loss for loss in additive(EVERY) if loss not in REFUSED]
 
@@ -232,6 +234,8 @@ def test_what_no_booster_predicts_is_refused(loss, make):
         reason = "y_true holds a target of each class, must hold labels"
     elif loss.rowwise and loss.scores != "logits":
         reason = rf"y_pred holds {loss.scores.replace('_', ' ')}, must hold logits"
+    elif loss.unsupervised:
+        reason = "labels say only which rows count, must be what an objective of gradient boosting learns"
     with pytest.raises(ValueError, match=f"^{type(loss).__name__}: {reason}"):
         make(loss)
 

@@ -165,6 +165,24 @@ def test_losses_of_pairs(tmp_path, cls):
     assert total["mean"] == pytest.approx(cls()(y, x))
 
 
+def test_a_loss_without_targets(tmp_path):
+    path, out = tmp_path / "a.npz", tmp_path / "out.npy"
+    x, y = np.random.default_rng(0).normal(size=(N, 3)), np.where(SITE > 1, -100, 0)
+    np.savez(path, y=y, x=x, site=SITE)
+    arguments = (path, "--loss", "softmax_entropy", "--pred", "x")
+    scores = scored(*arguments, "--by", "site", "--temperature", 2, "--out", out)
+    loss = fl.SoftmaxEntropy(temperature=2)
+    assert scores["true"] is None
+    assert scores["total"]["mean"] == pytest.approx(loss(None, x))
+    assert [part["mean"] for part in scores["groups"]] == pytest.approx([loss(None, x[k == SITE]) for k in range(3)])
+    np.testing.assert_array_equal(np.load(out), loss(None, x, reduction="none"))
+    ignoring = scored(*arguments, "--true", "y")["total"]
+    assert ignoring["mean"] == pytest.approx(fl.softmax_entropy(y, x))
+    assert ignoring["count"] == (SITE < 2).sum()
+    line = refusal("score", path, "--loss", "cross_entropy", "--pred", "x")
+    assert line == "fastloss: --true: CrossEntropy needs the column of its targets\n"
+
+
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(
     ("text", "message"),

@@ -92,12 +92,17 @@ EXCEPTIONS = {
     ("distribution_focal_loss", "labels", np.float32, "value"): 19.0,
     ("distribution_focal_loss", "labels", np.float32, "grad"): 13.0,
     ("multiclass_brier", "labels", np.float32, "value"): 27.6,
+    ("softmax_entropy", "labels", np.float32, "value"): 53.6,
+    ("softmax_entropy", "labels", np.float32, "grad"): 27.5,
     # The scale of 64 multiplies the rounding of a logit.
     ("arc_face", "labels", np.float64, "grad"): 35.0,
     ("cos_face", "labels", np.float64, "grad"): 32.7,
     # A softcap and two further terms.
     ("cross_entropy", "labels", np.float32, "value"): 3.2,
     ("cross_entropy", "labels", np.float64, "value"): 5.0,
+    # A softcap rounds logits that are nearly equal.
+    ("softmax_entropy", "labels", np.float64, "value"): 12.3,
+    ("softmax_entropy", "labels", np.float64, "grad"): 13.2,
     # Differences of probabilities; terms are not allowed for, so that a confident right answer is measured by itself.
     ("multiclass_brier", "labels", np.float32, "grad"): 31.5,
     ("multiclass_brier", "labels", np.float64, "grad"): 28.7,

@@ -1,13 +1,14 @@
-"""What softmax cross-entropy does beyond what every rowwise loss does."""
+"""What losses of the softmax do beyond what every rowwise loss does."""
 
 import itertools
 import math
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 import fastloss as fl
-from tests.support import generator
+from tests.support import assert_same_bits, generator
 
 INF = np.inf
 
@@ -276,3 +277,144 @@ def test_a_number_between_two_bins():
             fl.DistributionFocalLoss()(y, x)
     with pytest.raises(ValueError, match=r"y_true\[0\] is 0.5, must be a class from 0 to 2, or the ignored -100$"):
         fl.MulticlassBrier()([0.5], [[1.0, 2, 3]])
+
+
+# Entropy ----------------------------------------------------------------------------------------------
+
+ENTROPY = fl.SoftmaxEntropy(ignore_index=2)
+WITHOUT = fl.SoftmaxEntropy(ignore_index=None)  # of whose rows each counts, whatever its label
+
+
+@pytest.mark.parametrize("shape, axis", [((70, 5), -1), ((9, 300), 1), ((3, 5, 4), 1), ((5, 4), 0), ((5,), 0)], ids=str)
+def test_without_targets_every_row_counts(shape, axis):
+    x = generator(shape).standard_normal(shape)
+    y = np.full(np.sum(x, axis=axis).shape, 2)
+    loss = fl.SoftmaxEntropy(axis=axis, ignore_index=0)  # which is no reason to ignore a row without a label
+    mine = (
+        *loss.value_and_grad(None, x), *loss.grad_and_hess(None, x), loss(None, x, reduction="none"), loss.grad(None, x)
+    )  # fmt: skip
+    wanted = (
+        *loss.value_and_grad(y, x), *loss.grad_and_hess(y, x), loss(y, x, reduction="none"), loss.grad(y, x)
+    )  # fmt: skip
+    for found, other in zip(mine, wanted, strict=True):
+        assert_same_bits(found, other)
+    assert loss.state(None, x) == loss.state(y, x)
+    assert fl.softmax_entropy(None, x, axis=axis, ignore_index=0) == loss(y, x)
+    if y.ndim:
+        groups = np.arange(len(y)) % 2
+        assert loss.states(None, x, groups=groups) == loss.states(y, x, groups=groups)
+        w, mask = np.linspace(0, 1, len(y)), np.arange(len(y)) % 3 > 0
+        assert loss(None, x, sample_weight=w, mask=mask) == loss(y, x, sample_weight=w, mask=mask)
+
+
+def test_other_losses_need_their_targets():
+    for loss in (fl.CrossEntropy(), fl.KLDivergence(), fl.SquaredError()):
+        for call in (loss, loss.state, lambda y, x, loss=loss: loss.states(y, x, groups=[0])):
+            with pytest.raises(TypeError, match=f"{type(loss).__name__}: y_true has dtype object, must be a real"):
+                call(None, [[1.0, 2.0]])
+    with pytest.raises(ValueError, match=r"y_pred has shape \(2, 3\), must have the class axis 2"):
+        fl.SoftmaxEntropy(axis=2)(None, np.zeros((2, 3)))
+
+
+def test_labels_say_which_rows_count():
+    x = generator("labels").standard_normal((6, 3))
+    y = np.array([0, 2, 1, 2, 1, 0])
+    for found, wanted in zip(ENTROPY.value_and_grad(y, x), WITHOUT.value_and_grad(y, x, mask=y != 2), strict=True):
+        assert_same_bits(found, wanted)
+    with pytest.warns(RuntimeWarning, match="no element counts"):
+        value, grad = ENTROPY.value_and_grad(np.full(6, 2), x)
+    assert math.isnan(value)
+    assert not grad.any()
+
+
+@pytest.mark.parametrize("classes", [3, 300])
+def test_a_missing_label_makes_its_row_nan(classes):
+    x = generator(classes).standard_normal((4, classes))
+    x[1, 0] = -INF
+    for loss in (ENTROPY, WITHOUT):
+        value = loss([0, np.nan, 1, 1], x, reduction="none")
+        grad, hess = loss.grad_and_hess([0, np.nan, 1, 1], x)
+        assert np.isnan(value).tolist() == [False, True, False, False]
+        for derivative in (grad, hess):
+            np.testing.assert_array_equal(np.isnan(derivative).all(axis=1), np.isnan(value))
+            assert np.isfinite(derivative[[0, 2, 3]]).all()
+
+
+@pytest.mark.parametrize(
+    "row, value, grad, hess",
+    [
+        ([3.0], 0, [0], [0]),
+        ([5.0] * 7, math.log(7), [0] * 7, [-6 / 49] * 7),
+        ([0, -INF, 0], math.log(2), [0, 0, 0], [-0.25, 0, -0.25]),
+        ([0, -INF, -INF], 0, [0, 0, 0], [0, 0, 0]),
+        ([3e38, -3e38, 0], 0, [0, 0, 0], [0, 0, 0]),
+        ([3e38, -3e38, 3e38], math.log(2), [0, 0, 0], [-0.25, 0, -0.25]),
+        ([-INF, -INF, -INF], np.nan, [np.nan] * 3, [np.nan] * 3),
+        ([INF, 0, 0], np.nan, [np.nan] * 3, [np.nan] * 3),
+        ([np.nan, 0, 0], np.nan, [np.nan] * 3, [np.nan] * 3),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("padding", [0, 200])
+def test_entropy_of_rows_at_the_ends(row, value, grad, hess, padding, wide):
+    x = np.array([row + [-INF] * padding], wide)
+    found, slope = fl.SoftmaxEntropy().value_and_grad(None, x)
+    curve = fl.SoftmaxEntropy().grad_and_hess(None, x)[1]
+    tolerance = {"rtol": 4 * np.finfo(wide).eps, "atol": 0}
+    np.testing.assert_allclose(found, value, **tolerance)
+    np.testing.assert_allclose(slope[0, : len(row)], grad, **tolerance)
+    np.testing.assert_allclose(curve[0, : len(row)], hess, **tolerance)
+    if value == value:
+        assert not slope[0, len(row) :].any()
+        assert not curve[0, len(row) :].any()
+
+
+@pytest.mark.parametrize(
+    "dtype, margin", [*itertools.product((np.float32, np.float64), (20, 40, 80)), (np.float64, 300), (np.float64, 700)]
+)
+@pytest.mark.parametrize("classes", [3, 300])
+def test_entropy_of_a_nearly_certain_row_keeps_its_relative_accuracy(dtype, margin, classes):
+    x = np.zeros((1, classes), dtype)
+    x[0, 1] = margin
+    with mp.workdps(700):
+        shares = [mp.exp(margin * (k == 1)) for k in range(classes)]
+        p = [share / mp.fsum(shares) for share in shares]
+        entropy = -mp.fsum(v * mp.log(v) for v in p)
+        slopes = [float(-v * (mp.log(v) + entropy)) for v in p]
+        curves = [float(-v * ((1 - 2 * v) * (mp.log(v) + entropy) + 1 - v)) for v in p]
+    grad, hess = fl.SoftmaxEntropy().grad_and_hess(None, x)
+    tolerance = 8 * float(np.finfo(dtype).eps)
+    assert fl.softmax_entropy(None, x) == pytest.approx(float(entropy), rel=tolerance, abs=0)
+    np.testing.assert_allclose(grad[0], slopes, rtol=tolerance)
+    np.testing.assert_allclose(hess[0], curves, rtol=tolerance)
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 0.7}, {"softcap": 2.0}, {"temperature": 3.0, "softcap": 5.0}])
+@pytest.mark.parametrize("vocabulary", [5, 64, 1000])
+def test_entropy_is_that_of_tokens(options, vocabulary, wide):
+    rng = generator(vocabulary)
+    logits, tokens = (3 * rng.standard_normal((4, 6, vocabulary))).astype(wide), rng.integers(0, vocabulary, (4, 6))
+    tokens[1, 2:] = -100
+    entropy = fl.softmax_entropy(tokens, logits, reduction="none", **options)
+    wanted = fl.token_logprobs(logits, tokens, **options).entropy
+    np.testing.assert_allclose(entropy, wanted, rtol=50 * np.finfo(wide).eps, atol=2 * np.finfo(wide).eps)
+
+
+@pytest.mark.parametrize("shape", [(20, 5), (9, 130), (3, 6, 4, 5)])
+def test_entropy_as_pytorch_has_it(shape):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x = 3 * generator(shape).standard_normal(shape)
+    leaf = torch.tensor(x, requires_grad=True)
+    wanted = torch.distributions.Categorical(logits=leaf).entropy()
+    wanted.mean().backward()
+    np.testing.assert_allclose(fl.softmax_entropy(None, x, reduction="none"), wanted.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(fl.SoftmaxEntropy().grad(None, x), leaf.grad.numpy(), rtol=1e-10, atol=1e-15)
+
+
+def test_entropy_along_the_probabilities_penalty():
+    x = generator("penalty").standard_normal(9)
+    p = np.exp(x) / np.exp(x).sum()
+    value, slope = fl.penalties.Entropy().value_and_grad(p)
+    found, grad = fl.SoftmaxEntropy().value_and_grad(None, x)
+    assert found == pytest.approx(value, rel=1e-14)
+    np.testing.assert_allclose(grad, p * (slope - p @ slope), rtol=1e-12)

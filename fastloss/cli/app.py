@@ -57,10 +57,12 @@ def score(
         typer.Argument(metavar="FILE", help="A .npy, .npz or .csv file; and the parameters of the loss as options."),
     ],
     loss: Annotated[str, typer.Option(help="A loss by any of its names; `fastloss losses` lists them.")],
-    true: Annotated[str, typer.Option(metavar="COLUMN", help="The targets.")],
     pred: Annotated[
         list[str], typer.Option(metavar="COLUMN", help="The predictions; once for each, where a loss takes several.")
     ],
+    true: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The targets; optional where a loss needs none.")
+    ] = None,
     weight: Annotated[str | None, typer.Option(metavar="COLUMN", help="The weight of each row.")] = None,
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="Score the rows of each value apart, too.")] = None,
     nan_policy: Annotated[NanPolicy, typer.Option(help="What a missing target does.")] = "propagate",

@@ -26,17 +26,19 @@ class Task:
 
     table: Table
     loss: Loss
-    true: str
+    true: str | None
     pred: tuple[str, ...]
     weight: str | None = None
     by: str | None = None
     options: dict[str, Any] = field(default_factory=dict)  # NaN policy and number of threads
 
     def __post_init__(self) -> None:
-        named = [("--true", self.true), *(("--pred", name) for name in self.pred)]
-        named += [(option, name) for option, name in [("--weight", self.weight), ("--by", self.by)] if name is not None]
-        for option, name in named:
-            self.table.require(option, name)
+        if self.true is None and not self.loss.unsupervised:
+            raise Refused(f"--true: {type(self.loss).__name__} needs the column of its targets")
+        predictions = (("--pred", name) for name in self.pred)
+        for option, name in (("--true", self.true), *predictions, ("--weight", self.weight), ("--by", self.by)):
+            if name is not None:
+                self.table.require(option, name)
 
     @cached_property
     def columns(self) -> list[str]:
@@ -46,12 +48,12 @@ class Task:
     def chunks(self) -> Iterator[Chunk]:
         return self.table.chunks(self.columns, {self.by} if self.by is not None else set())
 
-    def arguments(self, chunk: Chunk) -> tuple[tuple[Array, Array], dict[str, Any]]:
+    def arguments(self, chunk: Chunk) -> tuple[tuple[Array | None, Array], dict[str, Any]]:
         """The arrays and options of a call of the loss; several predictions are the last axis."""
         predictions = [chunk.columns[name] for name in self.pred]
         y_pred = predictions[0] if len(predictions) == 1 else np.stack(predictions, axis=-1)
-        weight = None if self.weight is None else chunk.columns[self.weight]
-        return (chunk.columns[self.true], y_pred), {**self.options, "sample_weight": weight}
+        y_true, weight = (None if name is None else chunk.columns[name] for name in (self.true, self.weight))
+        return (y_true, y_pred), {**self.options, "sample_weight": weight}
 
     @contextmanager
     def errors(self, chunk: Chunk) -> Iterator[None]:

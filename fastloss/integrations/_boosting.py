@@ -86,6 +86,10 @@ class Objective(Value):
                 f"{owner}: y_pred holds {loss.scores.replace('_', ' ')}, must hold logits for an objective of gradient"
                 " boosting, which predicts any real numbers"
             )
+        if loss.unsupervised:
+            raise ValueError(
+                f"{owner}: labels say only which rows count, must be what an objective of gradient boosting learns"
+            )
         if loss.newton == "none":
             raise ValueError(f"{owner}: the gradient is 0 everywhere, must be another loss to be learned from")
         object.__setattr__(self, "constant", surrogate(loss))

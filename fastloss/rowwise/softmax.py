@@ -538,3 +538,78 @@ class DistributionFocalLoss(RowLoss):
 
     def _constants(self, classes: int) -> tuple[float, ...]:
         return (1.0, 0.0, 1.0)
+
+
+@loss()
+class SoftmaxEntropy(RowLoss):
+    r"""Entropy of the softmax of logits: how uncertain a prediction is, without any target.
+
+    With the logits :math:`z = x / T`, or :math:`z = s \tanh(x / s) / T` under a softcap, and their softmax :math:`p`,
+
+    .. math::
+
+        \ell = H = -\sum_k p_k \log p_k
+        \qquad \frac{\partial \ell}{\partial z_k} = -p_k (\log p_k + H)
+        \qquad \frac{\partial^2 \ell}{\partial z_k^2} = -p_k \left((1 - 2 p_k)(\log p_k + H) + 1 - p_k\right)
+
+    and the chain rule takes them to :math:`x`. Less of it makes predictions certain, as semi-supervised learning [1]_
+    and adaptation at test time [2]_ want it; more of it is the bonus of exploration and the penalty of confidence [3]_.
+
+    Parameters
+    ----------
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+    ignore_index : int or None, default=-100
+        Rows of this label do not count. None: there is none.
+    temperature : float, default=1.0
+        Divides the logits; positive.
+    softcap : float, default=0.0
+        Bounds the logits smoothly to (-s, s); 0 does not.
+
+    See Also
+    --------
+    token_logprobs : This entropy beside the scores of tokens, without a gradient.
+    CrossEntropy : With a target.
+    fastloss.penalties.Entropy : Of probabilities.
+
+    Notes
+    -----
+    Domain: any real number in `y_pred`. `y_true` is None, and every row counts; or it has `y_pred`'s shape without the
+    class axis and holds labels from 0 to C - 1, of which it only matters which are ignored: those of padding.
+
+    As there is nothing to learn from labels, it is no objective of gradient boosting; as that of a `LinearObjective`,
+    which takes labels, it is one term of a semi-supervised model.
+
+    Edge cases: a logit of -inf has probability 0, and contributes 0 to value and gradient. A row of -inf alone, or with
+    +inf or NaN, is NaN. The entropy of one class is 0, that of C equal logits :math:`\log C`, both with the gradient 0.
+
+    Numerics: with the logits less their largest and :math:`m = \sum_k p_k z_k \le 0`, the value is
+    :math:`\log \sum_k e^{z_k} - m`, of which neither term is negative, and :math:`\log p_k + H` is :math:`z_k - m`. The
+    sum is one more than what the other classes add to it: a nearly certain row keeps its relative accuracy, in value
+    and gradient. Sums run in float64; exponentials of float32 logits in float32.
+
+    References
+    ----------
+    .. [1] Y. Grandvalet, Y. Bengio, "Semi-supervised learning by entropy minimization", NIPS 2004.
+    .. [2] D. Wang et al., "Tent: fully test-time adaptation by entropy minimization", ICLR 2021, arXiv:2006.10726.
+    .. [3] G. Pereyra et al., "Regularizing neural networks by penalizing confident output distributions", 2017,
+       arXiv:1701.06548.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> logits = np.array([[0.0, 0.0], [3.0, 0.0], [100.0, 0.0]])
+    >>> fl.SoftmaxEntropy()(None, logits, reduction="none")
+    array([6.93147181e-01, 1.90864971e-01, 3.75727674e-42])
+    >>> round(fl.softmax_entropy([0, 1, -100], logits), 6)
+    0.442006
+    """
+
+    labelled = "SOFTMAX_ENTROPY"
+    unsupervised = True
+    newton = "surrogate"
+    variants = ({"temperature": 2.0}, {"temperature": 0.5, "softcap": 5.0})
+    ignore_index: int | None = integer(default=-100, optional=True)
+    temperature: float = number(POSITIVE, default=1.0)
+    softcap: float = number(NON_NEGATIVE, default=0.0)

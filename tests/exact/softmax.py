@@ -109,3 +109,17 @@ def arc_face_terms(y, x, margin, scale, class_weight):
 def distribution_focal_loss(y, x):
     lse = log_sum_exp(x)
     return fsum(max(mpf(0), 1 - abs(mpf(y) - k)) * (lse - v) for k, v in enumerate(x))
+
+
+def softmax_entropy(y, x, temperature, softcap):
+    z = logits(x, temperature, softcap)
+    lse = log_sum_exp(z)
+    return fsum(exp(v - lse) * (lse - v) for v in z)
+
+
+def softmax_entropy_grad_terms(y, x, temperature, softcap):
+    """The parts of log p + H."""
+    z = logits(x, temperature, softcap)
+    lse, entropy = log_sum_exp(z), softmax_entropy(y, x, temperature, softcap)
+    slopes = [(1 - tanh(v / softcap) ** 2 if softcap else 1) / temperature for v in x]
+    return [slope * exp(v - lse) * ((lse - v) + entropy) for v, slope in zip(z, slopes, strict=True)]

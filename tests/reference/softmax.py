@@ -152,3 +152,15 @@ def distribution_focal_loss(y, x):
 
 def distribution_focal_loss_grad(y, x):
     return np.exp(log_softmax(x)) - _shares(y, x)
+
+
+def softmax_entropy(y, x, temperature, softcap):
+    log_p = log_softmax(_logits(x, temperature, softcap))
+    return -(np.exp(log_p) * log_p).sum(axis=-1)
+
+
+def softmax_entropy_grad(y, x, temperature, softcap):
+    log_p = log_softmax(_logits(x, temperature, softcap))
+    entropy = -(np.exp(log_p) * log_p).sum(axis=-1, keepdims=True)
+    grad = -np.exp(log_p) * (log_p + entropy)
+    return grad / temperature * (1 - np.tanh(x / softcap) ** 2 if softcap else 1)

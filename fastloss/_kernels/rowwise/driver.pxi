@@ -309,6 +309,9 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         if job.traits & JUDGED:
             for i in range(rows):
                 r.correct[i] = correct(job, start + i, i, s, unit)
+        if job.traits & UNSUPERVISED:
+            for i in range(LANES):
+                r.s0[i] = r.s0[i] if r.label[i] == r.label[i] else NAN
         s.stage.what = FINISH
         dispatch(job, &s.stage, unit)
         again = False

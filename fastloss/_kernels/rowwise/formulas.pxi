@@ -21,6 +21,7 @@ cdef enum:
     MULTILABEL = 4096                   # targets are labels of 0 and 1: the loops see the class weight, negative for 0
     PAIRS = 8192                        # sums and map are over pairs of classes: the map reads the whole row again
     REPEATED = 16384                    # Finish may ask for the sums once more, with the `u` that it sets
+    UNSUPERVISED = 32768                # the label is no part of the loss; a missing one makes the sum NaN
 
 # What the loops of a kernel work on. Arrays of double hold `floating` where a pointer is cast to it.
 cdef struct Stage:

@@ -14,12 +14,15 @@ cpdef enum:
     COS_FACE
     ARC_FACE
     DISTRIBUTION_FOCAL
+    SOFTMAX_ENTROPY
 
 cdef inline int softmax_traits(int kernel) noexcept nogil:
     if kernel == DENSE_CROSS_ENTROPY:
         return SHIFTED
     if kernel == DISTRIBUTION_FOCAL:
         return SHIFTED | ONE_HOT | BETWEEN
+    if kernel == SOFTMAX_ENTROPY:
+        return SHIFTED | UNSUPERVISED
     if kernel == SMOOTHED_CROSS_ENTROPY or kernel == TOKEN:
         return LABELLED | SHIFTED | ONLINE
     return LABELLED | SHIFTED | ONLINE | ONE_SUM
@@ -225,6 +228,38 @@ cdef inline void finish_arc_face(Row* r, double classes, double cos_margin, doub
     r.target_grad = slope * r.target_grad
 
 
+# The entropy of p: s0 and s1 are those of a target for each class, s2 is the sum of exp(x) x ------------
+
+cdef inline void sum_entropy(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
+                             floating* s3) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    s0[0] += 0 if x == 0 else e
+    s1[0] += 1 if x == 0 else 0
+    s2[0] += 0 if x == -INFINITY else e * x
+
+
+cdef inline void finish_softmax_entropy(Row* r, double classes, double a, double b, double c,
+                                        double scale, floating unit) noexcept nogil:
+    """With the mean m = sum p_k x_k <= 0, H = log1p(rest) - m: no term is negative. And log p_k + H = x_k - m."""
+    cdef double rest = r.s0 + (r.s1 - 1)
+    cdef double largest = 1 / (1 + rest)
+    r.u = r.s2 * largest
+    r.value = log1p_for(unit, rest) - r.u
+    r.v = largest
+    r.a = largest
+    r.c = largest
+    r.d = largest * largest * rest      # p (1 - p) of a class of the largest logit
+
+
+cdef inline floating map_softmax_entropy(floating x, floating t, floating a, floating b, floating c, floating d,
+                                         floating u, floating v, floating* hess) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    cdef floating below = 0 if x == -INFINITY else u - x
+    cdef floating p = e * v
+    hess[0] = e * c * ((1 - 2 * p) * below) - (d if x == 0 else e * c * (1 - p))
+    return e * a * below
+
+
 cdef inline void softmax(int kernel, Stage* stage, floating unit) noexcept nogil:
     if kernel == CROSS_ENTROPY:
         specialise_rows(
@@ -262,4 +297,8 @@ cdef inline void softmax(int kernel, Stage* stage, floating unit) noexcept nogil
         specialise_rows(
             sum_dense[floating], finish_dense_cross_entropy[floating], map_dense_cross_entropy[floating], True, stage,
             unit,
+        )
+    elif kernel == SOFTMAX_ENTROPY:
+        specialise_rows(
+            sum_entropy[floating], finish_softmax_entropy[floating], map_softmax_entropy[floating], False, stage, unit
         )

@@ -200,11 +200,17 @@ def _extra_memory(who: str, n: int) -> int:
 def _print_memory(who: str, n: int) -> None:
     call, arrays = LAYERS[who](), _layer(n, VOCABULARY)
     call(*_layer(64, 100))  # libraries and threads are there before
-    unit = 1 if sys.platform == "darwin" else 1024
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak_memory()
     results = call(*arrays)[1:3]
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print((after - before) * unit - sum(result.nbytes for result in results))
+    print(_peak_memory() - before - sum(result.nbytes for result in results))
+
+
+def _peak_memory() -> int:
+    """Bytes of resident memory at most; Linux's `ru_maxrss` would start from the peak of the parent process."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -856,15 +856,15 @@ FL_INLINE uint16_t fl_to_bf16(float x) {
  *
  * Relative error below 2^-32, a hundredth of a float32 unit, at about half the cost of full float64: short
  * polynomials and no low parts. Arguments are float32 numbers and what a few operations make of them, so
- * subnormal doubles do not occur. The exponential may saturate at e^+-600, which float32 rounds to infinity
- * and 0, and whose product with a float32 is no subnormal double: that would take long. Polynomials are
- * Chebyshev fits of (expm1(r) - r) / r^2 and (log1p(f) - f) / f^2, in even and odd halves: where loops are
- * short, it is the chain of dependent operations that takes the time. */
+ * subnormal doubles do not occur. The exponential may saturate at e^+-300, which float32 rounds to infinity
+ * and 0, and whose square or product with a float32 is no subnormal double: that would take long.
+ * Polynomials are Chebyshev fits of (expm1(r) - r) / r^2 and (log1p(f) - f) / f^2, in even and odd halves:
+ * where loops are short, it is the chain of dependent operations that takes the time. */
 
 FL_INLINE double flv_exp_core_to_f32(double x, double *scale) {
     const double magic = 0x1.8p52 + 1023.0;
-    x = x < -600.0 ? -600.0 : x;
-    x = x > 600.0 ? 600.0 : x;
+    x = x < -300.0 ? -300.0 : x;
+    x = x > 300.0 ? 300.0 : x;
     double t = fl_mul_add_f64(x, 0x1.71547652b82fep+0, magic);
     double r = fl_mul_add_f64(t - magic, -0x1.62e42fefa39efp-1, x);
     double r2 = r * r;

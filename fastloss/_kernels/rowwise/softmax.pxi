@@ -255,8 +255,8 @@ cdef inline floating map_softmax_entropy(floating x, floating t, floating a, flo
                                          floating u, floating v, floating* hess) noexcept nogil:
     cdef floating e = exp_nonpositive(x)
     cdef floating below = 0 if x == -INFINITY else u - x
-    cdef floating p = e * v
-    hess[0] = e * c * ((1 - 2 * p) * below) - (d if x == 0 else e * c * (1 - p))
+    cdef floating p = e * v, rest = 1 - p, change = rest - p, part = e * c * rest
+    hess[0] = e * c * change * below - (d if x == 0 else part)
     return e * a * below
 
 

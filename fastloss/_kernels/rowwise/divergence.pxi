@@ -155,11 +155,15 @@ cdef inline floating log_of_ratio(floating apart) noexcept nogil:
     return log1p_within(least if apart < least else apart)
 
 
+cdef inline void sum_exponentials(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
+                                  floating* s2, floating* s3) noexcept nogil:
+    s0[0] += exp_nonpositive(x)
+
+
 cdef inline void sum_jensen_shannon(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                     floating* s2, floating* s3) noexcept nogil:
-    cdef floating e = exp_nonpositive(x), p = e * q, rest = 1 - a
+    cdef floating p = exp_nonpositive(x) * q, rest = 1 - a
     cdef floating apart = mixture_units(t, p, a)
-    s0[0] += e
     s1[0] += rest * p * log_of_ratio(a * apart)
     s2[0] += a * t * log_of_ratio(-rest * apart)
 
@@ -171,9 +175,9 @@ cdef inline void sum_jensen_shannon_log_target(floating x, floating t, floating 
 
 cdef inline void finish_jensen_shannon(Row* r, double classes, double beta, double logits, double c,
                                        double scale, floating unit) noexcept nogil:
-    cdef double u = 1 / r.s0 if logits != 0 else exp_for(unit, r.reference, 0)
-    r.again = u != r.u and u == u
-    r.u = u
+    r.again = r.again == 0
+    if r.again:
+        r.u = 1 / r.s0 if logits != 0 else exp_for(unit, r.reference, 0)
     r.v = beta
     r.value = r.s1 + r.s2
     r.a = 1
@@ -266,14 +270,14 @@ cdef inline void divergence(int kernel, Stage* stage, floating unit) noexcept no
             stage, unit,
         )
     elif kernel == JENSEN_SHANNON:
-        specialise_rows(
-            sum_jensen_shannon[floating], finish_jensen_shannon[floating], map_jensen_shannon[floating], True, stage,
-            unit,
+        specialise_repeated(
+            sum_exponentials[floating], sum_jensen_shannon[floating], finish_jensen_shannon[floating],
+            map_jensen_shannon[floating], stage, unit,
         )
     elif kernel == JENSEN_SHANNON_LOG_TARGET:
-        specialise_rows(
-            sum_jensen_shannon_log_target[floating], finish_jensen_shannon[floating],
-            map_jensen_shannon_log_target[floating], True, stage, unit,
+        specialise_repeated(
+            sum_exponentials[floating], sum_jensen_shannon_log_target[floating], finish_jensen_shannon[floating],
+            map_jensen_shannon_log_target[floating], stage, unit,
         )
     elif kernel == TOTAL_VARIATION:
         specialise_rows(

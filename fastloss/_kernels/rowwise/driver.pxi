@@ -66,6 +66,7 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
     cdef floating top[LANES]
     cdef floating* t = <floating*> s.t
     stage.what = SUMS
+    stage.anew = anew
     if job.traits & SHIFTED and not job.traits & ONLINE and anew:
         first = 0
         while first < job.classes:
@@ -109,6 +110,7 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
     cdef floating* x = <floating*> s.x
     cdef double base[LANES]
     stage.what = SUMS
+    stage.anew = anew
     stage.x = x
     for i in range(LANES):
         label[i] = -1

@@ -20,7 +20,7 @@ cdef enum:
     LOG_TARGETS = 2048                  # a target of -inf is none
     MULTILABEL = 4096                   # targets are labels of 0 and 1: the loops see the class weight, negative for 0
     PAIRS = 8192                        # sums and map are over pairs of classes: the map reads the whole row again
-    REPEATED = 16384                    # Finish may ask for the sums once more, with the `u` that it sets
+    REPEATED = 16384                    # Finish may ask for the sums again, with the `u` that it sets
     UNSUPERVISED = 32768                # the label is no part of the loss; a missing one makes the sum NaN
 
 # What the loops of a kernel work on. Arrays of double hold `floating` where a pointer is cast to it.
@@ -38,6 +38,7 @@ cdef struct Stage:
     double s2[LANE_ROOM]
     double s3[LANE_ROOM]
     int what
+    bint anew                           # no sums were asked for again yet
     bint value_only                     # Finish need not find the coefficients of the map, nor lse and entropy
     bint want_hess
     Py_ssize_t groups                   # of LANES elements
@@ -197,3 +198,12 @@ cdef inline void specialise_rows(Accumulate accumulate, Finish finish, Map map, 
         map_loop(map, has_t, True, stage, <floating> stage.scale)
     else:
         map_loop(map, has_t, False, stage, <floating> stage.scale)
+
+
+cdef inline void specialise_repeated(Accumulate first, Accumulate accumulate, Finish finish, Map map, Stage* stage,
+                                     floating unit) noexcept nogil:
+    """... of a loss whose sums with targets are functions of one without them."""
+    if stage.what == SUMS and stage.anew:
+        sum_loop(first, False, stage, <floating> stage.parameters[0], <floating> stage.scale)
+    else:
+        specialise_rows(accumulate, finish, map, True, stage, unit)

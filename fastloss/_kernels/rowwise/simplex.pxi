@@ -59,35 +59,39 @@ cdef inline void finish_zero_one(Row* r, double classes, double a, double b, dou
 
 # Brier score: with B = sum p_k (p_k - t_k), the gradient is 2 p_k (p_k - t_k - B) ---------------------
 #
-# In two passes: `q` of the second, never 0, is the largest probability, or where that is more than a half what it lacks
-# of 1, below 0. Then its own share of B is subtracted without rounding.
+# In two passes: `q` of the second is the largest probability, or where that is more than a half what it lacks of 1,
+# below 0. Then its own share of B is subtracted without rounding.
+
+cdef inline void sum_rest(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
+                          floating* s3) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    s0[0] += 0 if x == 0 else e
+    s1[0] += 1 if x == 0 else 0
+
 
 cdef inline void sum_brier(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                            floating* s3) noexcept nogil:
-    cdef floating e = exp_nonpositive(x)
     cdef floating one = 1
-    cdef floating top = 1 if x == 0 else 0, rest = one - top
-    cdef floating first = 1 if q == 0 else 0, second = one - first, positive = 1 if q > 0 else 0
-    cdef floating p = e * (q + (one - positive))
+    cdef floating top = 1 if x == 0 else 0, rest = one - top, positive = 1 if q > 0 else 0
+    cdef floating p = exp_nonpositive(x) * (q + (one - positive))
     cdef floating top_off = (one - t) - (positive - q), other_off = p - t
     cdef floating off = top_off if x == 0 else other_off
-    s0[0] += first * rest * e + second * top * off
-    s1[0] += first * top + second * (p * p)
+    s0[0] += top * off
+    s1[0] += p * p
     s2[0] += off * off
     s3[0] += rest * (p * off)
 
 
 cdef inline void finish_brier(Row* r, double classes, double a, double b, double c, double d,
                               floating unit) noexcept nogil:
-    cdef double tiny = 1e-37 if floating is float else 1e-300
     cdef bint first = r.again == 0
     cdef double rest = r.s0 + (r.s1 - 1)
     cdef double largest = 1 / (1 + rest) if first else r.v
     cdef double lack = rest * largest if first else 1 - largest if r.u > 0 else -r.u
     cdef double mean = r.s3 + largest * r.s0
-    r.again = 1 if first else 0
+    r.again = first
     r.value = r.s2
-    r.u = (largest if largest <= 0.5 else -(tiny if lack < tiny else lack)) if first else largest
+    r.u = (largest if largest <= 0.5 else -lack) if first else largest
     r.v = largest if first else lack
     r.a = 2
     r.b = 2 * mean
@@ -142,7 +146,9 @@ cdef inline void simplex(int kernel, Stage* stage, floating unit) noexcept nogil
     elif kernel == MULTICLASS_ZERO_ONE:
         specialise_rows(sum_present[floating], finish_zero_one[floating], map_nothing[floating], False, stage, unit)
     elif kernel == MULTICLASS_BRIER or kernel == MULTICLASS_BRIER_OF_LABELS:
-        specialise_rows(sum_brier[floating], finish_brier[floating], map_brier[floating], True, stage, unit)
+        specialise_repeated(
+            sum_rest[floating], sum_brier[floating], finish_brier[floating], map_brier[floating], stage, unit
+        )
     elif kernel == LIST_NET:
         specialise_rows(sum_list_net[floating], finish_list_net[floating], map_list_net[floating], True, stage, unit)
 

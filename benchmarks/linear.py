@@ -10,12 +10,12 @@ import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks import bandwidth
-from benchmarks.report import markdown
-from benchmarks.targets import Row, compare, take_turns
+from benchmarks.targets import Row, compare, publish, take_turns
 from benchmarks.workload import Call
 from fastloss import BinaryCrossEntropy, CrossEntropy, LinearObjective
 from fastloss._threads import available
@@ -83,19 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.linear", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: 15)")
     parser.add_argument("--scale", type=int, default=1, help="divide the rows by this (default: 1)")
+    parser.add_argument("-o", "--output", type=Path, help="the Markdown file to write as well")
     options = parser.parse_args(arguments)
     threads = available()[0]
-    rows = list(of_cases(options.rounds, options.scale, threads))
-    cells = [
-        (name, f"{ratio:.3g}", f"{measured:.3g}", "yes" if measured >= ratio else "no", how)
-        for name, ratio, measured, how in rows
-    ]
-    print(
+    heading = (
         f"Ratios, fastloss's below; float64, threads: {threads}; medians of {options.rounds} rounds in which the"
-        " contenders take turns.\n"
+        " contenders take turns."
     )
-    print(markdown(("target", "at least", "measured", "reached", "how"), cells))
-    return int(any(cell[3] == "no" for cell in cells))
+    return publish(heading, of_cases(options.rounds, options.scale, threads), options.output)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,7 @@ import numpy as np
 
 import fastloss as fl
 from benchmarks.contenders import contenders, prepared
-from benchmarks.report import markdown
-from benchmarks.targets import COMPILED, SETTLE, Row, compare, measure, take_turns
+from benchmarks.targets import COMPILED, SETTLE, Row, compare, measure, publish, take_turns
 from benchmarks.workload import Call, Workload, workload
 from fastloss import registry
 from fastloss._threads import available
@@ -236,21 +235,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(options.only or ()) - parts.keys()
     if unknown:
         parser.error(f"--only is {', '.join(sorted(unknown))}, must be of {', '.join(parts)}")
-    cells = []
-    for part in options.only or parts:
-        for name, ratio, measured, how in parts[part]():
-            reached = "" if ratio != ratio else "yes" if measured >= ratio else "no" if measured < ratio else "?"
-            cells.append((name, "" if ratio != ratio else f"{ratio:g}", f"{measured:.3g}", reached, how))
-    text = (
+    heading = (
         f"Ratios, fastloss's below; float32 unless said, threads: {available()[0]}; medians of {options.rounds} rounds"
-        f" ({LONG} of what takes seconds) in which the contenders take turns.\n\n"
-        + markdown(("target", "at least", "measured", "reached", "how"), cells)
-        + "\n"
+        f" ({LONG} of what takes seconds) in which the contenders take turns."
     )
-    print(text)
-    if options.output:
-        options.output.write_text(text)
-    return int(any(cell[3] == "no" for cell in cells))
+    return publish(heading, (row for part in options.only or parts for row in parts[part]()), options.output)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -167,6 +167,19 @@ def of_integrations(n: int, rounds: int) -> Iterator[Row]:
             yield name, 10, float("nan"), f"left out: {reason}"
 
 
+def publish(heading: str, rows: Iterable[Row], output: Path | None = None) -> int:
+    """Print the table, write it to a file as well, and return 1 where a target is missed."""
+    cells = []
+    for name, ratio, measured, how in rows:
+        reached = "" if ratio != ratio else "yes" if measured >= ratio else "no" if measured < ratio else "?"
+        cells.append((name, "" if ratio != ratio else f"{ratio:.3g}", f"{measured:.3g}", reached, how))
+    text = f"{heading}\n\n{markdown(('target', 'at least', 'measured', 'reached', 'how'), cells)}\n"
+    print(text)
+    if output:
+        output.write_text(text)
+    return int(any(cell[3] == "no" for cell in cells))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.targets", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: 15)")
@@ -179,21 +192,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *of_small_arrays(options.rounds),
         *of_integrations(options.size, options.rounds),
     ]
-    cells = [
-        (name, f"{ratio:g}", f"{measured:.3g}", "yes" if measured >= ratio else "no" if measured < ratio else "?", how)
-        for name, ratio, measured, how in rows
-    ]
     threads = workload("squared_error", 1).threads
-    text = (
+    heading = (
         f"Ratios of times, fastloss's below; {options.size:,} elements unless said, float32, threads: {threads};"
-        f" medians of {options.rounds} rounds in which the contenders take turns.\n\n"
-        + markdown(("target", "at least", "measured", "reached", "how"), cells)
-        + "\n"
+        f" medians of {options.rounds} rounds in which the contenders take turns."
     )
-    print(text)
-    if options.output:
-        options.output.write_text(text)
-    return int(any(cell[3] == "no" for cell in cells))
+    return publish(heading, rows, options.output)
 
 
 if __name__ == "__main__":

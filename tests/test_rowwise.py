@@ -267,6 +267,25 @@ def test_a_row_without_weight_contributes_nothing_whatever_is_in_it(loss, dense,
     assert not moved[::3].any()
 
 
+SOFTMAX = [
+    "cross_entropy", "softmax_focal", "poly1_cross_entropy", "generalized_cross_entropy", "distribution_focal_loss",
+    "softmax_entropy", "multiclass_brier", "list_net", "kl_divergence", "reverse_kl", "jensen_shannon", "distillation",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss, dense", forms([fl.registry[name]() for name in SOFTMAX]))
+@pytest.mark.parametrize("logit, classes", [(-np.inf, 1), (-np.inf, 5), (-np.inf, 300), (np.inf, 5), (np.inf, 300)])
+def test_logits_without_a_softmax_are_nan(loss, dense, classes, logit, wide):
+    y, x = draw_rows(loss, 3, classes, wide, generator("infinite"), dense=dense)
+    value, grad = loss.value_and_grad(y, x, reduction="none")
+    x[1] = logit
+    again, moved = loss.value_and_grad(y, x, reduction="none")
+    assert math.isnan(again[1])
+    assert np.isnan(moved[1]).all()
+    assert_same_bits(again[[0, 2]], value[[0, 2]])
+    assert_same_bits(moved[[0, 2]], grad[[0, 2]])
+
+
 @default_forms
 def test_missing_targets(loss, dense):
     y, x = draw_rows(loss, 20, 5, np.float64, generator("missing"), dense=dense)

@@ -130,6 +130,8 @@ class MulticlassBrier(RowLoss):
     shape and holds the targets of each class, not negative. `y_pred` is any real number. The loss of two classes is
     twice the Brier score of one of them.
 
+    Edge cases: logits that are all -inf, or of which one is inf, give NaN.
+
     Numerics: a confident right answer keeps its relative accuracy, in value and gradient.
 
     References

@@ -81,7 +81,7 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         stage.groups = (n + LANES - 1) // LANES
         stage.x = logits_of_row(job, row, label, first, n, s, unit)
-        if job.targets:
+        if job.targets and not (anew and job.traits & REPEATED):
             stage.t = targets_of_row(job, row, i, first, n, s, unit)
             if label >= first and label < first + n:
                 t[<Py_ssize_t> label - first] = 0
@@ -140,7 +140,7 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
         if not cached:
             logits_of_tile(job, start, rows, first, n, s, unit)
             part(x, n, label, target, top)
-        if job.targets:
+        if job.targets and not (anew and job.traits & REPEATED):
             stage.t = targets_of_tile(job, start, rows, first, n, s, unit)
             if job.traits & LABELLED:
                 memset(base, 0, sizeof(base))
@@ -198,8 +198,7 @@ cdef void highest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScr
     cdef Py_ssize_t i, first, n, step = TILE_CLASSES if job.tiled else ROW_BLOCK
     cdef floating* t = <floating*> s.t
     cdef floating top[LANES]
-    for i in range(LANES):
-        r.target_reference[i] = -INFINITY
+    fill(r.target_reference, -INFINITY)
     first = 0
     while first < job.classes:
         n = min(step, job.classes - first)
@@ -225,11 +224,7 @@ cdef void recall(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, 
     cdef const double* v
     cdef int k
     into[0], into[1], into[2] = r.reference, r.s0, r.target
-    memset(r.s1, 0, sizeof(r.s1))
-    memset(r.s2, 0, sizeof(r.s2))
-    memset(r.s3, 0, sizeof(r.s3))
     for k in range(3):
-        memset(into[k], 0, sizeof(r.s0))
         v = load(&job.results[ROW_REFERENCE + k], &job.base.shape, start, rows, into[k], &s.block)
         if v != into[k]:
             memcpy(into[k], v, rows * sizeof(double))

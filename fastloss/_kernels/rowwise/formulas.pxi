@@ -20,7 +20,7 @@ cdef enum:
     LOG_TARGETS = 2048                  # a target of -inf is none
     MULTILABEL = 4096                   # targets are labels of 0 and 1: the loops see the class weight, negative for 0
     PAIRS = 8192                        # sums and map are over pairs of classes: the map reads the whole row again
-    REPEATED = 16384                    # Finish may ask for the sums again, with the `u` that it sets
+    REPEATED = 16384                    # the first sums are without targets; Finish may ask for others, with its `u`
     UNSUPERVISED = 32768                # the label is no part of the loss; a missing one makes the sum NaN
 
 # What the loops of a kernel work on. Arrays of double hold `floating` where a pointer is cast to it.
@@ -59,7 +59,7 @@ ctypedef void (*Accumulate)(
     floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2, floating* s3
 ) noexcept nogil
 
-# What is known of one row, and what a formula makes of it; the names are those of Lanes.
+# What is known of one row, and what a formula makes of it: 0 unless it says otherwise. The names are those of Lanes.
 cdef struct Row:
     double label_weight
     double target

@@ -35,7 +35,6 @@ cdef inline void finish_multi_margin(Row* r, double classes, double margin, doub
     r.a = each
     r.u = margin
     r.target_grad = -each * r.s1
-    r.target_hess = 0
 
 
 cdef inline floating map_multi_margin(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -81,7 +80,6 @@ cdef inline void finish_crammer_singer(Row* r, double classes, double margin, do
     r.value = r.label_weight * ((0 if outside else z) + (r.s0 - r.s0))
     r.a = 0 if outside else r.label_weight / r.s0
     r.target_grad = 0 if outside else -r.label_weight
-    r.target_hess = 0
 
 
 cdef inline floating map_crammer_singer(floating x, floating t, floating a, floating b, floating c, floating d,

@@ -46,15 +46,12 @@ cdef inline void finish_negative_log_likelihood(Row* r, double classes, double a
                                                 double scale, floating unit) noexcept nogil:
     r.value = -r.label_weight * r.target
     r.target_grad = -r.label_weight
-    r.target_hess = 0
 
 
 cdef inline void finish_zero_one(Row* r, double classes, double a, double b, double c, double scale,
                                  floating unit) noexcept nogil:
     cdef bint missing = (r.s0 != r.s0) | (r.target != r.target)
     r.value = <double> NAN if missing else r.label_weight * (1 - r.correct)
-    r.target_grad = 0
-    r.target_hess = 0
 
 
 # Brier score: with B = sum p_k (p_k - t_k), the gradient is 2 p_k (p_k - t_k - B) ---------------------
@@ -130,7 +127,6 @@ cdef inline void finish_list_net(Row* r, double classes, double a, double b, dou
     r.a = 1
     r.b = 1 / r.s3
     r.c = 1
-    r.d = 0
 
 
 cdef inline floating map_list_net(floating x, floating t, floating a, floating b, floating c, floating d, floating u,

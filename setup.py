@@ -65,7 +65,9 @@ sources = [
     for file in files
     if file.endswith((".pxi", ".h"))
 ]
-levels = LEVELS if X86_64 else {"baseline": []}
+# FASTLOSS_LEVELS=x86_64_v4 compiles that one alone, for a quick turn while developing.
+chosen = os.environ.get("FASTLOSS_LEVELS", " ".join(LEVELS) if X86_64 else "baseline").split()
+levels = {name: LEVELS[name] for name in chosen}
 # OpenMP is asked how many threads a program wants; the kernels have a pool of their own.
 extensions = [extension("fastloss._runtime", [*LEVELS["baseline"], "-fopenmp"], [], ["-fopenmp"])]
 extensions += [extension(f"fastloss._kernels.{name}", flags, sources, ["-pthread"]) for name, flags in levels.items()]

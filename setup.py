@@ -47,15 +47,15 @@ DIRECTIVES = {
 }
 
 
-def extension(name: str, flags: list[str], depends: list[str], libraries: list[str]) -> Extension:
+def extension(name: str, flags: list[str], depends: list[str]) -> Extension:
     return Extension(
         name,
         [name.replace(".", "/") + ".pyx"],
         include_dirs=["fastloss/_kernels"],
         depends=depends,
         define_macros=INLINE,
-        extra_compile_args=[*build["cflags"], *flags],
-        extra_link_args=[*build["ldflags"], *libraries],
+        extra_compile_args=[*build["cflags"], *flags, "-fopenmp"],
+        extra_link_args=[*build["ldflags"], "-fopenmp"],
     )
 
 
@@ -68,9 +68,8 @@ sources = [
 # FASTLOSS_LEVELS=x86_64_v4 compiles that one alone, for a quick turn while developing.
 chosen = os.environ.get("FASTLOSS_LEVELS", " ".join(LEVELS) if X86_64 else "baseline").split()
 levels = {name: LEVELS[name] for name in chosen}
-# OpenMP is asked how many threads a program wants; the kernels have a pool of their own.
-extensions = [extension("fastloss._runtime", [*LEVELS["baseline"], "-fopenmp"], [], ["-fopenmp"])]
-extensions += [extension(f"fastloss._kernels.{name}", flags, sources, ["-pthread"]) for name, flags in levels.items()]
+extensions = [extension("fastloss._runtime", LEVELS["baseline"], [])]
+extensions += [extension(f"fastloss._kernels.{name}", flags, sources) for name, flags in levels.items()]
 
 setup(
     ext_modules=cythonize(

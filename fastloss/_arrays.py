@@ -43,6 +43,10 @@ INTEGERS = frozenset(
 )
 
 
+# Steps of the search for a common element, exponential at worst, after which two arrays count as overlapping.
+OVERLAP_WORK = 100_000
+
+
 def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     """A view of what was given, never a copy of an array, with the code of its element type."""
     array = given if type(given) is np.ndarray else as_array(owner, name, given)
@@ -50,8 +54,17 @@ def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     if kind is not None:
         return array, kind
     if array.dtype.name == "bfloat16":
-        return array.view(np.uint16), BFLOAT16
+        if array.dtype.isnative:
+            return array.view(np.uint16), BFLOAT16
+        return array.view(np.dtype(np.uint16).newbyteorder("S")), BFLOAT16 | kernels.SWAPPED
     raise TypeError(f"{owner}: {name} has dtype {array.dtype}, must be a real number type of at most 64 bits")
+
+
+def readable(array: Any, kind: int) -> Any:
+    """The elements of an operand as NumPy computes with them: bfloat16, which it lacks, as float32."""
+    if kind & ~kernels.SWAPPED != BFLOAT16:
+        return array
+    return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def as_array(owner: str, name: str, given: Any) -> NDArray[Any]:
@@ -78,13 +91,14 @@ def output(owner: str, name: str, given: Any, shape: tuple[int, ...]) -> tuple[N
     """Check an output that the caller provides; the array itself and the code of its element type."""
     if not isinstance(given, np.ndarray):
         raise TypeError(f"{owner}: {name} is a {type(given).__name__}, must be a NumPy array")
-    if given.shape != shape:
-        raise ValueError(f"{owner}: {name} has shape {given.shape}, must be {shape}")
-    if not given.flags.writeable:
+    array = np.asarray(given)  # a subclass may say of itself what is not so
+    if array.shape != shape:
+        raise ValueError(f"{owner}: {name} has shape {array.shape}, must be {shape}")
+    if not array.flags.writeable:
         raise ValueError(f"{owner}: {name} is read-only, must be writeable")
-    if any(stride == 0 and length > 1 for stride, length in zip(given.strides, shape, strict=True)) and given.size:
+    if _may_overlap_itself(array):
         raise ValueError(f"{owner}: {name} overlaps itself, must have a place for each element")
-    array, kind = operand(owner, name, given)
+    array, kind = operand(owner, name, array)
     if kind & ~kernels.SWAPPED < kernels.FLOAT16:
         raise TypeError(f"{owner}: {name} has dtype {given.dtype}, must be a floating-point type")
     return array, kind
@@ -96,11 +110,30 @@ def refuse_overlap(
     """Outputs must be apart; one may be an input element for element, since a block is read before it is written."""
     for position, (name, out) in enumerate(outputs):
         for other_name, other in outputs[:position]:
-            if np.shares_memory(out, other):
+            if _overlap(out, other):
                 raise ValueError(f"{owner}: {name} overlaps {other_name}, must be apart from it")
         for other_name, other in inputs:
-            if np.may_share_memory(out, other) and not _same_elements(out, other) and np.shares_memory(out, other):
+            if np.may_share_memory(out, other) and not _same_elements(out, other) and _overlap(out, other):
                 raise ValueError(f"{owner}: {name} overlaps {other_name}, must be apart from it or the very same array")
+
+
+def _may_overlap_itself(array: NDArray[Any]) -> bool:
+    """Whether an axis steps into what the axes of shorter strides span: never so for what NumPy's slices make."""
+    if array.flags.c_contiguous or not array.size:
+        return False
+    end = array.itemsize
+    for stride, length in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride < end:
+            return True
+        end += stride * (length - 1)
+    return False
+
+
+def _overlap(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=OVERLAP_WORK)
+    except np.exceptions.TooHardError:
+        return True
 
 
 def _same_elements(a: NDArray[Any], b: NDArray[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastloss import _threads
-from fastloss._arrays import EXACT_IN_SINGLE, FLOATS, INTEGERS, memory_order, operand, output, refuse_overlap
+from fastloss._arrays import EXACT_IN_SINGLE, FLOATS, INTEGERS, memory_order, operand, output, readable, refuse_overlap
 from fastloss._isa import kernels
 from fastloss._parameters import ANY, Domain
 from fastloss.state import LossState
@@ -32,6 +32,7 @@ FLOAT32: int = kernels.FLOAT32
 FLOAT64: int = kernels.FLOAT64
 NARROW = frozenset(code | swapped for code in (kernels.FLOAT16, kernels.BFLOAT16, FLOAT32) for swapped in (0, 64))
 CULPRITS = ("y_true", "y_pred", "y_pred", "sample_weight")
+ARRAYS = (*CULPRITS, "mask", "out", "grad_out", "grad_out", "hess_out", "hess_out")  # in the kernel's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +223,9 @@ class Call:
             sums = self._run(0, 1.0)
             if averaged:
                 divisor = sums[1] if reduction == "mean" else sums[2]
-                scale = factor / divisor if divisor else 0.0
+                scale = kernels.mean_of(factor, divisor) if divisor else 0.0
         elif averaged:
-            scale = factor / max(1, math.prod(self._shape))
+            scale = kernels.mean_of(factor, max(1, math.prod(self._shape)))
         sums = self._run(operation, scale, value, grad, hess, check=not inspected)
         reduced = None
         if operation & VALUE:
@@ -236,7 +237,7 @@ class Call:
         sums = self._run(VALUE, 1.0)
         if warn:
             return self._average(sums, "mean", stacklevel=6)
-        return sums[0] / sums[1] if sums[1] else math.nan
+        return kernels.mean_of(sums[0], sums[1]) if sums[1] else math.nan
 
     def state(self) -> LossState:
         loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
@@ -250,7 +251,7 @@ class Call:
 
     def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 4) -> float:
         divisor = self._divisor(sums, reduction, stacklevel + 1)
-        return sums[0] / divisor if divisor else math.nan
+        return kernels.mean_of(sums[0], divisor) if divisor else math.nan
 
     def _divisor(self, sums: tuple[float, ...], reduction: str, stacklevel: int) -> float:
         if reduction in ("sum", "none"):
@@ -301,10 +302,13 @@ class Call:
         if not check and policy == kernels.RAISE:
             policy = kernels.PROPAGATE
         threads = _threads.choose(self._num_threads, prediction.size)
-        bad, culprit, *sums = kernels.elementwise(
-            plan.kernel, operation, arrays, kinds, plan.constants, self._domains if check else None, scale, policy,
-            self._single, threads,
-        )  # fmt: skip
+        try:
+            bad, culprit, *sums = kernels.elementwise(
+                plan.kernel, operation, arrays, kinds, plan.constants, self._domains if check else None, scale, policy,
+                self._single, threads,
+            )  # fmt: skip
+        except kernels.Mismatch as error:
+            raise mismatched(plan.owner, ARRAYS, error) from None
         if bad >= 0:
             self._complain(bad, culprit, order)
         return tuple(sums)
@@ -317,10 +321,8 @@ class Call:
         index = tuple(walked[axes.index(axis)] for axis in range(len(shape)))
         array = (*self._operands, self._weight.array)[culprit]
         assert array is not None
-        element = array[index]
         kind = (self._y_kind, self._x_kind, self._loss._second_kind(self._x_kind), self._weight.kind)[culprit]
-        if kind == kernels.BFLOAT16:
-            element = (np.uint32(element) << np.uint32(16)).view(np.float32)
+        element = readable(array[index], kind)
         if culprit == 0:
             index = index[: self._y.ndim]
         elif culprit == 2:
@@ -330,6 +332,15 @@ class Call:
         where = "[" + ", ".join(str(i) for i in index) + "]" if index else ""
         rule = "a number with nan_policy='raise'" if element != element and culprit < 3 else plan.rules[culprit]
         raise ValueError(f"{plan.owner}: {CULPRITS[culprit]}{where} is {element}, must be {rule}")
+
+
+def mismatched(owner: str, names: Sequence[str], error: ValueError) -> ValueError:
+    """The error of an array whose memory is not what its checks saw."""
+    place, shape, itemsize = error.args
+    return ValueError(
+        f"{owner}: the memory of {names[place]} has shape {shape} and elements of {itemsize} bytes, must fit the other"
+        " arrays; one of them changed during the call"
+    )
 
 
 def _one_of(words: Iterable[str]) -> str:

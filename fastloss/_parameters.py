@@ -88,9 +88,12 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
         try:
             if isinstance(given, (bool, np.bool_)):
                 raise TypeError
-            return operator.index(given)
+            value = operator.index(given)
         except TypeError as error:
             raise TypeError(f"{owner}: {name} is {given!r}, must be an integer") from error
+        if not -(2**63) <= value < 2**64:
+            raise ValueError(f"{owner}: {name} is an integer of {value.bit_length()} bits, must be one of at most 64")
+        return value
     if "options" in metadata:
         if given not in metadata["options"]:
             options = ", ".join(map(repr, metadata["options"]))

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastloss import _threads
-from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, KINDS, as_array, memory_order
+from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, KINDS, as_array, memory_order, readable
 from fastloss._base import Loss, integer
-from fastloss._call import ABSENT, FLOAT64, HESS, NARROW, Array, Call, Plan, Plane
+from fastloss._call import ABSENT, FLOAT64, HESS, NARROW, Array, Call, Plan, Plane, mismatched
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, Domain
 from fastloss.state import LossState
@@ -21,6 +21,9 @@ from fastloss.state import LossState
 # Further results for each row, in the order of ROW_LSE ...
 Extra: TypeAlias = Literal["lse", "entropy", "argmax", "correct", "reference", "sum", "target"]
 EXTRAS: tuple[Extra, ...] = ("lse", "entropy", "argmax", "correct", "reference", "sum", "target")
+
+# The arrays of a call in the kernel's order.
+ARRAYS = ("y_true", "y_pred", "grad_out", "hess_out", "y_true", "sample_weight", "mask", "out", *EXTRAS, "class_weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,7 @@ class RowCall(Call):
 
     def labels(self) -> NDArray[Any]:
         """The class of each row, the first of the largest targets where there is one of each class."""
-        y = self._y
-        if self._y_kind == kernels.BFLOAT16:
-            import ml_dtypes
-
-            y = y.view(ml_dtypes.bfloat16)
+        y = readable(self._y, self._y_kind)
         return np.argmax(y, axis=self._axis) if self._dense else y
 
     def _arrange(self) -> None:
@@ -137,7 +136,7 @@ class RowCall(Call):
         results = (value, *(self._extras.get(name, ABSENT) for name in EXTRAS))
         target = self._y if self._dense else None
         threads = _threads.choose(self._num_threads, self._x.size)
-        bad, culprit, *sums = kernels.rowwise(
+        call = (
             plan.dense if self._dense else plan.labelled,
             operation,
             tuple(self._plane(array) for array in (target, self._x, grad.array, hess.array)),
@@ -153,7 +152,7 @@ class RowCall(Call):
             plan.logit_scale,
             plan.softcap,
             plan.smoothing,
-            None if self._dense else plan.ignore_index,
+            self._ignored(),
             self._loss.target.low if check and self._dense and self._loss.target.low > -math.inf else None,
             policy,
             self._single,
@@ -161,9 +160,22 @@ class RowCall(Call):
             self._sharded,
             self._merged,
         )
+        try:
+            bad, culprit, *sums = kernels.rowwise(*call)
+        except kernels.Mismatch as error:
+            raise mismatched(plan.owner, ARRAYS, error) from None
         if bad >= 0:
             self._complain(bad, culprit, self._order)
         return tuple(sums)
+
+    def _ignored(self) -> int | None:
+        """The ignored label, if the type of the labels holds it."""
+        ignored, kind = self._plan.ignore_index, self._y_kind & ~kernels.SWAPPED
+        if ignored is None or self._dense:
+            return None
+        if kind in (kernels.INT64, kernels.UINT64):
+            return ignored if 0 <= ignored + 2**63 * (kind == kernels.INT64) < 2**64 else None
+        return ignored if int(float(ignored)) == ignored else None
 
     def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
         """Raise for the row that the kernel found."""
@@ -175,8 +187,7 @@ class RowCall(Call):
             raise ValueError(f"{owner}: sample_weight{_index(row)} is {weight}, must be {self._plan.rules[culprit]}")
         if self._dense:
             targets = np.moveaxis(self._y, self._axis, -1)[row]
-            if self._y_kind == kernels.BFLOAT16:
-                targets = (targets.astype(np.uint32) << np.uint32(16)).view(np.float32)
+            targets = readable(targets, self._y_kind)
             wrong = ~(targets >= self._loss.target.low)
             if self._nan_policy != kernels.RAISE:
                 wrong &= targets == targets
@@ -184,9 +195,7 @@ class RowCall(Call):
             at = (*row[: self._axis], k, *row[self._axis :])
             rule = str(self._loss.target) if targets[k] == targets[k] else "a number with nan_policy='raise'"
             raise ValueError(f"{owner}: {true}{_index(at)} is {targets[k]}, must be {rule}")
-        label = self._y[row]
-        if self._y_kind == kernels.BFLOAT16:
-            label = (np.uint32(label) << np.uint32(16)).view(np.float32)
+        label = readable(self._y[row], self._y_kind)
         if label != label:
             raise ValueError(f"{owner}: {true}{_index(row)} is nan, must be a number with nan_policy='raise'")
         ignored = self._plan.ignore_index

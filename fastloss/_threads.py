@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 from fastloss import _runtime
+from fastloss._isa import kernels
 
 # Elements a thread must have before another one pays: calling it costs about two microseconds, and a thread does
 # this many of the cheapest loss in four.
 GRAIN = 32_768
 
-# Elements of a block. A call is given no more threads than blocks, even if it asks for more; pool.h has its own limit.
+# Elements of a block. A call is given no more threads than blocks, even if it asks for more.
 BLOCK = 512
 
 
@@ -77,6 +78,8 @@ def _current_quota() -> float | None:
 
 def available() -> tuple[int, str]:
     """The number of threads that this process may use now, and what sets it."""
+    if kernels.computes_alone():
+        return 1, "a child of fork, where an OpenMP runtime would wait for threads that it does not have"
     limits = [(_runtime.openmp_threads(), "OpenMP (OMP_NUM_THREADS, threadpoolctl, or a surrounding parallel region)")]
     if hasattr(os, "sched_getaffinity"):
         limits.append((len(os.sched_getaffinity(0)), "the processors this process may run on"))

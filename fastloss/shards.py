@@ -17,6 +17,13 @@ from fastloss.rowwise.softmax import CrossEntropy
 __all__ = ["ShardState"]
 
 OWNER = "ShardState"
+FIELDS = {
+    "labels": np.dtype(np.int64),
+    "highest": np.dtype(np.float64),
+    "total": np.dtype(np.float64),
+    "target": np.dtype(np.float64),
+    "found": np.dtype(np.bool_),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +85,14 @@ class ShardState:
     target: NDArray[np.float64]
     found: NDArray[np.bool_]
 
+    def __post_init__(self) -> None:
+        shape = np.shape(self.labels)
+        for name, dtype in FIELDS.items():
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
+                given = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+                raise TypeError(f"{OWNER}: {name} is {given}, must be an array of {dtype} of the labels' shape {shape}")
+
     @staticmethod
     def of(
         loss: CrossEntropy,
@@ -112,6 +127,10 @@ class ShardState:
         labels = as_array(OWNER, "y_true", y_true)
         if labels.dtype.kind not in "iu":
             raise TypeError(f"{OWNER}: y_true has dtype {labels.dtype}, must be of integers")
+        huge = np.argwhere(labels > np.iinfo(np.int64).max) if labels.dtype.kind == "u" else ()
+        if len(huge):
+            at = tuple(int(i) for i in huge[0])
+            raise IndexError(f"{OWNER}: y_true{list(at)} is {labels[at]}, must be a class of one of the shards")
         labels = labels.astype(np.int64)
         call = _call(loss, labels, y_pred, first_class, None, num_threads)
         highest, total, target = call.ask("reference", "sum", "target")

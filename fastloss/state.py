@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fastloss._isa import kernels
+
 
 @dataclass(frozen=True, slots=True)
 class LossState:
@@ -93,7 +95,7 @@ class LossState:
     @property
     def mean(self) -> float:
         """Weighted mean of the losses; NaN where there is no weight."""
-        return self.total / self.weight if self.weight else math.nan
+        return kernels.mean_of(self.total, self.weight) if self.weight else math.nan
 
     @property
     def standard_error(self) -> float:

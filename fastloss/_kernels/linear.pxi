@@ -497,28 +497,28 @@ cdef void class_block(LinearJob* linear, RowJob* rows, RowScratch* s, Py_ssize_t
         class_sums_of_counted(linear, &s.stage.lanes, start, n, hess, sums, True)
 
 
-cdef void class_chunk(LinearJob* linear, Py_ssize_t index, floating unit) noexcept nogil:
-    cdef RowScratch scratch
+cdef void class_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floating unit) noexcept nogil:
+    cdef RowScratch* scratch = <RowScratch*> worker.scratch
     cdef RowJob rows = linear.rows[0]
     cdef Partial partial
     cdef Py_ssize_t start = index * linear.loss.chunk, stop = min(start + linear.loss.chunk, linear.loss.shape.size)
     cdef double* sums = linear.sums + index * linear.vectors * linear.room
     cdef char* planes = linear.planes + index * 3 * linear.plane
     cdef unsigned mode = enter_ieee_mode()
-    begin(&rows, &scratch)
+    begin(&rows, scratch, worker)
     memset(&partial, 0, sizeof(Partial))
     memset(sums, 0, linear.vectors * linear.room * sizeof(double))
     memset(planes, 0, 3 * linear.plane)
     partial.bad = -1
-    while start < stop and partial.bad < 0:
-        class_block(linear, &rows, &scratch, start, min(linear.block, stop - start), sums, planes, &partial, unit)
+    while start < stop and partial.bad < 0 and go_on(worker, linear.block * linear.room):
+        class_block(linear, &rows, scratch, start, min(linear.block, stop - start), sums, planes, &partial, unit)
         start += linear.block
     linear.loss.partials[index] = partial
     leave_ieee_mode(mode)
 
 
-cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, floating unit) noexcept nogil:
-    cdef Scratch scratch
+cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floating unit) noexcept nogil:
+    cdef Scratch* scratch = <Scratch*> worker.scratch
     cdef Partial partial
     cdef Job* job = &linear.loss
     cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
@@ -527,32 +527,32 @@ cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, floating unit) noexc
     memset(&partial, 0, sizeof(Partial))
     memset(sums, 0, linear.vectors * linear.room * sizeof(double))
     partial.bad = -1
-    while start < stop and partial.bad < 0:
-        linear_block(linear, &scratch, start, min(linear.block, stop - start), sums, &partial, unit)
+    while start < stop and partial.bad < 0 and go_on(worker, linear.block * linear.room):
+        linear_block(linear, scratch, start, min(linear.block, stop - start), sums, &partial, unit)
         start += linear.block
     job.partials[index] = partial
     leave_ieee_mode(mode)
 
 
-cdef void linear_chunk_of_float(void* job, Py_ssize_t index) noexcept nogil:
+cdef void linear_chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef LinearJob* linear = <LinearJob*> job
     if linear.rows == NULL:
-        linear_chunk(linear, index, <float> 1)
+        linear_chunk(linear, index, worker, <float> 1)
     else:
-        class_chunk(linear, index, <float> 1)
+        class_chunk(linear, index, worker, <float> 1)
 
 
-cdef void linear_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
+cdef void linear_chunk_of_double(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef LinearJob* linear = <LinearJob*> job
     if linear.rows == NULL:
-        linear_chunk(linear, index, <double> 1)
+        linear_chunk(linear, index, worker, <double> 1)
     else:
-        class_chunk(linear, index, <double> 1)
+        class_chunk(linear, index, worker, <double> 1)
 
 
 # The entry ----------------------------------------------------------------------------------------
 
-cdef void prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t itemsize):
+cdef int prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t itemsize) except -1:
     """A job of the rowwise driver for the rows of one block at a time."""
     cdef const double[::1] class_weight
     cdef int k
@@ -568,9 +568,8 @@ cdef void prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t 
     if classes[4] is not None:
         class_weight = classes[4]       # held by the caller
         rows.class_weight = &class_weight[0]
-    rows.base.ignoring = classes[5] is not None
+    ignore(rows, classes[5])
     if rows.base.ignoring:
-        rows.base.ignored = classes[5]
         rows.base.weighted = True
     arrange(rows, itemsize)
     rows.shape.ndim = 1
@@ -580,6 +579,7 @@ cdef void prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t 
         plane.direct = True
         plane.itemsize = <int> itemsize
         plane.strides[0] = itemsize
+    return 0
 
 
 def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, int y_kind, int weight_kind,
@@ -663,9 +663,10 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
         loss.partials = <Partial*> room
         job.sums = <double*> (loss.partials + chunks)
         job.planes = <char*> (job.sums + chunks * job.vectors * job.room)
+        num_threads = team(chunks, num_threads)
         with nogil:
             parallel_for(linear_chunk_of_float if views[DATA].itemsize == 4 else linear_chunk_of_double, &job, chunks,
-                         num_threads)
+                         num_threads, sizeof(RowScratch) if job.rows != NULL else sizeof(Scratch))
             mode = enter_ieee_mode()
             out = <double*> views[SUMS_OUT].buf
             for i in range(chunks):

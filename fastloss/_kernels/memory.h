@@ -203,7 +203,7 @@ static inline void fl_swap_bytes(char *v, ptrdiff_t n, int itemsize) {
     }
 }
 
-// A pool thread keeps the rounding and flush-to-zero mode of the moment it was created in, so every
+// A thread of OpenMP keeps the rounding and flush-to-zero mode of the moment it was created in, so every
 // chunk of work sets the IEEE default and restores what it found: same bits in every thread.
 static inline unsigned fl_enter_ieee_mode(void) {
 #if defined(__SSE2__)

@@ -39,6 +39,9 @@ cpdef enum:
     BOOL, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64
     SWAPPED = 64
 
+cdef Py_ssize_t[13] ITEMSIZES = [1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8]
+cdef char OTHER_ORDER = b">" if sys.byteorder == "little" else b"<"
+
 ctypedef fused element:
     int8_t
     int16_t
@@ -67,12 +70,46 @@ cdef struct Operand:
 
 # Parallel loops -----------------------------------------------------------------------------------
 
-cdef extern from "pool.h" nogil:
-    ctypedef void (*Task "fl_task")(void* job, Py_ssize_t index) noexcept nogil
-    void parallel_for "fl_parallel_for"(Task task, void* job, Py_ssize_t tasks, int num_threads)
+cdef extern from "parallel.h" nogil:
+    ctypedef struct Worker "fl_worker":
+        char* scratch                   # of as many bytes as the loop was asked for, in a multiple of 64
+    ctypedef void (*Task "fl_task")(void* job, Py_ssize_t index, Worker* worker) noexcept nogil
+    int begin_threads "fl_begin"(unsigned long main_thread)
+    bint go_on "fl_go_on"(Worker* worker, Py_ssize_t elements)
+    bint forked "fl_forked"
+    int parallel_for "fl_parallel_for"(Task task, void* job, Py_ssize_t tasks, int threads, size_t bytes) except -1
+
+cdef extern from "parallel.h":
+    int team "fl_team"(Py_ssize_t tasks, int threads) except -1
+
+if begin_threads(threading.main_thread().ident):
+    raise MemoryError("a handler of forks could not be registered")
+
+
+def computes_alone():
+    """Whether this process is the child of a fork, which computes on one thread."""
+    return bool(forked)
+
+
+def enter_mode():
+    """Set this thread's floating-point mode to IEEE's default; what it was."""
+    return enter_ieee_mode()
+
+
+def leave_mode(unsigned found):
+    leave_ieee_mode(found)
 
 
 # Sums ---------------------------------------------------------------------------------------------
+
+def mean_of(double a, double b):
+    """The mean a / b rounded to nearest, whatever mode the process has set."""
+    cdef unsigned mode = enter_ieee_mode()
+    a /= b
+    leave_ieee_mode(mode)
+    return a
+
+
 
 cdef double total(const floating* v, Py_ssize_t n) noexcept nogil:
     """The sum in float64, in sixteen lanes whatever the width of the registers: the same bits everywhere."""
@@ -94,6 +131,52 @@ cdef double total(const floating* v, Py_ssize_t n) noexcept nogil:
 
 
 # Operands -----------------------------------------------------------------------------------------
+
+class Mismatch(ValueError):
+    """The memory of an array is not what its checks saw: which array it is, and what its memory is."""
+
+
+cdef bint is_of_kind(const char* format, int kind) noexcept:
+    """Whether a format of the struct module is of the element type, whose size is compared elsewhere."""
+    cdef bint swapped = format[0] == OTHER_ORDER
+    while format[0] in (b"@", b"=", b"^", b"<", b">", b"!"):
+        format += 1
+    if format[1] != 0 or swapped != ((kind & SWAPPED) != 0):
+        return False
+    kind &= ~SWAPPED
+    if kind == BOOL:
+        return format[0] == b"?"
+    if kind <= INT64:
+        return format[0] in (b"b", b"h", b"i", b"l", b"q")
+    if kind <= UINT64 or kind == BFLOAT16:
+        return format[0] in (b"B", b"H", b"I", b"L", b"Q")
+    return format[0] in (b"e", b"f", b"d")
+
+
+cdef int hold(object array, Py_buffer* view, int kind, bint written, int place) except -1:
+    """Take hold of an array's memory, which must be of the element type that its checks saw."""
+    PyObject_GetBuffer(array, view, (PyBUF_STRIDED if written else PyBUF_STRIDED_RO) | PyBUF_FORMAT)
+    if view.itemsize != ITEMSIZES[kind & ~SWAPPED] or not is_of_kind(view.format, kind):
+        mismatch(view, place)
+    return 0
+
+
+cdef int mismatch(Py_buffer* view, int place) except -1:
+    shape = tuple([view.shape[d] for d in range(view.ndim)])
+    PyBuffer_Release(view)
+    raise Mismatch(place, shape, view.itemsize)
+
+
+cdef int match(Py_buffer* view, const Py_ssize_t* lengths, int ndim, int place) except -1:
+    """Compare the shape of held memory with what the kernel walks."""
+    cdef int d
+    cdef bint same = view.ndim == ndim
+    for d in range(ndim if same else 0):
+        same = same and view.shape[d] == lengths[d]
+    if not same:
+        raise Mismatch(place, tuple([view.shape[d] for d in range(view.ndim)]), view.itemsize)
+    return 0
+
 
 cdef void describe(Operand* operand, Py_buffer* view, int kind) noexcept:
     cdef int d
@@ -283,6 +366,11 @@ cdef void convert(int kind, const void* packed, floating* block, Py_ssize_t n) n
         widen(<const uint64_t*> packed, block, n)
 
 
+cdef inline float to_odd(floating v) noexcept nogil:
+    """What is to be rounded to 16 bits, which must be the only rounding to nearest."""
+    return v if floating is float else round_to_odd(v)
+
+
 cdef void narrow(int kind, const floating* block, void* packed, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     if kind == FLOAT32:
@@ -293,10 +381,10 @@ cdef void narrow(int kind, const floating* block, void* packed, Py_ssize_t n) no
             (<double*> packed)[i] = block[i]
     elif kind == FLOAT16:
         for i in range(n):
-            (<uint16_t*> packed)[i] = to_float16(<float> block[i])
+            (<uint16_t*> packed)[i] = to_float16(to_odd(block[i]))
     elif kind == BFLOAT16:
         for i in range(n):
-            (<uint16_t*> packed)[i] = to_bfloat16(<float> block[i])
+            (<uint16_t*> packed)[i] = to_bfloat16(to_odd(block[i]))
 
 
 cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n,

@@ -852,6 +852,15 @@ FL_INLINE uint16_t fl_to_bf16(float x) {
     return (uint16_t)n;
 }
 
+/* Towards 0 unless exact, and then with the last bit set: what is rounded to nearest from this to 16 bits is
+   rounded as from x itself, where a first rounding to nearest could make a tie. */
+FL_INLINE float fl_round_to_odd(double x) {
+    float f = (float)x;
+    double magnitude = x < 0.0 ? -x : x, rounded = f < 0.0f ? -(double)f : (double)f;
+    uint32_t b = flv_bits_f32(f) - (rounded > magnitude ? 1u : 0u);
+    return flv_from_bits_f32(b | (rounded != magnitude ? 1u : 0u));
+}
+
 /* ---- double arithmetic for results that are rounded to float32 ----
  *
  * Relative error below 2^-32, a hundredth of a float32 unit, at about half the cost of full float64: short

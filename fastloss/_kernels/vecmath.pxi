@@ -21,6 +21,7 @@ cdef extern from "vecmath.h" nogil:
     float from_bfloat16 "fl_from_bf16"(uint16_t bits)
     uint16_t to_float16 "fl_to_f16"(float x)
     uint16_t to_bfloat16 "fl_to_bf16"(float x)
+    float round_to_odd "fl_round_to_odd"(double x)
     double exp "fl_exp_f64"(double x)
     double expm1 "fl_expm1_f64"(double x)
     double log "fl_log_f64"(double x)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastloss._base import Loss, loss
 from fastloss._call import GRAD, HESS, VALUE, Call, Floats
+from fastloss._isa import kernels
 from fastloss._parameters import Domain
 
 
@@ -36,7 +37,11 @@ class AggregateCall(Call):
                 f"{owner}: there is no grad_and_hess, because every derivative depends on every prediction:"
                 " the Hessian is not diagonal"
             )
-        value, slope, call = self._loss._fold(self, bool(operation & VALUE))
+        mode = kernels.enter_mode()
+        try:
+            value, slope, call = self._loss._fold(self, bool(operation & VALUE))
+        finally:
+            kernels.leave_mode(mode)
         if not operation & GRAD:
             return value, None, None
         return value, Call.reduced(call, GRAD, "mean", grad_out=grad_out, factor=slope)[1], None

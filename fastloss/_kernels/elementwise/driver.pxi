@@ -389,27 +389,27 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
             store(&operands[HESS_Z_OUT], shape, start, n, hess_z, s)
 
 
-cdef void chunk(Job* job, Py_ssize_t index, floating unit) noexcept nogil:
-    cdef Scratch scratch
+cdef void chunk(Job* job, Py_ssize_t index, Worker* worker, floating unit) noexcept nogil:
+    cdef Scratch* scratch = <Scratch*> worker.scratch
     cdef Partial partial
     cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
     cdef unsigned mode = enter_ieee_mode()
     memset(&partial, 0, sizeof(Partial))
     partial.bad = -1
-    while start < stop and partial.bad < 0:
-        block(job, &scratch, start, min(<Py_ssize_t> BLOCK, stop - start), &partial, unit)
+    while start < stop and partial.bad < 0 and go_on(worker, BLOCK):
+        block(job, scratch, start, min(<Py_ssize_t> BLOCK, stop - start), &partial, unit)
         start += BLOCK
     job.partials[index] = partial
     stream_fence()
     leave_ieee_mode(mode)
 
 
-cdef void chunk_of_float(void* job, Py_ssize_t index) noexcept nogil:
-    chunk(<Job*> job, index, <float> 1)
+cdef void chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
+    chunk(<Job*> job, index, worker, <float> 1)
 
 
-cdef void chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
-    chunk(<Job*> job, index, <double> 1)
+cdef void chunk_of_double(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
+    chunk(<Job*> job, index, worker, <double> 1)
 
 
 # The entry ----------------------------------------------------------------------------------------
@@ -452,10 +452,11 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
     try:
         for k in range(len(arrays)):
             if arrays[k] is not None:
-                PyObject_GetBuffer(arrays[k], &views[held], PyBUF_STRIDED if k >= VALUE_OUT else PyBUF_STRIDED_RO)
+                hold(arrays[k], &views[held], kinds[k], k >= VALUE_OUT, k)
                 describe(&job.operands[k], &views[held], kinds[k])
                 present[held] = &job.operands[k]
                 held += 1
+                match(&views[held - 1], views[0].shape, views[0].ndim, k)
         job.shape.ndim = views[0].ndim
         job.shape.size = 1
         for k in range(job.shape.ndim):
@@ -471,8 +472,9 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
         job.partials = &small[0] if chunks <= 8 else <Partial*> PyMem_Malloc(chunks * sizeof(Partial))
         if job.partials == NULL:
             raise MemoryError
+        num_threads = team(chunks, num_threads)
         with nogil:
-            parallel_for(chunk_of_float if single else chunk_of_double, &job, chunks, num_threads)
+            parallel_for(chunk_of_float if single else chunk_of_double, &job, chunks, num_threads, sizeof(Scratch))
         fold_partials(&whole, job.partials, chunks)
     finally:
         for k in range(held):

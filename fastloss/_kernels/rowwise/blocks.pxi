@@ -30,14 +30,16 @@ cdef struct RowJob:
     double scale                        # of the logits
     double softcap                      # 0: none
     double smoothing
+    int wide_labels                     # the type of 64-bit integers, or 0
+    uint64_t ignored                    # ... of which this one is ignored
     const double* class_weight          # NULL: all are 1
     Py_ssize_t classes
     Py_ssize_t rows
     Py_ssize_t group                    # rows
 
-# A row that is sorted: `classes` numbers each, in one allocation.
+# A row that is sorted: `classes` numbers each, one after the other.
 cdef struct Ranking:
-    double* room
+    Worker* worker
     double* score
     double* relevance
     double* hit                         # of the items in order: the probability of coming before all after it
@@ -58,6 +60,12 @@ cdef struct RowScratch:
     Scratch block                       # aligns them all
     Ranking list
     Stage stage
+    Worker* worker
+
+
+cdef inline bint carry_on(RowScratch* s) noexcept nogil:
+    """Whether to go on with the next classes of a row: it may be too long to wait for its end."""
+    return go_on(s.worker, ROW_BLOCK)
 
 
 cdef inline floating capped(floating x, floating cap) noexcept nogil:

@@ -15,9 +15,6 @@ cdef enum:
     WIDE = 160                          # rows of so many classes that lie together are read on their own
     GROUP_BYTES = 1 << 18               # of logits that are read again for the map while they are cached
 
-cdef enum:
-    NO_ROOM = -1                        # in place of the operand that is wrong
-
 include "lanes.pxi"
 include "formulas.pxi"
 include "blocks.pxi"
@@ -69,7 +66,7 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
     stage.anew = anew
     if job.traits & SHIFTED and not job.traits & ONLINE and anew:
         first = 0
-        while first < job.classes:
+        while first < job.classes and carry_on(s):
             n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
             highest(logits_of_row(job, row, label, first, n, s, unit), (n + LANES - 1) // LANES, top)
             r.reference[i] = max(r.reference[i], <double> fold_highest(top))
@@ -77,7 +74,7 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
     if job.traits & REPEATED:
         spread(<floating> r.u[i], stage.u)
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         stage.groups = (n + LANES - 1) // LANES
         stage.x = logits_of_row(job, row, label, first, n, s, unit)
@@ -117,7 +114,7 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
         target[i] = 0
     if job.traits & SHIFTED and not job.traits & ONLINE and anew:
         first = 0
-        while first < job.classes:
+        while first < job.classes and carry_on(s):
             n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
             logits_of_tile(job, start, rows, first, n, s, unit)
             if job.traits & LABELLED:
@@ -132,7 +129,7 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
     if job.traits & REPEATED:
         narrow_lanes(r.u, stage.u, unit)
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
         stage.groups = n
         if job.traits & LABELLED:
@@ -200,7 +197,7 @@ cdef void highest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScr
     cdef floating top[LANES]
     fill(r.target_reference, -INFINITY)
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(step, job.classes - first)
         if job.tiled:
             load_tile(job, PLANE_Y, start, rows, first, n, t, s)
@@ -239,7 +236,7 @@ cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) no
     cdef floating lanes[LANES]
     cdef const floating* x
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         # The map may need s.x.
         x = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> -INFINITY, False, s)
@@ -247,10 +244,10 @@ cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) no
         here = fold_highest(lanes)
         if here > top:
             top = here
-            k = 0
-            while x[k] != top:
-                k += 1
-            best = first + k
+            for k in range(n):          # they may have changed: then none is as large
+                if x[k] == top:
+                    best = first + k
+                    break
         first += ROW_BLOCK
     return best
 
@@ -279,7 +276,7 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         fill(r.v, 0)
     if job.traits & SOFT_TARGETS:
         highest_targets(job, start, rows, s, unit)
-    while again:
+    while again and carry_on(s):
         fill(r.s0, 0)
         if not job.traits & ONE_SUM:
             fill(r.s1, 0)
@@ -337,7 +334,7 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     spread(<floating> r.u[i], stage.u)
     spread(<floating> r.v[i], stage.v)
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         stage.groups = (n + LANES - 1) // LANES
         if r.weight[i] == 0 or job.traits & TARGET_ONLY:
@@ -390,7 +387,7 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     narrow_lanes(r.u, stage.u, unit)
     narrow_lanes(r.v, stage.v, unit)
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
         stage.groups = n
         if job.traits & TARGET_ONLY:
@@ -430,7 +427,7 @@ cdef void inspect_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, 
     cdef int wrong = 0, missing = 0
     cdef double sum = 0
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         t = load_row(job, PLANE_Y, row, first, n, <floating*> s.t, <floating> 0, False, s)
         for k in range(n):
@@ -456,7 +453,7 @@ cdef void inspect_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratc
         missing[i] = 0
         r.unit[i] = 0
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
         load_tile(job, PLANE_Y, start, rows, first, n, t, s)
         for k in range(n):
@@ -471,6 +468,21 @@ cdef void inspect_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratc
         r.label[i] = -2 if lowest[i] < least else missing[i] - 1
 
 
+cdef inline double whole_label(RowJob* job, uint64_t label, double value) noexcept nogil:
+    if job.base.ignoring and label == job.ignored:
+        return job.base.ignored
+    return value if fabs(value) < 4503599627370496.0 else -0.5
+
+
+cdef void whole_labels(RowJob* job, const double* bits, Py_ssize_t rows, double* label) noexcept nogil:
+    """64-bit integers as float64: compared with the ignored one as they are, and -0.5, no class, where inexact."""
+    cdef Py_ssize_t i
+    cdef uint64_t whole
+    for i in range(rows):
+        memcpy(&whole, bits + i, sizeof(whole))
+        label[i] = whole_label(job, whole, <double> whole if job.wide_labels == UINT64 else <double> <int64_t> whole)
+
+
 cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
     """The labels of a group, or for its targets -1, -2 where one breaks its domain, NaN where it is missing, and the
     sum of the class weights of each row of them."""
@@ -479,7 +491,9 @@ cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
     cdef Py_ssize_t i
     if not job.dense:
         label = load(&job.base.operands[Y], &job.base.shape, start, rows, r.label, &s.block)
-        if label != r.label:
+        if job.wide_labels:
+            whole_labels(job, label, rows, r.label)
+        elif label != r.label:
             memcpy(r.label, label, rows * sizeof(double))
     elif job.class_weight != NULL or job.base.checked or job.base.nan_policy != PROPAGATE:
         if job.tiled:
@@ -545,7 +559,7 @@ cdef void read_row(RowJob* job, int plane, Py_ssize_t row, double* v, RowScratch
     cdef const floating* block
     cdef Py_ssize_t first, k, n
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         block = load_row(job, plane, row, first, n, <floating*> s.x, <floating> 0, False, s)
         for k in range(n):
@@ -558,7 +572,7 @@ cdef void write_row(RowJob* job, int plane, Py_ssize_t row, const double* v, dou
     cdef floating* block = <floating*> s.grad
     cdef Py_ssize_t first, k, n
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         for k in range(n):
             block[k] = <floating> (factor * v[first + k])
@@ -676,10 +690,13 @@ cdef inline void store_rows(RowJob* job, int result, Py_ssize_t start, Py_ssize_
         store(&job.results[result], &job.base.shape, start, rows, v, &s.block)
 
 
-cdef void begin(RowJob* job, RowScratch* s) noexcept nogil:
+cdef void begin(RowJob* job, RowScratch* s, Worker* worker) noexcept nogil:
     """What stays as it is from one group of rows to the next: every row counts as 1, and lanes beyond the last row
     hold a label that is none to complain of."""
     cdef Lanes* r = &s.stage.lanes
+    s.worker = worker
+    if job.traits & SORTED:
+        make_room(&s.list, worker, <double*> (worker.scratch + sizeof(RowScratch)), job.classes)
     memset(&s.stage, 0, sizeof(Stage))
     fill(r.label, -1 if job.dense else 0)
     fill(r.label_weight, 1)
@@ -696,36 +713,46 @@ cdef void begin(RowJob* job, RowScratch* s) noexcept nogil:
     )
 
 
-cdef void row_chunk(RowJob* job, Py_ssize_t index, floating unit) noexcept nogil:
-    cdef RowScratch scratch
+cdef void row_chunk(RowJob* job, Py_ssize_t index, Worker* worker, floating unit) noexcept nogil:
+    cdef RowScratch* scratch = <RowScratch*> worker.scratch
     cdef Partial partial
     cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.rows)
     cdef unsigned mode = enter_ieee_mode()
-    begin(job, &scratch)
+    begin(job, scratch, worker)
     memset(&partial, 0, sizeof(Partial))
     partial.bad = -1
-    scratch.list.room = NULL
-    if job.traits & SORTED and not make_room(&scratch.list, job.classes):
-        partial.bad = start
-        partial.culprit = NO_ROOM
-    while start < stop and partial.bad < 0:
-        group(job, &scratch, start, min(job.group, stop - start), &partial, unit)
+    while start < stop and partial.bad < 0 and go_on(worker, LANES):
+        group(job, scratch, start, min(job.group, stop - start), &partial, unit)
         start += job.group
-    free(scratch.list.room)
     job.base.partials[index] = partial
     stream_fence()
     leave_ieee_mode(mode)
 
 
-cdef void row_chunk_of_float(void* job, Py_ssize_t index) noexcept nogil:
-    row_chunk(<RowJob*> job, index, <float> 1)
+cdef void row_chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
+    row_chunk(<RowJob*> job, index, worker, <float> 1)
 
 
-cdef void row_chunk_of_double(void* job, Py_ssize_t index) noexcept nogil:
-    row_chunk(<RowJob*> job, index, <double> 1)
+cdef void row_chunk_of_double(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
+    row_chunk(<RowJob*> job, index, worker, <double> 1)
 
 
 # The entry ----------------------------------------------------------------------------------------
+
+cdef int ignore(RowJob* job, object label) except -1:
+    """Settle which label is ignored, None or an integer that the labels' type holds."""
+    job.base.ignoring = label is not None
+    if job.base.ignoring:
+        job.base.ignored = label
+        job.ignored = label & ((1 << 64) - 1)
+    return 0
+
+
+cdef size_t scratch_bytes(const RowJob* job) noexcept nogil:
+    """The scratch memory of a thread; more than there can be rather than a number that overflowed."""
+    cdef size_t items = job.classes if job.traits & SORTED else 0
+    return SIZE_MAX if items >> 48 else sizeof(RowScratch) + items * RANKED * sizeof(double)
+
 
 cdef void arrange(RowJob* job, Py_ssize_t itemsize) noexcept:
     """What follows of the way to go through the rows from the rest of a job."""
@@ -734,6 +761,10 @@ cdef void arrange(RowJob* job, Py_ssize_t itemsize) noexcept:
     job.tiled = job.class_major or job.classes < WIDE
     job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (job.classes * itemsize)))
     job.plain = not job.base.weighted and job.class_weight == NULL
+    if job.base.operands[Y].kind in (INT64, UINT64):
+        # Loaded bit by bit, to be converted by `whole_labels`.
+        job.wide_labels = job.base.operands[Y].kind
+        job.base.operands[Y].kind = FLOAT64
 
 
 def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple rows, tuple row_kinds, tuple results,
@@ -755,7 +786,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     cdef Operand* present[PLANES + 3 + RESULTS]
     cdef Partial whole
     cdef Partial small[8]
-    cdef int k, held = 0, wide = 0, axis
+    cdef int k, held = 0, matched = 0, wide = 0, axis
     cdef Py_ssize_t chunks
     cdef Operand* operand
     memset(&job, 0, sizeof(RowJob))
@@ -765,9 +796,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     job.base.scale = scale
     for k in range(len(parameters)):
         job.base.parameters[k] = parameters[k]
-    job.base.ignoring = ignore_index is not None
-    if job.base.ignoring:
-        job.base.ignored = ignore_index
+    ignore(&job, ignore_index)
     job.least = -INFINITY if least is None else least
     job.base.checked = least is not None
     job.class_major = class_major
@@ -780,7 +809,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
     try:
         for k in range(PLANES):
             if planes[k] is not None:
-                PyObject_GetBuffer(planes[k], &views[held], PyBUF_STRIDED if k >= PLANE_GRAD else PyBUF_STRIDED_RO)
+                hold(planes[k], &views[held], plane_kinds[k], k >= PLANE_GRAD, k)
                 describe(&job.planes[k], &views[held], plane_kinds[k])
                 present[held] = &job.planes[k]
                 held += 1
@@ -791,6 +820,10 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
         for axis in range(job.shape.ndim):
             job.shape.lengths[axis] = views[k].shape[axis]
             job.shape.size *= job.shape.lengths[axis]
+        for k in range(PLANES):
+            if planes[k] is not None:
+                match(&views[matched], job.shape.lengths, job.shape.ndim, k)
+                matched += 1
         job.classes = job.shape.lengths[0 if class_major else job.shape.ndim - 1]
         job.rows = job.shape.size // job.classes if job.classes else 0
         job.base.shape.ndim = job.shape.ndim - 1
@@ -800,23 +833,26 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
         for k in range(3):
             if rows[k] is not None:
                 operand = &job.base.operands[Y if k == 0 else WEIGHT if k == 1 else MASK]
-                PyObject_GetBuffer(rows[k], &views[held], PyBUF_STRIDED_RO)
+                hold(rows[k], &views[held], row_kinds[k], False, PLANES + k)
                 describe(operand, &views[held], row_kinds[k])
                 present[held] = operand
                 held += 1
+                match(&views[held - 1], job.base.shape.lengths, job.base.shape.ndim, PLANES + k)
         for k in range(RESULTS):
             if results[k] is not None:
-                PyObject_GetBuffer(results[k], &views[held], PyBUF_STRIDED)
+                hold(results[k], &views[held], result_kinds[k], True, PLANES + 3 + k)
                 describe(&job.results[k], &views[held], result_kinds[k])
                 present[held] = &job.results[k]
                 held += 1
+                match(&views[held - 1], job.base.shape.lengths, job.base.shape.ndim, PLANES + 3 + k)
                 job.extras = job.extras or k in (ROW_LSE, ROW_ARGMAX, ROW_REFERENCE)
         coalesce(&job.shape, present, wide)
         coalesce(&job.base.shape, present + wide, held - wide)
         if class_weight is not None:
-            PyObject_GetBuffer(class_weight, &views[held], PyBUF_SIMPLE)
-            job.class_weight = <const double*> views[held].buf
+            hold(class_weight, &views[held], FLOAT64, False, PLANES + 3 + RESULTS)
             held += 1
+            match(&views[held - 1], &job.classes, 1, PLANES + 3 + RESULTS)
+            job.class_weight = <const double*> views[held - 1].buf
         job.base.weighted = (
             job.base.operands[WEIGHT].data != NULL or job.base.operands[MASK].data != NULL or nan_policy == OMIT
             or job.base.ignoring
@@ -830,11 +866,11 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
         job.base.partials = &small[0] if chunks <= 8 else <Partial*> PyMem_Malloc(chunks * sizeof(Partial))
         if job.base.partials == NULL:
             raise MemoryError
+        num_threads = team(chunks, num_threads)
         with nogil:
-            parallel_for(row_chunk_of_float if single else row_chunk_of_double, &job, chunks, num_threads)
+            parallel_for(row_chunk_of_float if single else row_chunk_of_double, &job, chunks, num_threads,
+                         scratch_bytes(&job))
         fold_partials(&whole, job.base.partials, chunks)
-        if whole.bad >= 0 and whole.culprit == NO_ROOM:
-            raise MemoryError
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])

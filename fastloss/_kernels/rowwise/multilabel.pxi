@@ -84,13 +84,13 @@ cdef double sum_pairs(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit)
     cdef Py_ssize_t first, second, k, n, m
     cdef double sum = 0
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = split(job, row, first, others, bounds, s)
         second = 0
-        while second < job.classes:
+        while second < job.classes and carry_on(s):
             m = split(job, row, second, <floating*> s.hess, bounds, s)
             for k in range(m):
-                if not bounds[k] == INFINITY:
+                if not bounds[k] == INFINITY and carry_on(s):
                     sum += sum_excess(others, (n + LANES - 1) // LANES, bounds[k])
             second += ROW_BLOCK
         first += ROW_BLOCK
@@ -106,19 +106,19 @@ cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, fl
     cdef floating slope = <floating> r.a[i]
     cdef Py_ssize_t first, second, k, n, m
     first = 0
-    while first < job.classes:
+    while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         memset(grad, 0, n * sizeof(floating))
         second = 0
-        while second < job.classes and r.weight[i] != 0:
+        while second < job.classes and r.weight[i] != 0 and carry_on(s):
             split(job, row, first, others, bounds, s)
             m = split(job, row, second, rest, bounds, s)
             for k in range(m):
-                if not bounds[k] == INFINITY:
+                if not bounds[k] == INFINITY and carry_on(s):
                     mark_above(others, n, bounds[k], grad)
             split(job, row, first, others, bounds, s)
             for k in range(n):
-                if not bounds[k] == INFINITY:
+                if not bounds[k] == INFINITY and carry_on(s):
                     grad[k] -= count_above(rest, (m + LANES - 1) // LANES, bounds[k])
             second += ROW_BLOCK
         for k in range(n):

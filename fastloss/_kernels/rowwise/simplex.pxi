@@ -152,13 +152,12 @@ cdef inline void simplex(int kernel, Stage* stage, floating unit) noexcept nogil
 # A whole list at once -------------------------------------------------------------------------------
 
 cdef enum:
+    RANKED = 10                         # numbers for each item
     FEW = 40                            # items that are sorted by insertion
 
-cdef bint make_room(Ranking* list, Py_ssize_t classes) noexcept nogil:
-    cdef double* room = <double*> malloc(10 * classes * sizeof(double))
-    list.room = list.score = room
-    if room == NULL:
-        return False
+cdef void make_room(Ranking* list, Worker* worker, double* room, Py_ssize_t classes) noexcept nogil:
+    list.worker = worker
+    list.score = room
     list.relevance = room + classes
     list.hit = room + 2 * classes
     list.miss = room + 3 * classes
@@ -168,11 +167,15 @@ cdef bint make_room(Ranking* list, Py_ssize_t classes) noexcept nogil:
     list.spare_key = <uint64_t*> (room + 7 * classes)
     list.order = <Py_ssize_t*> (room + 8 * classes)
     list.spare = <Py_ssize_t*> (room + 9 * classes)
-    return True
 
 
-cdef void sort_keys(Ranking* list, Py_ssize_t n) noexcept nogil:
-    """Sort the keys with their items in `order`; equal keys keep their order."""
+cdef inline bint carry_on_at(Ranking* list, Py_ssize_t i) noexcept nogil:
+    """Whether to go on with item i."""
+    return i % ROW_BLOCK != 0 or go_on(list.worker, ROW_BLOCK)
+
+
+cdef bint sort_keys(Ranking* list, Py_ssize_t n) noexcept nogil:
+    """Sort the keys with their items in `order`; equal keys keep their order. False if it was stopped."""
     cdef Py_ssize_t counts[8][256]
     cdef Py_ssize_t i, j, sum, item
     cdef uint64_t key
@@ -187,9 +190,11 @@ cdef void sort_keys(Ranking* list, Py_ssize_t n) noexcept nogil:
                 j -= 1
             list.key[j] = key
             list.order[j] = item
-        return
+        return True
     memset(counts, 0, sizeof(counts))
     for i in range(n):
+        if not carry_on_at(list, i):
+            return False
         for byte in range(8):
             counts[byte][(list.key[i] >> (8 * byte)) & 255] += 1
     for byte in range(8):
@@ -201,16 +206,19 @@ cdef void sort_keys(Ranking* list, Py_ssize_t n) noexcept nogil:
             counts[byte][j] = sum
             sum += i
         for i in range(n):
+            if not carry_on_at(list, i):
+                return False
             j = (list.key[i] >> (8 * byte)) & 255
             list.spare_key[counts[byte][j]] = list.key[i]
             list.spare[counts[byte][j]] = list.order[i]
             counts[byte][j] += 1
         list.key, list.spare_key = list.spare_key, list.key
         list.order, list.spare = list.spare, list.order
+    return True
 
 
 cdef Py_ssize_t rank(Ranking* list, Py_ssize_t n) noexcept nogil:
-    """Order the items from the highest relevance down, and count those above -inf."""
+    """Order the items from the highest relevance down, and count those above -inf; none if it was stopped."""
     cdef Py_ssize_t i, live = 0
     cdef uint64_t bits
     cdef double relevance
@@ -221,8 +229,7 @@ cdef Py_ssize_t rank(Ranking* list, Py_ssize_t n) noexcept nogil:
         list.key[i] = bits if bits >> 63 else bits ^ (~<uint64_t> 0 >> 1)
         list.order[i] = i
         live += relevance != -INFINITY
-    sort_keys(list, n)
-    return live
+    return live if sort_keys(list, n) else 0
 
 
 cdef double list_mle(Ranking* list, Py_ssize_t n, bint want_grad, floating unit) noexcept nogil:
@@ -230,6 +237,8 @@ cdef double list_mle(Ranking* list, Py_ssize_t n, bint want_grad, floating unit)
     cdef double value = 0, lse = -INFINITY, z, apart, tail, small, chosen = 0, squared = 0
     cdef Py_ssize_t i, k, live = rank(list, n)
     for i in range(live - 1, -1, -1):
+        if not carry_on_at(list, i):
+            return value
         k = list.order[i]
         z = list.score[k] if list.relevance[k] == list.relevance[k] else <double> NAN
         apart = lse - z
@@ -242,6 +251,8 @@ cdef double list_mle(Ranking* list, Py_ssize_t n, bint want_grad, floating unit)
     if want_grad:
         # chosen = sum over the items before of exp(L_here - L_there), and `squared` that of the squares.
         for i in range(live):
+            if not carry_on_at(list, i):
+                return value
             k = list.order[i]
             list.grad[k] = list.hit[i] * chosen - list.miss[i]
             list.hess[k] = list.hit[i] * (list.miss[i] + chosen - list.hit[i] * squared)

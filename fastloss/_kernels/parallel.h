@@ -1,0 +1,228 @@
+// The one parallel loop: an OpenMP loop over independent tasks, which lends each thread scratch memory from
+// the heap and looks for signals, so that Ctrl-C ends a long call.
+//
+// a. A child of a fork computes on one thread: libgomp would wait for threads that the child does not have.
+// b. libgomp ends the process if it cannot start a thread, so threads are tried before a team is asked for.
+// c. While one thread of the program has a team, others that call compute alone.
+
+#ifndef FASTLOSS_PARALLEL_H
+#define FASTLOSS_PARALLEL_H
+
+#include <Python.h>
+#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define FL_LOOK 30000000L         // nanoseconds from one look for signals to the next
+#define FL_WORK (1 << 16)         // elements from one look at the clock to the next
+#define FL_STEP 16                // tasks that a thread takes at once, at most
+#define FL_KEPT ((size_t)4 << 20) // bytes of scratch memory that are kept from call to call, at most
+
+typedef struct {
+    atomic_int stopped;
+    int looks; // in the thread where Python runs its signal handlers
+    int64_t looked;
+} fl_loop;
+
+// What a task is given: the memory of its thread, and how to learn whether to go on.
+typedef struct {
+    fl_loop *loop;
+    char *scratch;
+    ptrdiff_t work; // since the last look at the clock
+    int first;      // of the team: the thread that called
+} fl_worker;
+
+typedef void (*fl_task)(void *job, ptrdiff_t index, fl_worker *worker);
+
+static atomic_flag fl_busy = ATOMIC_FLAG_INIT;
+static _Atomic(void *) fl_spare; // scratch memory that no call uses
+static unsigned long fl_main_thread;
+static int fl_forked;
+static int fl_most = 256;                // threads that a loop uses at most, or could start when last tried
+static _Thread_local int fl_started = 1; // threads that a team of this one was tried with
+
+static int64_t fl_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+// Signals ---------------------------------------------------------------------------------------------
+
+// Run the signal handlers of the program, if it is time; an exception of theirs stops the loop.
+static void fl_look(fl_loop *loop) {
+    if (!loop->looks || fl_now() - loop->looked < FL_LOOK)
+        return;
+    PyGILState_STATE held = PyGILState_Ensure();
+    if (PyErr_CheckSignals() < 0) {
+        loop->looks = 0;
+        atomic_store(&loop->stopped, 1);
+    }
+    PyGILState_Release(held);
+    loop->looked = fl_now();
+}
+
+// Whether to go on, asked again after so many elements.
+static inline int fl_go_on(fl_worker *worker, ptrdiff_t elements) {
+    worker->work += elements;
+    if (worker->first && worker->work >= FL_WORK) {
+        worker->work = 0;
+        fl_look(worker->loop);
+    }
+    return !atomic_load_explicit(&worker->loop->stopped, memory_order_relaxed);
+}
+
+// The first thread's turn at the end: what the others have in hand may take long, and OpenMP's own barrier
+// would not look for signals.
+static void fl_attend(fl_loop *loop, const atomic_int *through, int threads) {
+    int64_t start = fl_now();
+    while (loop->looks && atomic_load(through) < threads) {
+        if (fl_now() - start > 1000000) {
+            nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+            fl_look(loop);
+        } else {
+            sched_yield();
+        }
+    }
+}
+
+// Scratch memory --------------------------------------------------------------------------------------
+
+typedef struct {
+    _Alignas(64) size_t bytes;
+} fl_header;
+
+static char *fl_borrow(size_t bytes) {
+    fl_header *room = atomic_exchange(&fl_spare, NULL);
+    if (room && room->bytes < bytes) {
+        free(room);
+        room = NULL;
+    }
+    if (!room) {
+        if (bytes > PTRDIFF_MAX - sizeof *room || posix_memalign((void **)&room, 64, sizeof *room + bytes))
+            return NULL;
+        room->bytes = bytes;
+    }
+    return (char *)(room + 1);
+}
+
+static void fl_give_back(char *scratch) {
+    fl_header *room = (fl_header *)scratch - 1;
+    void *none = NULL;
+    if (room->bytes > FL_KEPT || !atomic_compare_exchange_strong(&fl_spare, &none, room))
+        free(room);
+}
+
+// Threads ---------------------------------------------------------------------------------------------
+
+static void fl_after_fork(void) {
+    fl_forked = 1;
+    fl_main_thread = PyThread_get_thread_ident();
+    atomic_flag_clear(&fl_busy);
+}
+
+static int fl_begin(unsigned long main_thread) {
+    fl_main_thread = main_thread;
+    return pthread_atfork(NULL, NULL, fl_after_fork);
+}
+
+static void *fl_idle(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+// How many threads can be had at once, up to `wanted`: each is started, waits for the others, and ends.
+static int fl_try_threads(int wanted) {
+    pthread_t *threads = malloc((size_t)wanted * sizeof *threads);
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    int started = 1;
+    if (!threads)
+        return 1;
+    pthread_mutex_lock(&gate);
+    while (started < wanted && pthread_create(&threads[started], NULL, fl_idle, &gate) == 0)
+        started++;
+    pthread_mutex_unlock(&gate);
+    for (int i = 1; i < started; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
+    return started;
+}
+
+// The threads that a loop of `tasks` gets of those it asks for, or -1 with an exception set.
+static int fl_team(ptrdiff_t tasks, int threads) {
+    threads = threads > fl_most ? fl_most : threads;
+    if (threads > tasks)
+        threads = (int)tasks;
+    if (threads < 2 || fl_forked)
+        return 1;
+    if (threads > fl_started) {
+        int started = fl_try_threads(threads);
+        if (started < threads) {
+            fl_most = started;
+            if (PyErr_WarnFormat(
+                    PyExc_RuntimeWarning, 1,
+                    "fastloss: only %d of %d threads can be started, and calls use no more from now on",
+                    started, threads) < 0)
+                return -1;
+        }
+        fl_started = started;
+        threads = started;
+    }
+    return threads;
+}
+
+// The loop --------------------------------------------------------------------------------------------
+
+static void fl_run(fl_task task, void *job, ptrdiff_t tasks, int threads, fl_loop *loop, char *scratch,
+                   size_t each) {
+    atomic_int through = 0;
+    ptrdiff_t step = tasks / threads / FL_STEP;
+    step = step < 1 ? 1 : step > FL_STEP ? FL_STEP : step;
+#pragma omp parallel num_threads(threads)
+    {
+        int me = omp_get_thread_num(), team = omp_get_num_threads();
+        fl_worker worker = {loop, scratch + (size_t)me * each, 0, me == 0};
+#pragma omp for schedule(dynamic, step) nowait
+        for (ptrdiff_t i = 0; i < tasks; i++)
+            if (fl_go_on(&worker, 0))
+                task(job, i, &worker);
+        atomic_fetch_add(&through, 1);
+        if (me == 0)
+            fl_attend(loop, &through, team);
+    }
+}
+
+// task(job, i, worker) for each i below `tasks`, in no order, on up to `threads` threads, of which each lends
+// `bytes` of scratch memory. 0, or -1 with an exception set: of too little memory before the first task, or
+// of a signal handler.
+static int fl_parallel_for(fl_task task, void *job, ptrdiff_t tasks, int threads, size_t bytes) {
+    fl_loop loop = {.looks = PyThread_get_thread_ident() == fl_main_thread, .looked = fl_now()};
+    size_t each = bytes > SIZE_MAX - 63 ? SIZE_MAX : (bytes + 63) / 64 * 64;
+    int alone = threads < 2 || atomic_flag_test_and_set(&fl_busy);
+    threads = alone ? 1 : threads;
+    char *scratch = each > PTRDIFF_MAX / (size_t)threads ? NULL : fl_borrow(each * (size_t)threads);
+    if (!scratch) {
+        PyGILState_STATE held = PyGILState_Ensure();
+        PyErr_NoMemory();
+        PyGILState_Release(held);
+    } else if (alone) {
+        fl_worker worker = {&loop, scratch, 0, 1};
+        for (ptrdiff_t i = 0; i < tasks && fl_go_on(&worker, 0); i++)
+            task(job, i, &worker);
+    } else {
+        fl_run(task, job, tasks, threads, &loop, scratch, each);
+    }
+    if (!alone)
+        atomic_flag_clear(&fl_busy);
+    if (scratch)
+        fl_give_back(scratch);
+    return scratch && !atomic_load(&loop.stopped) ? 0 : -1;
+}
+
+#endif

@@ -136,6 +136,9 @@ class RowCall(Call):
         results = (value, *(self._extras.get(name, ABSENT) for name in EXTRAS))
         target = self._y if self._dense else None
         threads = _threads.choose(self._num_threads, self._x.size)
+        mode = kernels.enter_mode()
+        constants = self._loss._constants(self._classes)
+        kernels.leave_mode(mode)
         call = (
             plan.dense if self._dense else plan.labelled,
             operation,
@@ -146,7 +149,7 @@ class RowCall(Call):
             tuple(None if row.array is None else row.array.transpose(self._order) for row in results),
             tuple(row.kind for row in results),
             self._class_major,
-            self._loss._constants(self._classes),
+            constants,
             scale,
             plan.class_weight,
             plan.logit_scale,

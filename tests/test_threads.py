@@ -16,7 +16,7 @@ import threadpoolctl
 
 import fastloss as fl
 from fastloss import _threads
-from tests.inputs import draw
+from tests.inputs import draw, draw_rows
 from tests.support import (
     DEFAULTS,
     additive,
@@ -117,16 +117,22 @@ ROUNDING = {"to nearest": 0x0, "down": 0x400, "up": 0x800, "to zero": 0xC00}  # 
 
 @linux
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of the modes differ")
-def test_the_rounding_mode_of_the_caller_leaves_no_trace(default_loss):
-    y, x = draw(default_loss, 200_000, np.float32, generator(default_loss))
-    weight = generator("modes").random(elements(default_loss, y, x))
+@pytest.mark.parametrize("loss", [cls() for cls in fl.registry.values()], ids=repr)
+def test_the_rounding_mode_of_the_caller_leaves_no_trace(loss):
+    if loss.rowwise:
+        y, x = draw_rows(loss, 3000, 7, np.float32, generator(loss), dense=loss.labelled is None)
+        weight = generator("modes").random(3000)
+    else:
+        y, x = draw(loss, 20_000, np.float32, generator(loss))
+        weight = generator("modes").random(elements(loss, y, x))
 
     def computed():
         found = []
         for threads in (1, 2):
             options = {"sample_weight": weight, "num_threads": threads}
-            found += default_loss.value_and_grad(y, x, reduction="sum", **options)
-            found += [default_loss(y, x, reduction="none", **options)]
+            for reduction in reductions(loss):
+                found += loss.value_and_grad(y, x, reduction=reduction, **options)
+            found += [loss(y, x, **options), loss.state(y, x, **options).mean]
         return found
 
     wanted = computed()

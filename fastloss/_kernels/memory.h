@@ -223,4 +223,13 @@ static inline void fl_leave_ieee_mode(unsigned found) {
 #endif
 }
 
+// a / b rounded to nearest whatever the mode; volatile, or the compiler would divide before it is set.
+static inline double fl_divide_to_nearest(double a, double b) {
+    unsigned found = fl_enter_ieee_mode();
+    volatile double dividend = a;
+    volatile double quotient = dividend / b;
+    fl_leave_ieee_mode(found);
+    return quotient;
+}
+
 #endif

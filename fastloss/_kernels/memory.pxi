@@ -28,6 +28,7 @@ cdef extern from "memory.h" nogil:
     void swap_bytes "fl_swap_bytes"(char* v, Py_ssize_t n, int itemsize)
     unsigned enter_ieee_mode "fl_enter_ieee_mode"()
     void leave_ieee_mode "fl_leave_ieee_mode"(unsigned found)
+    double divide_to_nearest "fl_divide_to_nearest"(double a, double b)
 
 cdef enum:
     MAX_DIMS = 64                       # NumPy's own limit
@@ -102,13 +103,9 @@ def leave_mode(unsigned found):
 
 # Sums ---------------------------------------------------------------------------------------------
 
-def mean_of(double a, double b):
-    """The mean a / b rounded to nearest, whatever mode the process has set."""
-    cdef unsigned mode = enter_ieee_mode()
-    a /= b
-    leave_ieee_mode(mode)
-    return a
-
+def mean_of(double total, double weight):
+    """The quotient, rounded to nearest whatever mode the process has set."""
+    return divide_to_nearest(total, weight)
 
 
 cdef double total(const floating* v, Py_ssize_t n) noexcept nogil:

@@ -207,7 +207,8 @@ class Loss:
         nan_policy : {"propagate", "omit", "raise"}
             What a NaN in `y_true` does: make the result NaN, leave the element out of sums and counts, or raise.
         out : ndarray, optional
-            Where to write the losses of ``reduction="none"``; any floating-point type.
+            Where to write the losses of ``reduction="none"``; any floating-point type. An error leaves it as it was,
+            a call that Ctrl-C ends may leave it partly written.
         num_threads : int, optional
             Threads to use. By default as many as OpenMP's settings, the processor affinity and the control
             group's quota allow and the work feeds. The result has the same bits for every number.

@@ -14,6 +14,8 @@ Function: TypeAlias = Callable[[Vector], tuple[float, Vector]]
 Product: TypeAlias = Callable[[Vector, Vector], Vector]
 
 PRECISION = 4 * float(np.finfo(float).eps)  # of a function's value, relative
+SHORTEST, LONGEST = 1e-300, 1e300  # steps
+STOPPED = "max_iter is reached"
 
 
 class Found(NamedTuple):
@@ -27,8 +29,13 @@ class Found(NamedTuple):
 
 def scipy(function: Function, product: Product, w: Vector, solver: str, tol: float, max_iter: int) -> Found:
     """Minimize a smooth function by SciPy's L-BFGS-B or trust-ncg."""
-    import scipy.optimize
+    try:
+        import scipy.optimize
+    except ImportError as error:
+        raise ImportError(f"the solver {solver!r} needs SciPy: pip install 'fastloss[linear]'") from error
 
+    if max_iter == 0:
+        return Found(w, 0, False, STOPPED)
     minimize: Any = scipy.optimize.minimize
     options: dict[str, Any] = {"maxiter": max_iter, "gtol": tol}
     if solver == "lbfgs":
@@ -39,7 +46,7 @@ def scipy(function: Function, product: Product, w: Vector, solver: str, tol: flo
         found = minimize(function, w, jac=True, hessp=product, method="trust-ncg", options=options)
     # Its status 2: the model predicts a decrease that is lost in rounding.
     converged = bool(found.success) or (solver == "trust-ncg" and found.status == 2)
-    return Found(found.x, int(found.nit), converged, str(found.message))
+    return Found(found.x, int(found.nit), converged and math.isfinite(found.fun), str(found.message))
 
 
 def proximal(function: Function, shrink: Callable[[Vector, float], Vector], w: Vector, tol: float,
@@ -52,11 +59,16 @@ def proximal(function: Function, shrink: Callable[[Vector, float], Vector], w: V
     ahead, momentum, step = w, 1.0, 1.0
     for iteration in range(1, max_iter + 1):
         value, grad = function(ahead)
+        if not (math.isfinite(value) and np.isfinite(grad).all()):
+            if ahead is w:
+                return Found(w, iteration, False, "the gradient is not finite")
+            ahead, momentum = w, 1.0
+            continue
         while True:
             new = shrink(ahead - step * grad, step)
             move = new - ahead
-            bound = value + grad @ move + move @ move / (2 * step)
-            if not function(new)[0] > bound + PRECISION * abs(value) or step < np.finfo(float).tiny:
+            bound = value + grad @ move + move @ move / (2 * step) + PRECISION * abs(value)
+            if function(new)[0] <= bound or step < SHORTEST:
                 break
             step /= 2
         if np.max(np.abs(move), initial=0.0) <= tol * step:
@@ -65,5 +77,5 @@ def proximal(function: Function, shrink: Callable[[Vector, float], Vector], w: V
             momentum = 1.0
         following = (1 + math.sqrt(1 + 4 * momentum * momentum)) / 2
         ahead = new + (momentum - 1) / following * (new - w)
-        w, momentum, step = new, following, 1.1 * step
-    return Found(w, max_iter, False, "max_iter is reached")
+        w, momentum, step = new, following, min(1.1 * step, LONGEST)
+    return Found(w, max_iter, False, STOPPED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -26,6 +25,9 @@ from fastloss.rowwise.softmax import CrossEntropy
 Solver: TypeAlias = Literal["lbfgs", "trust-ncg", "proximal"]
 SOLVERS = ("lbfgs", "trust-ncg", "proximal")
 OWNER = "LinearObjective"
+QUIET = np.errstate(all="ignore")  # what is not finite is so in the results
+MOST_COEFFICIENTS = sys.maxsize // 64  # their sums have addresses
+INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
 
 
 class LinearObjective:
@@ -52,7 +54,8 @@ class LinearObjective:
         logits or logarithms of means that one wants.
     X : array_like or SciPy CSR matrix or array, of shape (n, n_features)
         Features, float32 or float64, and computed in that type. Rows or columns are contiguous (C or Fortran order,
-        or a part of such an array); it is viewed, never copied.
+        or a part of such an array); it is viewed, never copied. The rows of a sparse matrix may have their entries in
+        any order, and several in one column, which add up; its three arrays may be strided.
     y : array_like of shape (n,)
         Targets, in the domain of the loss; of any real type. For `SoftmaxEntropy` labels, which say what rows count.
     sample_weight : array_like of shape (n,), optional
@@ -63,7 +66,13 @@ class LinearObjective:
     fit_intercept : bool, default=True
         Whether the model has an intercept :math:`b`: the last entry of a vector of coefficients, or of each class.
     n_classes : int, optional
-        For a loss of classes, how many there are; by default as many as the largest label says.
+        For a loss of classes, how many there are; by default as many as the largest label of a row that counts says.
+
+    Raises
+    ------
+    TypeError, ValueError, IndexError
+        Where an argument is none that is described here, or breaks the loss's domain. A sparse matrix must be
+        consistent: as many indices as numbers, row pointers that begin with 0 and do not fall, both of one type.
 
     See Also
     --------
@@ -77,6 +86,10 @@ class LinearObjective:
     X is read from memory once for value and gradient, or for a Hessian-vector product: a block of rows is
     multiplied by the coefficients, put through the loss and multiplied back while it is in cache. Nothing of length
     n is stored; a call allocates at most 4 MB, or four of each derivative where these are larger.
+
+    An objective does not change, but X, y and the weights may, in place, from one call to the next: what a call finds
+    wrong it refuses as the constructor does. While a call runs, another thread that changes them makes its result
+    any number.
 
     Numerics: products within a row are summed in the type of X, sums over rows in float64, over a grid that depends
     on X alone: a result has the same bits for every number of threads.
@@ -136,14 +149,23 @@ class LinearObjective:
         self.l2: float = checked(OWNER, "l2", l2, {"domain": NON_NEGATIVE})
         self.fit_intercept: bool = checked(OWNER, "fit_intercept", fit_intercept, {})
         self._x = _features(X)
-        self._y, self._y_kind = self._column("y", y)
-        self._weight: NDArray[Any] | None = None
-        self._weight_kind = -1
-        if sample_weight is not None:
-            self._weight, self._weight_kind = self._column("sample_weight", sample_weight)
-        self.n_classes = self._counted_classes(n_classes, y)
-        if not self._run(0, None)[1] > 0:
-            raise ValueError(f"{OWNER}: weights sum to 0, must leave a row that counts")
+        self._y = self._column("y", y)
+        self._weight = None if sample_weight is None else self._column("sample_weight", sample_weight)
+        arrays = [*self._x.parts.items(), ("y", self._y.array)]
+        if self._weight is not None:
+            arrays.append(("sample_weight", self._weight.array))
+        self._made_of = [(name, array, array.dtype, array.shape) for name, array in arrays]
+        self.n_classes = self._counted_classes(n_classes)
+        if self.size > MOST_COEFFICIENTS:
+            raise ValueError(
+                f"{OWNER}: it would have {self.size} coefficients, {self._what()}; must be at most {MOST_COEFFICIENTS}"
+            )
+        self._run(0, None)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise AttributeError(f"{OWNER}: {name} cannot be set, make another objective")
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         shape = f"X of shape ({self._x.rows}, {self._x.columns})"
@@ -252,6 +274,7 @@ class LinearObjective:
         w, v = self._vector("coef", coef), self._vector("direction", direction)
         return self._smooth_grad(self._run(HESS, w, v, num_threads)[2], v)
 
+    @QUIET
     def fit(
         self,
         start: ArrayLike | None = None,
@@ -275,7 +298,7 @@ class LinearObjective:
             The largest entry of the gradient, or of the proximal gradient, at which to stop; trust-ncg takes its
             Euclidean norm.
         max_iter : int, default=1000
-            The most iterations.
+            The most iterations, at least 0.
         num_threads : int, optional
             As for calling the objective.
 
@@ -283,6 +306,13 @@ class LinearObjective:
         -------
         LinearFit
             The coefficients, whether the solver converged, and predictions for other rows.
+
+        Raises
+        ------
+        ValueError
+            Where the objective is not finite at the start: y or a row of X that counts holds NaN or infinity, say.
+        ImportError
+            Where the solver needs SciPy and it is not installed.
 
         Notes
         -----
@@ -311,7 +341,13 @@ class LinearObjective:
             raise ValueError(f"{OWNER}: solver is {solver!r}, must be one of {', '.join(map(repr, SOLVERS))}")
         if self.l1 and solver != "proximal":
             raise ValueError(f"{OWNER}: solver is {solver!r}, must be 'proximal' with l1={self.l1:g}")
-        w = np.zeros(self.size) if start is None else self._vector("start", start)
+        tol = checked(OWNER, "tol", tol, {"domain": NON_NEGATIVE})
+        if checked(OWNER, "max_iter", max_iter, {"integer": True}) < 0:
+            raise ValueError(f"{OWNER}: max_iter is {max_iter}, must be at least 0")
+        w = np.zeros(self.size) if start is None else self._vector("start", start).copy()
+        value = self(w, num_threads=num_threads)
+        if not math.isfinite(value):
+            raise ValueError(f"{OWNER}: the objective at the start is {value:g}, must be finite")
         iterations = 0
         for terms in self._smooth_terms(w, num_threads):
             function, product = self._problem(terms, num_threads)
@@ -368,17 +404,21 @@ class LinearObjective:
         """A view of what the penalty acts on: all but the intercepts."""
         return w.reshape(self.n_classes or 1, -1)[:, : self._x.columns]
 
+    @QUIET
     def _smooth(self, mean: float, w: Vector) -> float:
         return mean + 0.5 * self.l2 * float(np.sum(self._slopes(w) ** 2)) if self.l2 else mean
 
+    @QUIET
     def _smooth_grad(self, grad: Vector, w: Vector) -> Vector:
         self._slopes(grad)[:] += self.l2 * self._slopes(w)
         return grad
 
+    @QUIET
     def _value(self, mean: float, w: Vector) -> float:
         value = self._smooth(mean, w)
         return value + self.l1 * float(np.abs(self._slopes(w)).sum()) if self.l1 else value
 
+    @QUIET
     def _subgradient(self, grad: Vector, w: Vector) -> Vector:
         grad = self._smooth_grad(grad, w)
         if self.l1:
@@ -388,21 +428,25 @@ class LinearObjective:
 
     # The kernel
 
-    def _column(self, name: str, given: ArrayLike) -> tuple[NDArray[Any], int]:
-        array, kind = operand(OWNER, name, given)
+    def _column(self, name: str, given: ArrayLike) -> _Column:
+        shown = as_array(OWNER, name, given)
+        array, kind = operand(OWNER, name, shown)
         if array.shape != (self._x.rows,):
             raise ValueError(
                 f"{OWNER}: {name} has shape {array.shape}, must be ({self._x.rows},), one for each row of X"
             )
-        return array, kind
+        return _Column(array, kind, shown)
 
     def _vector(self, name: str, given: ArrayLike) -> Vector:
-        array, _ = operand(OWNER, name, given)
+        array = as_array(OWNER, name, given)
+        operand(OWNER, name, array)  # refuses what is no real number
         if array.shape != (self.size,):
-            what = f"{self._x.columns} coefficients{' and the intercept' if self.fit_intercept else ''}"
-            what += f" for each of {self.n_classes} classes" if self.n_classes else ""
-            raise ValueError(f"{OWNER}: {name} has shape {array.shape}, must be ({self.size},): {what}")
+            raise ValueError(f"{OWNER}: {name} has shape {array.shape}, must be ({self.size},): {self._what()}")
         return np.asarray(array, dtype=np.float64)
+
+    def _what(self) -> str:
+        what = f"{self._x.columns} coefficients{' and the intercept' if self.fit_intercept else ''}"
+        return what + (f" for each of {self.n_classes} classes" if self.n_classes else "")
 
     def _run(
         self,
@@ -415,6 +459,10 @@ class LinearObjective:
         """The mean loss, the sum of weights, and the means of what was asked for of the derivatives."""
         if num_threads is not None and (not isinstance(num_threads, (int, np.integer)) or num_threads < 1):
             raise ValueError(f"{OWNER}: num_threads is {num_threads!r}, must be a positive integer")
+        for name, array, dtype, shape in self._made_of:
+            if (array.dtype, array.shape) != (dtype, shape):
+                now = f"of shape {array.shape} and dtype {array.dtype}"
+                raise ValueError(f"{OWNER}: {name} is now {now}, must stay of shape {shape} and dtype {dtype}")
         x, plan = self._x, (loss or self.loss)._plan
         vectors = bool(operation & GRAD) + bool(operation & HESS)
         sums = np.empty((vectors, x.columns + 1, self.n_classes or 1))
@@ -426,18 +474,24 @@ class LinearObjective:
                 self.n_classes, plan.logit_scale, plan.softcap, plan.smoothing, plan.class_weight, plan.ignore_index,
             )  # fmt: skip
         threads = _threads.choose(num_threads, x.stored * (self.n_classes or 1) + x.rows)
+        y, s = self._y, self._weight
         bad, culprit, total, weight = kernels.linear(
-            *formula, (self._y, self._weight, *x.parts, self._laid_out(w), self._laid_out(v), sums),
-            self._y_kind, self._weight_kind, x.columns, x.by_rows, classes, threads,
+            *formula,
+            (y.array, None if s is None else s.array, *x.arrays, self._laid_out(w), self._laid_out(v), sums),
+            y.kind, -1 if s is None else s.kind, x.rows, x.columns, classes, threads,
         )  # fmt: skip
         if bad >= 0:
             self._complain(bad, culprit, w)
+        if not 0 < weight < math.inf:
+            raise ValueError(f"{OWNER}: weights sum to {weight:g}, must be finite and leave a row that counts")
         if not operation:
             return math.nan, weight
-        sums /= weight
+        with np.errstate(all="ignore"):
+            sums /= weight
         by_class = sums.transpose(0, 2, 1)[:, :, : x.columns + self.fit_intercept]
         return total / weight, weight, *by_class.reshape(vectors, self.size)
 
+    @QUIET
     def _laid_out(self, w: Vector | None) -> NDArray[Any] | None:
         """Coefficients as the kernel reads them: in the type of X, classes side by side, with 64 bytes of slack."""
         if w is None:
@@ -448,7 +502,7 @@ class LinearObjective:
         out[: by_class.size] = by_class.ravel()
         return out
 
-    def _counted_classes(self, given: int | None, y: ArrayLike) -> int | None:
+    def _counted_classes(self, given: int | None) -> int | None:
         plan = self.loss._plan
         if not isinstance(plan, RowPlan):
             if given is not None:
@@ -456,17 +510,23 @@ class LinearObjective:
             return None
         class_weight = plan.class_weight
         if given is None:
-            given = self._largest_label(y) + 1 if class_weight is None else len(class_weight)
-        if not isinstance(given, (int, np.integer)) or given < 1:
+            given = self._largest_label(plan.ignore_index) + 1 if class_weight is None else len(class_weight)
+        if not isinstance(given, (int, np.integer)) or isinstance(given, bool) or given < 1:
             raise ValueError(f"{OWNER}: n_classes is {given!r}, must be a positive integer")
         if class_weight is not None and len(class_weight) != given:
             raise ValueError(f"{OWNER}: n_classes is {given}, must be {len(class_weight)}, as class_weight has it")
         return int(given)
 
-    @staticmethod
-    def _largest_label(y: ArrayLike) -> int:
-        labels = as_array(OWNER, "y", y)
-        row = int(labels.argmax())  # of the first NaN, if there is one
+    def _largest_label(self, ignored: int | None) -> int:
+        """Of the rows that count."""
+        labels = self._y.shown
+        counted = np.ones(labels.shape, bool) if ignored is None else labels != ignored
+        if self._weight is not None:
+            counted &= self._weight.shown != 0
+        rows = np.flatnonzero(counted)
+        if not rows.size:
+            return 0
+        row = rows[labels[rows].argmax()]  # of the first NaN, if there is one
         largest = float(labels[row])
         if not 0 <= largest < math.inf:
             raise ValueError(f"{OWNER}: y[{row}] is {largest:g}, must be a class from 0 on, or n_classes be given")
@@ -475,18 +535,19 @@ class LinearObjective:
     def _complain(self, row: int, culprit: int, w: Vector | None) -> None:
         rules, name = self.loss._plan.rules, type(self.loss).__name__
         if culprit == kernels.MATRIX:
-            raise ValueError(f"{OWNER}: X has an index out of bounds in row {row}, must be a consistent CSR matrix")
+            raise ValueError(f"{OWNER}: {self._x.fault(row)}")
         if culprit == 1:
             assert w is not None
             b = w[-1] if self.fit_intercept else 0.0
-            prediction = float(self._x.row(row) @ w[: self._x.columns] + b)
+            prediction = self._x.times(row, w[: self._x.columns]) + b
             raise ValueError(f"{name}: the prediction of row {row} is {prediction:g}, must be {rules[1]}")
         if culprit == 0:
+            y = self._y.shown[row]
             if self.n_classes:
-                raise IndexError(f"{name}: y[{row}] is {self._y[row]}, must be a class from 0 to {self.n_classes - 1}")
-            raise ValueError(f"{name}: y[{row}] is {self._y[row]}, must be {rules[0]}")
+                raise IndexError(f"{name}: y[{row}] is {y}, must be a class from 0 to {self.n_classes - 1}")
+            raise ValueError(f"{name}: y[{row}] is {y}, must be {rules[0]}")
         assert self._weight is not None
-        raise ValueError(f"{OWNER}: sample_weight[{row}] is {self._weight[row]}, must be {rules[3]}")
+        raise ValueError(f"{OWNER}: sample_weight[{row}] is {self._weight.shown[row]}, must be {rules[3]}")
 
 
 @dataclass(frozen=True)
@@ -504,7 +565,7 @@ class LinearFit:
     iterations : int
         Of the solver.
     converged : bool
-        Whether the gradient is within the tolerance.
+        Whether the gradient is within the tolerance, or as near to it as rounding lets it be.
     message : str
         Why the solver stopped.
     """
@@ -535,19 +596,55 @@ class LinearFit:
         return np.asarray(X @ self.coef.T + self.intercept)
 
 
-class _Features(NamedTuple):
-    """X as the kernel takes it: dense, or the data, indices and row pointers of compressed rows."""
+class _Column(NamedTuple):
+    """A number for each row: as the kernel takes them, the code of their type, and as messages show them."""
 
-    parts: tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]
+    array: NDArray[Any]
+    kind: int
+    shown: NDArray[Any]
+
+
+class _Features(NamedTuple):
+    """X by the names of its arrays: itself, or the data, indices and row pointers of compressed rows."""
+
+    parts: dict[str, NDArray[Any]]
     rows: int
     columns: int
-    by_rows: bool
-    stored: int
-    row: Callable[[int], Any]
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any] | None, ...]:
+        """As the kernel takes them."""
+        return (*self.parts.values(), None, None)[:3]
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self.parts[0].dtype
+        return next(iter(self.parts.values())).dtype
+
+    @property
+    def stored(self) -> int:
+        return next(iter(self.parts.values())).size
+
+    @QUIET
+    def times(self, row: int, w: Vector) -> float:
+        if len(self.parts) == 1:
+            return float(self.parts["X"][row] @ w)
+        data, indices, indptr = self.parts.values()
+        entries = slice(indptr[row], indptr[row + 1])
+        return float(data[entries] @ w[indices[entries]])
+
+    def fault(self, row: int) -> str:
+        """What is wrong with a compressed row."""
+        _, indices, indptr = self.parts.values()
+        first, stop = int(indptr[row]), int(indptr[row + 1])
+        if row == 0 and first != 0:
+            return f"X.indptr[0] is {first}, must be 0"
+        if stop < first or stop > self.stored:
+            rule = f"from {first}, the one before, to {self.stored}, the length of X.indices"
+            return f"X.indptr[{row + 1}] is {stop}, must be {rule}"
+        for k in range(max(first, 0), stop):
+            if not 0 <= indices[k] < self.columns:
+                return f"X.indices[{k}] is {indices[k]}, must be a column from 0 to {self.columns - 1}"
+        return f"row {row} of X was changed while it was read, must stay as it is"
 
 
 def _shrink(v: Vector, by: float) -> Vector:
@@ -563,18 +660,37 @@ def _features(given: Any) -> _Features:
     sparse = _is_sparse(given)
     if sparse and given.format != "csr":
         raise TypeError(f"{OWNER}: X is a sparse matrix in {given.format} format, must be in CSR: X.tocsr()")
-    X: Any = given if sparse else as_array(OWNER, "X", given)
-    if X.ndim != 2 or 0 in X.shape:
-        raise ValueError(f"{OWNER}: X has shape {X.shape}, must be (n, n_features), neither of them 0")
+    names = ("X.data", "X.indices", "X.indptr") if sparse else ("X",)
+    values = (given.data, given.indices, given.indptr) if sparse else (given,)
+    parts = {name: as_array(OWNER, name, value) for name, value in zip(names, values, strict=True)}
+    X = parts[names[0]]
+    shape = given.shape if sparse else X.shape
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"{OWNER}: X has shape {shape}, must be (n, n_features), neither of them 0")
     if X.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"{OWNER}: X has dtype {X.dtype}, must be float32 or float64 in native byte order")
-    rows, columns = X.shape
+    rows, columns = map(int, shape)
     if sparse:
-        return _Features((X.data, X.indices, X.indptr), rows, columns, True, X.nnz, lambda i: X[[i]].toarray()[0])
-    unit = [stride == X.itemsize for stride in X.strides]
-    if not any(unit) or not X.flags.aligned:
+        _check_compressed(parts, rows)
+    elif not (X.flags.aligned and any(X.itemsize == by or n == 1 for by, n in zip(X.strides, shape, strict=True))):
         raise ValueError(
             f"{OWNER}: X has strides {X.strides}, must have contiguous rows or columns, aligned:"
             " np.ascontiguousarray(X) copies it so"
         )
-    return _Features((X, None, None), rows, columns, not unit[0], X.size, X.__getitem__)
+    return _Features(parts, rows, columns)
+
+
+def _check_compressed(parts: dict[str, NDArray[Any]], rows: int) -> None:
+    """What the kernel takes for granted; what the arrays hold it checks itself."""
+    data, indices, indptr = parts.values()
+    if indices.dtype not in INDEX_TYPES or indptr.dtype != indices.dtype:
+        raise TypeError(
+            f"{OWNER}: X.indices has dtype {indices.dtype} and X.indptr {indptr.dtype}, must both be int32 or both"
+            " int64 in native byte order: scipy.sparse.csr_array((X.data, X.indices, X.indptr), X.shape) makes them so"
+        )
+    lengths = (data.size, f"({data.size},), as long as X.data"), (rows + 1, f"({rows + 1},), one more than rows")
+    for (name, array), (length, rule) in zip(parts.items(), (lengths[0], *lengths), strict=True):
+        if array.shape != (length,):
+            raise ValueError(f"{OWNER}: {name} has shape {array.shape}, must be {rule}")
+        if not array.flags.aligned:
+            raise ValueError(f"{OWNER}: {name} is not aligned in memory, must be: {name}.copy()")

@@ -1,6 +1,10 @@
 """Linear objectives: values, derivatives and fits against NumPy, finite differences and scikit-learn."""
 
+import copy
 import math
+import pickle
+import signal
+import threading
 import tracemalloc
 
 import ml_dtypes
@@ -10,7 +14,7 @@ import pytest
 import fastloss as fl
 from fastloss import LinearObjective
 from tests.inputs import draw
-from tests.support import DEFAULTS, ROW_LOSSES, additive, assert_same_bits, fresh, generator
+from tests.support import DEFAULTS, ROW_LOSSES, additive, assert_same_bits, fresh, generator, spaced, unaligned
 
 linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 scipy_optimize = pytest.importorskip("scipy.optimize")
@@ -186,6 +190,13 @@ def test_the_largest_label_says_how_many_classes(kind):
     assert LinearObjective(fl.CrossEntropy(), np.ones((5, 2)), y).n_classes == 7
 
 
+def test_labels_of_rows_that_do_not_count_are_no_classes():
+    y, weight = np.array([0.0, 255, 2, 9, math.nan]), np.array([1, 1, 1, 0, 0])
+    objective = LinearObjective(fl.CrossEntropy(ignore_index=255), np.ones((5, 2)), y, sample_weight=weight)
+    assert objective.n_classes == 3
+    assert objective(np.zeros(9)) == pytest.approx(math.log(3))
+
+
 def test_a_label_between_two_classes_counts_both():
     y, X = np.array([0.0, 2.5]), np.array([[1.0], [2.0]])
     objective = LinearObjective(fl.DistributionFocalLoss(), X, y, fit_intercept=False)
@@ -234,6 +245,236 @@ def test_weights_are_repetitions():
     repeated = LinearObjective(fl.BinaryCrossEntropy(), np.repeat(X, times, axis=0), np.repeat(y, times))
     assert weighted(coef) == pytest.approx(repeated(coef), rel=1e-14)
     assert np.allclose(weighted.grad(coef), repeated.grad(coef), rtol=1e-13)
+
+
+# Compressed rows ----------------------------------------------------------------------------------
+
+
+def rows_of(data, indices, indptr, columns=3):
+    """A CSR matrix of just these arrays, which SciPy is not asked to check."""
+    X = scipy.sparse.csr_array((len(indptr) - 1, columns))
+    X.data, X.indices, X.indptr = data, indices, indptr
+    return X
+
+
+DATA = np.array([1.0, 2.0, 3.0, 4.0])
+INDICES = np.array([2, 0, 1, 2], np.int32)
+INDPTR = np.array([0, 1, 1, 4], np.int32)
+
+
+@pytest.mark.parametrize("classes", [None, 3])
+def test_entries_of_one_column_add_up(classes):
+    """In any order, and of no matter how many: also where they cancel, and where the derivative is infinite."""
+    X = rows_of(
+        np.array([1.0, 5.0, 1.0, 3.0, -3.0, 0.0]), np.array([2, 0, 2, 1, 1, 1], np.int32), np.array([0, 3, 6], np.int32)
+    )
+    y, loss = np.array([0, 2]), fl.SquaredError() if classes is None else fl.CrossEntropy()
+    objective = LinearObjective(loss, X, y, fit_intercept=False, n_classes=classes)
+    dense = LinearObjective(loss, X.toarray(), y, fit_intercept=False, n_classes=classes)
+    coef = np.linspace(-1, 1, objective.size)
+    assert objective(coef) == dense(coef)
+    for found, wanted in zip(objective.grad_and_hess(coef), dense.grad_and_hess(coef), strict=True):
+        assert np.allclose(found, wanted, rtol=1e-15)
+    for e in np.eye(coef.size):
+        assert np.allclose(objective.hessp(coef, e), dense.hessp(coef, e), rtol=1e-15, atol=1e-16)
+
+
+def test_what_is_squared_is_the_sum_of_entries():
+    X = rows_of(np.ones(2), np.zeros(2, np.int32), np.array([0, 2], np.int32), columns=1)
+    objective = LinearObjective(fl.SquaredError(half=True), X, [0.0], fit_intercept=False)
+    assert np.array_equal(objective.grad_and_hess([1.0])[1], [4.0])
+
+
+@pytest.mark.parametrize("step", [2, 3, -1, -2])
+def test_strided_compressed_rows(step):
+    wanted = LinearObjective(fl.Huber(), rows_of(DATA, INDICES, INDPTR), np.arange(3.0))
+    coef = np.array([1.0, -2.0, 0.5, 0.1])
+    parts = [spaced(part, step) for part in (DATA, INDICES, INDPTR)]
+    for some in ([0], [1], [2], [0, 1, 2]):
+        X = rows_of(*(parts[k] if k in some else (DATA, INDICES, INDPTR)[k] for k in range(3)))
+        found = LinearObjective(fl.Huber(), X, np.arange(3.0))
+        for a, b in zip(found.value_and_grad(coef), wanted.value_and_grad(coef), strict=True):
+            assert_same_bits(a, b)
+        assert_same_bits(found.grad_and_hess(coef)[1], wanted.grad_and_hess(coef)[1])
+
+
+def of(data=DATA, indices=INDICES, indptr=INDPTR):
+    return rows_of(data, np.asarray(indices), np.asarray(indptr))
+
+
+def int32(*values):
+    return np.array(values, np.int32)
+
+
+INCONSISTENT = [
+    (ValueError, r"X.indices has shape \(3,\), must be \(4,\), as long as X.data", of(indices=INDICES[:3])),
+    (ValueError, r"X.indices has shape \(2, 2\), must be \(4,\)", of(indices=INDICES.reshape(2, 2))),
+    (ValueError, r"X.data has shape \(2, 2\), must be \(4,\)", of(data=DATA.reshape(2, 2))),
+    (TypeError, "X.indices has dtype int32 and X.indptr int64, must both", of(indptr=INDPTR.astype(np.int64))),
+    (TypeError, "X.indices has dtype int16 and", of(indices=INDICES.astype(np.int16))),
+    (TypeError, "X.indices has dtype >i4 and", of(indices=INDICES.astype(">i4"), indptr=INDPTR.astype(">i4"))),
+    (TypeError, "X.indices has dtype uint32 and", of(indices=INDICES.astype("u4"), indptr=INDPTR.astype("u4"))),
+    (TypeError, "X has dtype >f8, must be", of(data=DATA.astype(">f8"))),
+    (ValueError, "X.data is not aligned in memory, must be", of(data=unaligned(DATA))),
+    (ValueError, "X.indptr is not aligned", of(indptr=unaligned(INDPTR))),
+    (ValueError, r"X.indptr\[0\] is 1, must be 0", of(indptr=int32(1, 1, 1, 4))),
+    (ValueError, r"X.indptr\[0\] is -1, must be 0", of(indptr=int32(-1, 1, 1, 4))),
+    (ValueError, r"X.indptr\[2\] is 0, must be from 1, the one before, to 4, the len", of(indptr=int32(0, 1, 0, 4))),
+    (ValueError, r"X.indptr\[3\] is 5, must be from 1", of(indptr=int32(0, 1, 1, 5))),
+    (ValueError, r"X.indptr\[1\] is 2147483647, must be", of(indptr=int32(0, 2**31 - 1, 1, 4))),
+    (ValueError, r"X.indices\[2\] is 3, must be a column from 0 to 2", of(indices=int32(2, 0, 3, 2))),
+    (ValueError, r"X.indices\[0\] is -1, must be a column", of(indices=int32(-1, 0, 1, 2))),
+    (ValueError, r"X.indices\[3\] is -2147483648, must be", of(indices=int32(2, 0, 1, -(2**31)))),
+]
+
+
+@pytest.mark.parametrize("error, message, X", INCONSISTENT, ids=[message for _, message, _ in INCONSISTENT])
+@pytest.mark.parametrize("loss", [fl.Huber(), fl.CrossEntropy()], ids=repr)
+def test_inconsistent_compressed_rows_are_refused(loss, error, message, X):
+    with pytest.raises(error, match="LinearObjective: " + message):
+        LinearObjective(loss, X, [0, 1, 0], sample_weight=[0, 1, 0])
+
+
+def test_row_pointers_one_too_few():
+    X = scipy.sparse.csr_array((4, 3))
+    X.data, X.indices, X.indptr = DATA, INDICES, INDPTR
+    with pytest.raises(ValueError, match=r"X.indptr has shape \(4,\), must be \(5,\), one more than rows"):
+        LinearObjective(fl.Huber(), X, np.zeros(4))
+
+
+def test_more_is_stored_than_used():
+    X = of(indptr=int32(0, 1, 1, 3))
+    assert LinearObjective(fl.SquaredError(), X, np.zeros(3), fit_intercept=False)([1.0, 1.0, 1.0]) == (1 + 25) / 3
+
+
+CALLS = {
+    "value": lambda o, w: o(w),
+    "gradient": lambda o, w: o.grad(w),
+    "diagonal": lambda o, w: o.grad_and_hess(w),
+    "product": lambda o, w: o.hessp(w, w),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("loss", [fl.SquaredError(), fl.CrossEntropy()], ids=repr)
+@pytest.mark.parametrize(
+    "part, index, wrong, message",
+    [
+        ("indices", 1, 3, r"X.indices\[1\] is 3, must be a column from 0 to 2"),
+        ("indices", 3, -5, r"X.indices\[3\] is -5, must"),
+        ("indptr", 3, 9, r"X.indptr\[3\] is 9, must be from 1"),
+        ("indptr", 1, -9, r"X.indptr\[1\] is -9, must be from 0"),
+    ],
+)
+def test_compressed_rows_that_change_between_calls(call, loss, part, index, wrong, message):
+    X = of(DATA.copy(), INDICES.copy(), INDPTR.copy())
+    objective = LinearObjective(loss, X, [0, 1, 0])
+    w = np.linspace(0, 1, objective.size)
+    before = call(objective, w)
+    array = getattr(X, part)
+    right, array[index] = array[index], wrong
+    with pytest.raises(ValueError, match="LinearObjective: " + message):
+        call(objective, w)
+    array[index] = right
+    assert np.array_equal(call(objective, w), before)
+    X.data *= 2
+    assert not np.array_equal(call(objective, w), before)
+
+
+def test_compressed_rows_that_change_during_calls():
+    """Any number or an error, but nothing outside is read or written: that would end the process."""
+    code = """
+import threading, numpy as np, scipy.sparse, fastloss as fl
+rng = np.random.default_rng(0)
+X = scipy.sparse.random_array((3000, 50), density=0.2, format="csr", rng=rng)
+indices, indptr, running = X.indices.copy(), X.indptr.copy(), True
+def change():
+    while running:
+        X.indices[::7], X.indptr[5::11] = rng.choice([2**31 - 1, -(2**31), 60]), rng.choice([2**31 - 1, -(2**31), 0])
+        X.indices[:], X.indptr[:] = indices, indptr
+objectives = [fl.LinearObjective(loss, X, np.arange(3000) % 3) for loss in (fl.Huber(), fl.CrossEntropy())]
+thread = threading.Thread(target=change, daemon=True)
+thread.start()
+refused = computed = 0
+for k in range(100):
+    for objective in objectives:
+        w = np.ones(objective.size)
+        for call in (objective, objective.grad, objective.grad_and_hess, lambda w: objective.hessp(w, w)):
+            try:
+                call(w)
+                computed += 1
+            except ValueError as error:
+                assert str(error).startswith("LinearObjective: "), error
+                refused += 1
+running = False
+thread.join()
+assert computed and refused, (computed, refused)
+"""
+    fresh(code)
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_arrays_that_become_others(name):
+    given = {"X": np.ones((4, 3)), "y": np.zeros(4), "sample_weight": np.ones(4)}
+    objective = LinearObjective(fl.Huber(), **given)
+    given[name].resize((2, 1) if name == "X" else (3,), refcheck=False)
+    with pytest.raises(ValueError, match=f"LinearObjective: {name} is now of shape .* must stay of shape"):
+        objective(np.zeros(4))
+
+
+def test_weights_that_become_zero():
+    weight = np.ones(5)
+    objective = made(sample_weight=weight)
+    weight[:] = 0
+    with pytest.raises(ValueError, match="weights sum to 0, must be finite and leave a row"):
+        objective.grad(np.zeros(3))
+
+
+def test_copies_and_pickles():
+    """Which may lie otherwise in memory."""
+    X = np.asfortranarray(np.random.default_rng(0).normal(size=(9, 8)))[2:7, 1:4]
+    for given in (X, spaced(X, 2), scipy.sparse.csr_array(X)):
+        objective = LinearObjective(fl.Huber(), given, np.arange(5.0), l1=0.1)
+        wanted = objective.grad([1.0, 2.0, 3.0, 4.0])
+        for again in (copy.deepcopy(objective), pickle.loads(pickle.dumps(objective))):
+            assert np.allclose(again.grad([1.0, 2.0, 3.0, 4.0]), wanted, rtol=1e-14)
+
+
+# What is not finite -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8, 13])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_features_that_are_not_finite(layout, bad, rows):
+    """Are seen whatever the coefficient, in every layout; infinities stay infinite."""
+    X = np.ones((rows, 5))
+    X[rows // 2, 3] = bad
+    objective = LinearObjective(fl.Huber(), LAYOUTS[layout](X), np.zeros(rows))
+    assert math.isnan(objective(np.zeros(6)))
+    value, grad = objective.value_and_grad(np.ones(6))
+    assert_same_bits(value, bad)
+    assert_same_bits(grad[3], bad)
+    assert objective.grad_and_hess(np.ones(6))[1].shape == (6,)
+
+
+def test_coefficients_that_are_not_finite():
+    """Without a warning of NumPy's, which is an error in these tests."""
+    for dtype in (np.float32, np.float64):
+        objective = made(X=X.astype(dtype), l1=0.1, l2=0.2)
+        for bad in (math.nan, math.inf, 1e300):
+            w = np.array([1.0, bad, 0.0])
+            assert not math.isfinite(objective(w)) or bad == 1e300
+            objective.grad_and_hess(w)
+            objective.hessp(w, w)
+    assert made(l2=1e308)(np.full(3, 1e200)) == math.inf
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "i8", "?", ">f8", ml_dtypes.bfloat16])
+def test_coefficients_of_any_type(dtype):
+    w = np.array([1, 0, 1]).astype(dtype)
+    assert made()(w) == made()([1, 0, 1])
+    assert_same_bits(made().hessp(w, spaced(w, -2)), made().hessp([1, 0, 1], [1, 0, 1]))
 
 
 # Threads and memory -------------------------------------------------------------------------------
@@ -394,9 +635,10 @@ MODELS = [ridge, logistic, weighted_logistic, huber, poisson, gamma, tweedie, qu
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_fit_is_the_model_of_scikit_learn(make, layout):
     model, objective, tolerance = make()
-    X = LAYOUTS[layout](objective._x.parts[0])
+    X = LAYOUTS[layout](objective._x.parts["X"])
+    weight = objective._weight and objective._weight.array
     objective = LinearObjective(
-        objective.loss, X, objective._y, sample_weight=objective._weight, l1=objective.l1, l2=objective.l2
+        objective.loss, X, objective._y.array, sample_weight=weight, l1=objective.l1, l2=objective.l2
     )
     fit = objective.fit(tol=1e-8)
     coef, intercept = np.ravel(model.coef_), np.ravel(model.intercept_)[0]
@@ -470,8 +712,38 @@ def test_fit_says_when_it_stopped_early():
         assert fit.iterations == 2
         assert fit.message
     start = np.ones(31)
-    none = LinearObjective(fl.BinaryCrossEntropy(), X, y, l1=0.1).fit(start, max_iter=0)
-    assert np.array_equal(none.coef, start[:30])
+    for solver, l1 in (("lbfgs", 0), ("trust-ncg", 0), ("proximal", 0.1)):
+        none = LinearObjective(fl.BinaryCrossEntropy(), X, y, l1=l1).fit(start, solver=solver, max_iter=0)
+        assert np.array_equal(none.coef, start[:30])
+        assert not np.shares_memory(none.coef, start)
+        assert (none.iterations, none.converged) == (0, False)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "trust-ncg", "proximal"])
+def test_a_fit_is_interrupted(solver):
+    """What has no minimum is fitted for ever, or until Ctrl-C; the objective is as it was."""
+    X, y = diabetes()
+    objective = LinearObjective(fl.MeanBias(), X, y)
+    before = objective.grad(np.zeros(11))
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        objective.fit(solver=solver, tol=0, max_iter=10**9)
+    timer.join()
+    assert_same_bits(objective.grad(np.zeros(11)), before)
+
+
+def test_steps_that_lead_out_of_the_domain_of_numbers():
+    """Are taken back; a search without end is none."""
+    X, y = np.array([[30.0], [-20.0], [1.0]]), np.array([1.0, 2.0, 3.0])
+    for solver in ("lbfgs", "trust-ncg", "proximal"):
+        objective = LinearObjective(fl.Poisson(), X, y)
+        fit = objective.fit([1.0, 0.0], solver=solver)
+        assert fit.value <= objective([1.0, 0.0])
+        assert np.isfinite(fit.coef).all()
+    far = LinearObjective(fl.Poisson(), X, y, l1=0.1).fit([20.0, 0.0], max_iter=20)
+    assert not far.converged
+    assert math.isfinite(far.value)
 
 
 # Bad input ----------------------------------------------------------------------------------------
@@ -481,12 +753,6 @@ X, Y = np.ones((5, 2)), np.array([0, 1, 0, 1, 1])
 
 def made(loss=fl.Huber(), X=X, y=Y, **options):  # noqa: B008
     return LinearObjective(loss, X, y, **options)
-
-
-def inconsistent(indices=(0, 1), indptr=(0, 1, 2)):
-    X = scipy.sparse.csr_array(np.eye(2))
-    X.indices, X.indptr = np.array(indices, np.int32), np.array(indptr, np.int32)
-    return X
 
 
 @pytest.mark.parametrize(
@@ -503,7 +769,14 @@ def inconsistent(indices=(0, 1), indptr=(0, 1, 2)):
             r"LinearObjective: y\[1\] is nan, must be a class from 0 on, or n_classes be given",
             lambda: made(fl.CrossEntropy(), y=[0, math.nan, 1, 1, 1]),
         ),
-        (ValueError, r"y\[0\] is -100, must be a class", lambda: made(fl.CrossEntropy(), y=np.full(5, -100))),
+        (ValueError, r"y\[0\] is -1, must be a class", lambda: made(fl.CrossEntropy(), y=np.full(5, -1))),
+        (ValueError, "weights sum to 0, must be finite", lambda: made(fl.CrossEntropy(), y=np.full(5, -100))),
+        (
+            ValueError,
+            "coefficients, 2 .* each of 4611686018427387905 classes; must be at most",
+            lambda: made(fl.CrossEntropy(), y=[0, 0, 2**62, 0, 1]),
+        ),
+        (ValueError, "n_classes is True, must be a positive", lambda: made(fl.CrossEntropy(), n_classes=True)),
         (IndexError, r"y\[1\] is 1, must be a class from 0 to 0", lambda: made(fl.CrossEntropy(), n_classes=1)),
         (IndexError, r"y\[1\] is -1, must be a class from 0 to 1", lambda: made(fl.CrossEntropy(), y=[0, -1, 1, 1, 1])),
         (ValueError, "n_classes is 0, must be a positive", lambda: made(fl.CrossEntropy(), n_classes=0)),
@@ -528,7 +801,18 @@ def inconsistent(indices=(0, 1), indptr=(0, 1, 2)):
         ),
         (ValueError, r"Gamma: y\[1\] is -1.5, must be greater than 0", lambda: made(fl.Gamma(), y=[1, -1.5, 2, 3, 0])),
         (ValueError, r"sample_weight\[3\] is -1", lambda: made(sample_weight=[1, 1, 1, -1, 1])),
+        (
+            ValueError,
+            r"sample_weight\[0\] is -2.0, must be",
+            lambda: made(sample_weight=np.full(5, -2, ml_dtypes.bfloat16)),
+        ),
+        (
+            ValueError,
+            r"y\[0\] is 2.0, must be in",
+            lambda: made(fl.BinaryCrossEntropy(), y=np.full(5, 2, ml_dtypes.bfloat16)),
+        ),
         (ValueError, "weights sum to 0", lambda: made(sample_weight=np.zeros(5))),
+        (ValueError, "weights sum to inf, must be finite", lambda: made(sample_weight=np.full(5, 1e308))),
         (
             ValueError,
             r"coef has shape \(2,\), must be \(3,\): 2 coefficients and the intercept",
@@ -541,14 +825,16 @@ def inconsistent(indices=(0, 1), indptr=(0, 1, 2)):
         ),
         (ValueError, "num_threads is 0", lambda: made()([0, 0, 0], num_threads=0)),
         (ValueError, "the prediction of row 0 is -1, must be", lambda: made(fl.Poisson(log_input=False))([0, 0, -1])),
-        (ValueError, "index out of bounds in row 1", lambda: made(X=inconsistent(indices=(0, 7)), y=[0, 0])([0, 0, 0])),
-        (
-            ValueError,
-            "index out of bounds in row 1",
-            lambda: made(X=inconsistent(indptr=(0, 1, 9)), y=[0, 0])([0, 0, 0]),
-        ),
         (ValueError, "solver is 'newton', must be one of 'lbfgs'", lambda: made().fit(solver="newton")),
         (ValueError, "solver is 'lbfgs', must be 'proximal' with l1=1", lambda: made(l1=1).fit(solver="lbfgs")),
+        (ValueError, "tol is -1, must be at least 0", lambda: made().fit(tol=-1)),
+        (ValueError, "tol is nan, must be finite", lambda: made().fit(tol=math.nan)),
+        (ValueError, "max_iter is -1, must be at least 0", lambda: made().fit(max_iter=-1)),
+        (TypeError, "max_iter is 1.5, must be an integer", lambda: made().fit(max_iter=1.5)),
+        (ValueError, r"start has shape \(2,\), must be", lambda: made().fit([1, 2])),
+        (ValueError, "objective at the start is nan, must be finite", lambda: made(y=np.full(5, math.nan)).fit()),
+        (ValueError, "objective at the start is inf", lambda: made(fl.Poisson()).fit([0, 0, 1e3])),
+        (AttributeError, "loss cannot be set, make another", lambda: setattr(made(), "loss", fl.GaussianNLL())),
     ],
 )
 def test_bad_input(error, message, make):

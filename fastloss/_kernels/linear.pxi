@@ -31,17 +31,16 @@ ctypedef fused target:
     float
     double
 
-ctypedef fused column_index:
-    int32_t
-    int64_t
-
 cdef struct Matrix:
-    const void* data
+    const char* data
     Py_ssize_t columns
-    Py_ssize_t stride                   # elements from one row, or column, to the next
+    Py_ssize_t stride                   # elements from one row, or column, or stored entry, to the next
     bint by_rows                        # rows are contiguous, not columns
-    const void* indices                 # of compressed rows, NULL: dense
-    const void* indptr
+    bint compressed                     # rows hold what is stored of them, with its columns
+    const char* indices
+    Py_ssize_t indices_stride           # bytes
+    const char* indptr
+    Py_ssize_t indptr_stride
     bint wide                           # 64-bit indices
     Py_ssize_t stored
 
@@ -58,6 +57,13 @@ cdef struct LinearJob:
     RowJob* rows                        # NULL: one prediction for each row
     char* planes                        # of all chunks: a block of logits and of their derivatives
     Py_ssize_t plane                    # bytes of one
+    char* whole_rows                    # of all chunks: a compressed row at full length, in the type of X
+    Py_ssize_t whole_row                # bytes of one, or 0
+
+# What a task works in.
+cdef struct LinearScratch:
+    RowScratch rows                     # with one prediction for each row, its block alone
+    RowJob job
 
 
 # Products -----------------------------------------------------------------------------------------
@@ -133,49 +139,61 @@ cdef inline floating scaled(floating a, floating v, bint squared) noexcept nogil
     return a * a * v if squared else a * v
 
 
+cdef inline void add_eight(const floating** p, const floating* u, Py_ssize_t length, double* out,
+                           bint squared) noexcept nogil:
+    """out += sum of u[k] p[k]: eight vectors share a load and a store of out."""
+    cdef const floating* p0 = p[0]
+    cdef const floating* p1 = p[1]
+    cdef const floating* p2 = p[2]
+    cdef const floating* p3 = p[3]
+    cdef const floating* p4 = p[4]
+    cdef const floating* p5 = p[5]
+    cdef const floating* p6 = p[6]
+    cdef const floating* p7 = p[7]
+    cdef floating u0 = u[0], u1 = u[1], u2 = u[2], u3 = u[3], u4 = u[4], u5 = u[5], u6 = u[6], u7 = u[7]
+    cdef floating s
+    cdef Py_ssize_t i
+    for i in range(length):
+        s = scaled(p0[i], u0, squared)
+        s = term(p1[i], u1, s, squared, False)
+        s = term(p2[i], u2, s, squared, False)
+        s = term(p3[i], u3, s, squared, False)
+        s = term(p4[i], u4, s, squared, False)
+        s = term(p5[i], u5, s, squared, False)
+        s = term(p6[i], u6, s, squared, False)
+        s = term(p7[i], u7, s, squared, False)
+        out[i] += s
+
+
+cdef inline void add_one(const floating* p, floating u, Py_ssize_t length, double* out, bint squared) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(length):
+        out[i] += scaled(p[i], u, squared)
+
+
 cdef inline void combine_of(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length,
-                            const floating* v, double* out, Py_ssize_t ahead, bint squared) noexcept nogil:
-    """out += sum of v[c] a[c]; a v[c] of 0 takes no part. Eight vectors share a load and a store of out.
+                            const floating* v, double* out, Py_ssize_t ahead, bint squared,
+                            bint selected) noexcept nogil:
+    """out += sum of v[c] a[c]; where `selected`, a v[c] of 0 takes no part.
 
     Meanwhile half as many are fetched from `ahead` bytes on: the memory does not rest.
     """
     cdef const floating* p[TOGETHER]
     cdef floating u[TOGETHER]
-    cdef const floating* p0
-    cdef const floating* p1
-    cdef const floating* p2
-    cdef const floating* p3
-    cdef const floating* p4
-    cdef const floating* p5
-    cdef const floating* p6
-    cdef const floating* p7
-    cdef floating s, u0, u1, u2, u3, u4, u5, u6, u7
-    cdef Py_ssize_t c, i
+    cdef Py_ssize_t c
     cdef int held = 0, k
     for c in range(count):
         p[held] = a + c * stride
         u[held] = v[c]
-        held += v[c] != 0
-        if held == TOGETHER or (held > 0 and c == count - 1):
-            for k in range(held, TOGETHER):
-                p[k] = p[0]
-                u[k] = 0
+        held += not selected or v[c] != 0
+        if ahead and (held == TOGETHER or c == count - 1):
+            prefetch(<const char*> (a + (c // TOGETHER * TOGETHER // 2) * stride) + ahead,
+                     TOGETHER // 2 * length * sizeof(floating))
+        if held == TOGETHER:
+            add_eight(p, u, length, out, squared)
             held = 0
-            if ahead:
-                prefetch(<const char*> (a + (c // TOGETHER * TOGETHER // 2) * stride) + ahead,
-                         TOGETHER // 2 * length * sizeof(floating))
-            p0, p1, p2, p3, p4, p5, p6, p7 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
-            u0, u1, u2, u3, u4, u5, u6, u7 = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
-            for i in range(length):
-                s = scaled(p0[i], u0, squared)
-                s = term(p1[i], u1, s, squared, False)
-                s = term(p2[i], u2, s, squared, False)
-                s = term(p3[i], u3, s, squared, False)
-                s = term(p4[i], u4, s, squared, False)
-                s = term(p5[i], u5, s, squared, False)
-                s = term(p6[i], u6, s, squared, False)
-                s = term(p7[i], u7, s, squared, False)
-                out[i] += s
+    for k in range(held):
+        add_one(p[k], u[k], length, out, squared)
 
 
 cdef void dots(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length, const floating* v,
@@ -189,44 +207,97 @@ cdef void dots(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_
 
 
 cdef void combine(const floating* a, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t length, const floating* v,
-                  double* out, Py_ssize_t ahead, bint squared) noexcept nogil:
-    if squared:
-        combine_of(a, stride, count, length, v, out, ahead, True)
+                  double* out, Py_ssize_t ahead, bint squared, bint selected) noexcept nogil:
+    if squared:                         # of the way back alone, which selects
+        combine_of(a, stride, count, length, v, out, ahead, True, True)
+    elif selected:
+        combine_of(a, stride, count, length, v, out, ahead, False, True)
     else:
-        combine_of(a, stride, count, length, v, out, ahead, False)
+        combine_of(a, stride, count, length, v, out, ahead, False, False)
+
+
+# Compressed rows ----------------------------------------------------------------------------------
+#
+# Their arrays are the caller's, who may change them at any time. Each index is read once and bounded before it is
+# used, so that what is read and written stays inside, and the first row with a wrong one is reported.
+
+cdef inline Py_ssize_t index_at(const char* of, Py_ssize_t stride, Py_ssize_t k, bint wide) noexcept nogil:
+    # The compiler may not read a volatile number a second time.
+    if wide:
+        return (<const volatile int64_t*> (of + k * stride))[0]
+    return (<const volatile int32_t*> (of + k * stride))[0]
+
+
+cdef inline bint find_row(const Matrix* x, Py_ssize_t row, Py_ssize_t* first, Py_ssize_t* stop) noexcept nogil:
+    """Where a row's entries are; false where that is not within what is stored."""
+    first[0] = index_at(x.indptr, x.indptr_stride, row, x.wide)
+    stop[0] = index_at(x.indptr, x.indptr_stride, row + 1, x.wide)
+    return 0 <= first[0] <= stop[0] <= x.stored and (row > 0 or first[0] == 0)
+
+
+cdef inline Py_ssize_t column_of(const Matrix* x, Py_ssize_t k) noexcept nogil:
+    """The column of an entry, or -1 where there is no such column."""
+    cdef Py_ssize_t column = index_at(x.indices, x.indices_stride, k, x.wide)
+    return column if 0 <= column < x.columns else -1
 
 
 cdef Py_ssize_t gather(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, target* out,
-                       Py_ssize_t classes, column_index unit) noexcept nogil:
-    """out[i] += row[i] . v for compressed rows, in each class; the first with an index that is out of bounds, or -1."""
-    cdef const column_index* indices = <const column_index*> x.indices
-    cdef const column_index* indptr = <const column_index*> x.indptr + start
+                       Py_ssize_t classes) noexcept nogil:
+    """out[i] += row[i] . v, in each class, of which there may be none; the first row that is wrong, or -1."""
     cdef const floating* data = <const floating*> x.data
-    cdef Py_ssize_t i, j, k
+    cdef Py_ssize_t i, j, k, first, stop, column
     for i in range(n):
-        if indptr[i] < 0 or indptr[i + 1] < indptr[i] or indptr[i + 1] > x.stored:
+        if not find_row(x, start + i, &first, &stop):
             return start + i
-        for k in range(indptr[i], indptr[i + 1]):
-            if indices[k] < 0 or indices[k] >= x.columns:
+        for k in range(first, stop):
+            column = column_of(x, k)
+            if column < 0:
                 return start + i
             for j in range(classes):
-                out[i * classes + j] += data[k] * v[indices[k] * classes + j]
+                out[i * classes + j] += data[k * x.stride] * v[column * classes + j]
     return -1
 
 
-cdef void scatter(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, double* out, Py_ssize_t classes,
-                  bint squared, column_index unit) noexcept nogil:
-    """out += sum of v[i] row[i], in each class, for compressed rows that `gather` has gone through."""
-    cdef const column_index* indices = <const column_index*> x.indices
-    cdef const column_index* indptr = <const column_index*> x.indptr + start
+cdef Py_ssize_t scatter(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, double* out,
+                        Py_ssize_t classes, bint squared, floating* whole_row) noexcept nogil:
+    """out += sum of v[i] row[i], or of its squares, in each class; the first row that is wrong, or -1.
+
+    Entries of one column add up, and only their sum can be squared: `whole_row`, all 0 before and after, holds it.
+    """
     cdef const floating* data = <const floating*> x.data
-    cdef Py_ssize_t i, j, k
+    cdef Py_ssize_t i, j, k, first, stop, column
+    cdef floating a
     for i in range(n):
         if classes == 1 and v[i] == 0:
             continue
-        for k in range(indptr[i], indptr[i + 1]):
+        if not find_row(x, start + i, &first, &stop):
+            return start + i
+        if squared:
+            for k in range(first, stop):
+                column = column_of(x, k)
+                if column < 0:
+                    return start + i
+                whole_row[column] += data[k * x.stride]
+        for k in range(first, stop):
+            column = column_of(x, k)
+            if column < 0:
+                return start + i
+            a = data[k * x.stride]
+            if squared:
+                a = whole_row[column]
+                whole_row[column] = 0
+                if a == 0:
+                    continue            # the sum has been added
             for j in range(classes):
-                out[indices[k] * classes + j] += scaled(data[k], v[i * classes + j], squared)
+                out[column * classes + j] += scaled(a, v[i * classes + j], squared)
+    return -1
+
+
+cdef inline void report(Partial* partial, Py_ssize_t row) noexcept nogil:
+    """A row of X that is wrong, or -1."""
+    if row >= 0:
+        partial.bad = row
+        partial.culprit = MATRIX
 
 
 # Passes over a block of rows ----------------------------------------------------------------------
@@ -236,39 +307,33 @@ cdef void forward(LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const float
     """The rows times a vector, plus the intercept at its end."""
     cdef const Matrix* x = &linear.x
     cdef const floating* data = <const floating*> x.data
-    cdef Py_ssize_t i, bad = -1
+    cdef Py_ssize_t i
     for i in range(n):
         out[i] = v[x.columns]
-    if x.indices != NULL:
-        bad = gather(x, start, n, v, out, 1, <int64_t> 0) if x.wide else gather(x, start, n, v, out, 1, <int32_t> 0)
-        if bad >= 0:
-            partial.bad = bad
-            partial.culprit = MATRIX
+    if x.compressed:
+        report(partial, gather(x, start, n, v, out, 1))
     elif x.by_rows:
         dots(data + start * x.stride, x.stride, n, x.columns, v, out, False, False)
     else:
-        combine(data + start, x.stride, x.columns, n, v, out, 0, False)
+        combine(data + start, x.stride, x.columns, n, v, out, 0, False, False)
 
 
 cdef void backward(LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const floating* v, double* sums,
-                   bint squared) noexcept nogil:
+                   floating* whole_row, bint squared, Partial* partial) noexcept nogil:
     """Add the rows, or their squares, weighted by a vector, and its sum for the intercept."""
     cdef const Matrix* x = &linear.x
     cdef const floating* data = <const floating*> x.data
     sums[x.columns] += total(v, n)
-    if x.indices != NULL:
-        if x.wide:
-            scatter(x, start, n, v, sums, 1, squared, <int64_t> 0)
-        else:
-            scatter(x, start, n, v, sums, 1, squared, <int32_t> 0)
+    if x.compressed:
+        report(partial, scatter(x, start, n, v, sums, 1, squared, whole_row))
     elif x.by_rows:
-        combine(data + start * x.stride, x.stride, n, x.columns, v, sums, linear.ahead, squared)
+        combine(data + start * x.stride, x.stride, n, x.columns, v, sums, linear.ahead, squared, True)
     else:
         dots(data + start, x.stride, x.columns, n, v, sums, squared, True)
 
 
 cdef void linear_block(LinearJob* linear, Scratch* s, Py_ssize_t start, Py_ssize_t n, double* sums,
-                       Partial* partial, floating unit) noexcept nogil:
+                       floating* whole_row, Partial* partial) noexcept nogil:
     cdef Job* job = &linear.loss
     cdef const floating* y = load(&job.operands[Y], &job.shape, start, n, <floating*> s.y, s)
     cdef const double* weight = NULL
@@ -277,7 +342,7 @@ cdef void linear_block(LinearJob* linear, Scratch* s, Py_ssize_t start, Py_ssize
     cdef floating* x = <floating*> s.x
     cdef floating* grad = <floating*> s.grad
     cdef floating* hess = <floating*> s.hess
-    cdef Py_ssize_t i, columns = linear.x.columns
+    cdef Py_ssize_t i
     if job.weighted:
         weight = weigh(job, y, start, n, s, partial)
         partial.weight += total(weight, n)
@@ -285,6 +350,8 @@ cdef void linear_block(LinearJob* linear, Scratch* s, Py_ssize_t start, Py_ssize
         partial.weight += n
     if job.operation == 0:
         check(job, Y, y, weight, start, n, partial)
+        if linear.x.compressed:
+            report(partial, gather(&linear.x, start, n, <const floating*> NULL, <double*> NULL, 0))
         return
     forward(linear, start, n, <const floating*> linear.coef, predicted, partial)
     for i in range(n):
@@ -297,7 +364,7 @@ cdef void linear_block(LinearJob* linear, Scratch* s, Py_ssize_t start, Py_ssize
         partial.loss += weighted_total(job, weight, <floating*> s.value, n, s)
     if job.operation & GRAD:
         finish(job, grad, weight, 1, n)
-        backward(linear, start, n, grad, sums, False)
+        backward(linear, start, n, grad, sums, whole_row, False, partial)
         sums += linear.room
     if job.operation & HESS:
         finish(job, hess, weight, 1, n)
@@ -305,7 +372,7 @@ cdef void linear_block(LinearJob* linear, Scratch* s, Py_ssize_t start, Py_ssize
             forward(linear, start, n, <const floating*> linear.direction, along, partial)
             for i in range(n):
                 hess[i] = <floating> (hess[i] * along[i]) if hess[i] != 0 else 0
-        backward(linear, start, n, hess, sums, linear.direction == NULL)
+        backward(linear, start, n, hess, sums, whole_row, linear.direction == NULL, partial)
 
 
 # A loss of several classes ------------------------------------------------------------------------
@@ -357,6 +424,7 @@ cdef inline void outer_of(const floating* a, Py_ssize_t step, Py_ssize_t along, 
         sums[6 * lanes + j] = s6[j]
         sums[7 * lanes + j] = s7[j]
 
+
 cdef void outer(const floating* a, Py_ssize_t step, Py_ssize_t along, Py_ssize_t count, Py_ssize_t length,
                 const floating* v, Py_ssize_t classes, bint squared, floating* sums) noexcept nogil:
     if squared:
@@ -370,20 +438,14 @@ cdef void class_logits(const LinearJob* linear, Py_ssize_t start, Py_ssize_t n, 
     """The rows times a matrix of one column for each class, plus the intercepts in its last row."""
     cdef const Matrix* x = &linear.x
     cdef const floating* data = <const floating*> x.data
-    cdef Py_ssize_t classes = linear.rows.classes, first = 0, i, k, take, bad = -1
+    cdef Py_ssize_t classes = linear.rows.classes, first = 0, i, k, take
     cdef Py_ssize_t down = x.stride if x.by_rows else 1, along = 1 if x.by_rows else x.stride
     cdef int lanes = 64 // sizeof(floating)
     cdef floating sums[TOGETHER * MOST_LANES]
     for i in range(n):
         memcpy(out + i * classes, v + x.columns * classes, classes * sizeof(floating))
-    if x.indices != NULL:
-        if x.wide:
-            bad = gather(x, start, n, v, out, classes, <int64_t> 0)
-        else:
-            bad = gather(x, start, n, v, out, classes, <int32_t> 0)
-        if bad >= 0:
-            partial.bad = bad
-            partial.culprit = MATRIX
+    if x.compressed:
+        report(partial, gather(x, start, n, v, out, classes))
         return
     while first < classes:
         take = min(<Py_ssize_t> lanes, classes - first)
@@ -396,7 +458,7 @@ cdef void class_logits(const LinearJob* linear, Py_ssize_t start, Py_ssize_t n, 
 
 
 cdef void class_sums(const LinearJob* linear, Py_ssize_t start, Py_ssize_t n, const floating* v, double* sums,
-                     bint squared) noexcept nogil:
+                     floating* whole_row, bint squared, Partial* partial) noexcept nogil:
     """Add the rows, or their squares, times what each class has for them, and its sums for the intercepts."""
     cdef const Matrix* x = &linear.x
     cdef const floating* data = <const floating*> x.data
@@ -407,11 +469,8 @@ cdef void class_sums(const LinearJob* linear, Py_ssize_t start, Py_ssize_t n, co
     for i in range(n):
         for k in range(classes):
             sums[x.columns * classes + k] += v[i * classes + k]
-    if x.indices != NULL:
-        if x.wide:
-            scatter(x, start, n, v, sums, classes, squared, <int64_t> 0)
-        else:
-            scatter(x, start, n, v, sums, classes, squared, <int32_t> 0)
+    if x.compressed:
+        report(partial, scatter(x, start, n, v, sums, classes, squared, whole_row))
         return
     while first < classes:
         take = min(<Py_ssize_t> lanes, classes - first)
@@ -447,7 +506,8 @@ cdef void class_product(RowJob* rows, const Lanes* r, Py_ssize_t n, const floati
 
 
 cdef void class_sums_of_counted(const LinearJob* linear, const Lanes* r, Py_ssize_t start, Py_ssize_t n,
-                                const floating* v, double* sums, bint squared) noexcept nogil:
+                                const floating* v, double* sums, floating* whole_row, bint squared,
+                                Partial* partial) noexcept nogil:
     """The sums over runs of rows that count: others take no part even if they are not finite."""
     cdef Py_ssize_t first = 0, stop
     while first < n:
@@ -455,12 +515,13 @@ cdef void class_sums_of_counted(const LinearJob* linear, const Lanes* r, Py_ssiz
         while stop < n and r.weight[stop] != 0:
             stop += 1
         if stop > first:
-            class_sums(linear, start + first, stop - first, v + first * linear.rows.classes, sums, squared)
+            class_sums(linear, start + first, stop - first, v + first * linear.rows.classes, sums, whole_row, squared,
+                       partial)
         first = stop + 1
 
 
 cdef void class_block(LinearJob* linear, RowJob* rows, RowScratch* s, Py_ssize_t start, Py_ssize_t n, double* sums,
-                      char* planes, Partial* partial, floating unit) noexcept nogil:
+                      char* planes, floating* whole_row, Partial* partial, floating unit) noexcept nogil:
     cdef Job* job = &linear.loss
     cdef int k, operation = job.operation
     cdef bint product = linear.direction != NULL
@@ -480,74 +541,59 @@ cdef void class_block(LinearJob* linear, RowJob* rows, RowScratch* s, Py_ssize_t
     rows.base.operation = <int> VALUE if product else operation
     if operation:
         class_logits(linear, start, n, <const floating*> linear.coef, logits, partial)
-        if partial.bad >= 0:
-            return
+    elif linear.x.compressed:
+        report(partial, gather(&linear.x, start, n, <const floating*> NULL, <double*> NULL, 0))
+    if partial.bad >= 0:
+        return
     group(rows, s, 0, n, partial, unit)
     if partial.bad >= 0:
         partial.bad += start
         return
     if operation & GRAD:
-        class_sums_of_counted(linear, &s.stage.lanes, start, n, grad, sums, False)
+        class_sums_of_counted(linear, &s.stage.lanes, start, n, grad, sums, whole_row, False, partial)
         sums += linear.room
     if product:
         class_logits(linear, start, n, <const floating*> linear.direction, grad, partial)
         class_product(rows, &s.stage.lanes, n, logits, grad, hess)
-        class_sums_of_counted(linear, &s.stage.lanes, start, n, grad, sums, False)
+        class_sums_of_counted(linear, &s.stage.lanes, start, n, grad, sums, whole_row, False, partial)
     elif operation & HESS:
-        class_sums_of_counted(linear, &s.stage.lanes, start, n, hess, sums, True)
-
-
-cdef void class_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floating unit) noexcept nogil:
-    cdef RowScratch* scratch = <RowScratch*> worker.scratch
-    cdef RowJob rows = linear.rows[0]
-    cdef Partial partial
-    cdef Py_ssize_t start = index * linear.loss.chunk, stop = min(start + linear.loss.chunk, linear.loss.shape.size)
-    cdef double* sums = linear.sums + index * linear.vectors * linear.room
-    cdef char* planes = linear.planes + index * 3 * linear.plane
-    cdef unsigned mode = enter_ieee_mode()
-    begin(&rows, scratch, worker)
-    memset(&partial, 0, sizeof(Partial))
-    memset(sums, 0, linear.vectors * linear.room * sizeof(double))
-    memset(planes, 0, 3 * linear.plane)
-    partial.bad = -1
-    while start < stop and partial.bad < 0 and go_on(worker, linear.block * linear.room):
-        class_block(linear, &rows, scratch, start, min(linear.block, stop - start), sums, planes, &partial, unit)
-        start += linear.block
-    linear.loss.partials[index] = partial
-    leave_ieee_mode(mode)
+        class_sums_of_counted(linear, &s.stage.lanes, start, n, hess, sums, whole_row, True, partial)
 
 
 cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floating unit) noexcept nogil:
-    cdef Scratch* scratch = <Scratch*> worker.scratch
+    cdef LinearScratch* s = <LinearScratch*> worker.scratch
     cdef Partial partial
     cdef Job* job = &linear.loss
-    cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
+    cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size), n
     cdef double* sums = linear.sums + index * linear.vectors * linear.room
+    cdef char* planes = linear.planes + index * 3 * linear.plane
+    cdef floating* whole_row = <floating*> (linear.whole_rows + index * linear.whole_row)
     cdef unsigned mode = enter_ieee_mode()
     memset(&partial, 0, sizeof(Partial))
     memset(sums, 0, linear.vectors * linear.room * sizeof(double))
+    memset(planes, 0, 3 * linear.plane)
+    memset(whole_row, 0, linear.whole_row)
     partial.bad = -1
+    if linear.rows != NULL:
+        s.job = linear.rows[0]
+        begin(&s.job, &s.rows, worker)
     while start < stop and partial.bad < 0 and go_on(worker, linear.block * linear.room):
-        linear_block(linear, scratch, start, min(linear.block, stop - start), sums, &partial, unit)
+        n = min(linear.block, stop - start)
+        if linear.rows == NULL:
+            linear_block(linear, &s.rows.block, start, n, sums, whole_row, &partial)
+        else:
+            class_block(linear, &s.job, &s.rows, start, n, sums, planes, whole_row, &partial, unit)
         start += linear.block
     job.partials[index] = partial
     leave_ieee_mode(mode)
 
 
 cdef void linear_chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
-    cdef LinearJob* linear = <LinearJob*> job
-    if linear.rows == NULL:
-        linear_chunk(linear, index, worker, <float> 1)
-    else:
-        class_chunk(linear, index, worker, <float> 1)
+    linear_chunk(<LinearJob*> job, index, worker, <float> 1)
 
 
 cdef void linear_chunk_of_double(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
-    cdef LinearJob* linear = <LinearJob*> job
-    if linear.rows == NULL:
-        linear_chunk(linear, index, worker, <double> 1)
-    else:
-        class_chunk(linear, index, worker, <double> 1)
+    linear_chunk(<LinearJob*> job, index, worker, <double> 1)
 
 
 # The entry ----------------------------------------------------------------------------------------
@@ -582,8 +628,53 @@ cdef int prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t i
     return 0
 
 
+cdef inline bint is_vector(const Py_buffer* view, Py_ssize_t length, Py_ssize_t itemsize) noexcept:
+    return view.ndim == 1 and view.shape[0] == length and view.itemsize == itemsize
+
+
+cdef inline bint is_aligned(const Py_buffer* view) noexcept:
+    """Every element at a multiple of its size."""
+    cdef int d
+    for d in range(view.ndim):
+        if view.strides[d] % view.itemsize != 0:
+            return False
+    return <size_t> view.buf % <size_t> view.itemsize == 0
+
+
+cdef bint describe_matrix(Matrix* x, const Py_buffer* views, Py_ssize_t rows, Py_ssize_t columns) noexcept:
+    """Take X as it is now; false where its arrays do not go together."""
+    cdef const Py_buffer* data = &views[DATA]
+    cdef const Py_buffer* indices = &views[INDICES]
+    cdef const Py_buffer* indptr = &views[INDPTR]
+    cdef int axis
+    x.compressed = indptr.buf != NULL
+    x.columns = columns
+    x.data = <const char*> data.buf
+    if data.ndim != (1 if x.compressed else 2) or data.itemsize not in (4, 8) or not is_aligned(data):
+        return False
+    if not x.compressed:
+        x.by_rows = data.strides[0] != data.itemsize and (data.strides[1] == data.itemsize or rows > 1)
+        x.stride = data.strides[0 if x.by_rows else 1] // data.itemsize
+        axis = 1 if x.by_rows else 0
+        return (
+            data.shape[0] == rows and data.shape[1] == columns
+            and (data.strides[axis] == data.itemsize or data.shape[axis] == 1)
+        )
+    x.by_rows = True
+    x.stride = data.strides[0] // data.itemsize
+    x.stored = data.shape[0]
+    x.wide = indptr.itemsize == 8
+    if not (is_vector(indptr, rows + 1, 8 if x.wide else 4) and is_vector(indices, x.stored, indptr.itemsize)):
+        return False
+    x.indices = <const char*> indices.buf
+    x.indices_stride = indices.strides[0]
+    x.indptr = <const char*> indptr.buf
+    x.indptr_stride = indptr.strides[0]
+    return is_aligned(indices) and is_aligned(indptr)
+
+
 def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, int y_kind, int weight_kind,
-           Py_ssize_t columns, bint by_rows, classes, int num_threads):
+           Py_ssize_t rows_of_x, Py_ssize_t columns, classes, int num_threads):
     """Sum the losses of the rows of X w + intercept, and what was asked for of their derivatives.
 
     `arrays` are y, the weights, X or the data of its compressed rows, their indices and indptr, w, the direction
@@ -592,6 +683,9 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
     product with the direction. `classes` is None, or (their number, logit scale, softcap, smoothing, class weights,
     ignored label): w, the direction and the sums then have an axis of classes more, their last, and the first two
     64 bytes of slack. Returns (bad row or -1, culprit, sum of w l, sum of w).
+
+    y, the weights and X are the caller's, who may have changed them since they were checked: their shapes and sizes
+    are compared with what the kernel takes them to be, and with a ValueError nothing of them is read.
     """
     cdef LinearJob job
     cdef RowJob rows
@@ -611,6 +705,18 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
         for k in range(LINEAR_ARRAYS):
             if arrays[k] is not None:
                 PyObject_GetBuffer(arrays[k], &views[k], PyBUF_STRIDED if k == SUMS_OUT else PyBUF_STRIDED_RO)
+        itemsize = views[DATA].itemsize
+        outputs = 1 if classes is None else classes[0]
+        job.vectors = ((operation & GRAD) != 0) + ((operation & HESS) != 0)
+        job.room = (columns + 1) * outputs
+        if not (
+            describe_matrix(&job.x, views, rows_of_x, columns)
+            and is_vector(&views[0], rows_of_x, ITEMSIZES[y_kind & ~SWAPPED])
+            and (arrays[1] is None or is_vector(&views[1], rows_of_x, ITEMSIZES[weight_kind & ~SWAPPED]))
+            and (operation == 0 or is_vector(&views[COEF], job.room + 64 // itemsize, itemsize))
+            and (arrays[DIRECTION] is None or is_vector(&views[DIRECTION], job.room + 64 // itemsize, itemsize))
+        ):
+            raise ValueError("LinearObjective: X, y or sample_weight changed its shape or type while it was in use")
         describe(&loss.operands[Y], &views[0], y_kind)
         present[0] = &loss.operands[Y]
         loss.weighted = arrays[1] is not None
@@ -621,52 +727,43 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
         loss.shape.size = loss.shape.lengths[0] = views[0].shape[0]
         coalesce(&loss.shape, present, 1 + loss.weighted)
 
-        job.x.data = views[DATA].buf
-        job.x.columns = columns
-        job.x.by_rows = by_rows
-        job.x.indices = views[INDICES].buf
-        job.x.indptr = views[INDPTR].buf
-        job.x.wide = views[INDICES].itemsize == 8
-        job.x.stored = views[DATA].shape[0]
-        if job.x.indices == NULL:
-            job.x.stride = views[DATA].strides[0 if by_rows else 1] // views[DATA].itemsize
         job.coef = views[COEF].buf
         job.direction = views[DIRECTION].buf
 
-        itemsize = views[DATA].itemsize
-        row = max(1, columns if job.x.indices == NULL else job.x.stored // max(1, loss.shape.size)) * itemsize
+        row = max(1, job.x.stored // rows_of_x if job.x.compressed else columns) * itemsize
         most = BLOCK
-        fewest = LINEAR_ROWS if by_rows else BLOCK
-        outputs = 1
+        fewest = LINEAR_ROWS if job.x.by_rows else BLOCK
         if classes is not None:
-            outputs = classes[0]
             prepare_rows(&rows, loss, classes, itemsize)
             job.rows = &rows
             most = fewest = rows.group
             row = max(row, outputs * itemsize)
         job.block = min(max(LINEAR_BLOCK // row, fewest), LINEAR_CACHE // row) // TOGETHER * TOGETHER
         job.block = min(most, max(job.block, <Py_ssize_t> TOGETHER))
-        if job.x.indices == NULL and job.x.stride == columns and job.block * row <= 2 * LINEAR_BLOCK:
+        if not job.x.compressed and job.x.stride == columns and job.block * row <= 2 * LINEAR_BLOCK:
             job.ahead = job.block * row + LINEAR_AHEAD
         job.plane = 0 if job.rows == NULL else (job.block * outputs * itemsize + 127) // 64 * 64
-        job.vectors = ((operation & GRAD) != 0) + ((operation & HESS) != 0)
-        job.room = (columns + 1) * outputs
         # Whatever is asked for, the grid is the same, and with it the bits.
         each = job.room * <Py_ssize_t> sizeof(double) + 3 * job.plane
         chunks = max(<Py_ssize_t> FEWEST_CHUNKS, min(<Py_ssize_t> MOST_CHUNKS, LINEAR_SUMS // each))
         loss.chunk = (loss.shape.size + chunks * job.block - 1) // (chunks * job.block) * job.block
         chunks = (loss.shape.size + loss.chunk - 1) // loss.chunk
-        each = job.vectors * job.room * <Py_ssize_t> sizeof(double) + 3 * job.plane
+        if operation == 0:
+            job.plane = 0
+        if job.x.compressed and operation & HESS and arrays[DIRECTION] is None:
+            job.whole_row = (columns * itemsize + 7) // 8 * 8
+        each = job.vectors * job.room * <Py_ssize_t> sizeof(double) + 3 * job.plane + job.whole_row
         room = PyMem_Malloc(chunks * (<Py_ssize_t> sizeof(Partial) + each))
         if room == NULL:
             raise MemoryError
         loss.partials = <Partial*> room
         job.sums = <double*> (loss.partials + chunks)
         job.planes = <char*> (job.sums + chunks * job.vectors * job.room)
+        job.whole_rows = job.planes + chunks * 3 * job.plane
         num_threads = team(chunks, num_threads)
         with nogil:
-            parallel_for(linear_chunk_of_float if views[DATA].itemsize == 4 else linear_chunk_of_double, &job, chunks,
-                         num_threads, sizeof(RowScratch) if job.rows != NULL else sizeof(Scratch))
+            parallel_for(linear_chunk_of_float if itemsize == 4 else linear_chunk_of_double, &job, chunks, num_threads,
+                         sizeof(LinearScratch))
             mode = enter_ieee_mode()
             out = <double*> views[SUMS_OUT].buf
             for i in range(chunks):

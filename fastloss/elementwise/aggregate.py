@@ -155,7 +155,7 @@ class VarianceRatioLoss(AggregateLoss):
 
     def _ratio(self, call: Call, squares: float) -> tuple[float, float, Call]:
         """Of the mean squares to the targets' variance; where that is 0, 0 for no squares and infinity for others."""
-        variance = self._centered(call.at(np.broadcast_to(np.float32(0), call.shape))).mean()
+        variance = self._centered(call.at(np.broadcast_to(call.dtype(0), call.shape))).mean()
         if variance == 0:
             return (0.0, 0.0, call) if squares == 0 else (squares * math.inf, math.inf, call)
         return squares / variance, 1 / variance, call

@@ -259,7 +259,8 @@ cdef inline floating cross_entropy_lambda(floating y, floating z, double exposur
         u_lo = u_lo + exposure * soft_lo if u < 1000 else 0
     cdef double none = exp_for(y, -u, -u_lo)                    # 1 - p
     cdef double p = -expm1_for(y, -u, -u_lo)
-    cdef bint remote = z < -690                                 # p = exposure e^z, near to underflow
+    cdef double least = -300 if floating is float else -690    # where e^z saturates, or is near to underflow
+    cdef bint remote = z < least                                # p = exposure e^z
     if floating is float:
         log_p = log_for(y, p) if none > 1e-6 else -none * (1 + none / 2)
     else:

@@ -44,7 +44,7 @@ cdef inline floating map_nothing(floating x, floating t, floating a, floating b,
 
 cdef inline void finish_negative_log_likelihood(Row* r, double classes, double a, double b, double c,
                                                 double scale, floating unit) noexcept nogil:
-    r.value = -r.label_weight * r.target
+    r.value = weighed(r.label_weight, -r.target)
     r.target_grad = -r.label_weight
 
 

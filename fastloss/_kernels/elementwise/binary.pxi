@@ -61,6 +61,7 @@ cdef inline floating binary_cross_entropy_probability(floating y, floating p, do
                                                       double floor, floating* grad, floating* hess) noexcept nogil:
     """Both logarithms clamped to [low, high]; a term has a slope where its own argument is at least `floor`, and
     both where p is not clipped by `eps`."""
+    p = p + 0                                                   # never -0, whose reciprocal is negative
     cdef double other = 1 - <double> y, q = 1 - <double> p
     cdef double yes = log_for(y, p), no = log1p_for(y, -<double> p)
     cdef bint yes_flat = (p < floor) | (q < eps)
@@ -69,8 +70,8 @@ cdef inline floating binary_cross_entropy_probability(floating y, floating p, do
     cdef bint steep
     if floating is float:
         # One division for all; in double precision the difference of the two terms is as good as p - y.
-        least = 1e-60 if p <= 0 else p
-        most = 1e-60 if q <= 0 else q
+        least = 1e-100 if p <= 0 else p
+        most = 1e-100 if q <= 0 else q
         ratio = (0 if yes_flat else y) * most
         other_ratio = (0 if no_flat else other) * least
         steepness = 1 / (least * most)

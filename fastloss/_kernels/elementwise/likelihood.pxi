@@ -134,7 +134,7 @@ cdef inline floating normal_identity(floating y, floating x, double a, double b,
                                      floating* hess) noexcept nogil:
     cdef double r = <double> x - <double> y
     grad[0] = <floating> r
-    hess[0] = <floating> (0.0 * r + 1.0)
+    hess[0] = <floating> (1.0 if r == r else r)
     return <floating> (x * (0.5 * x - y))
 
 
@@ -204,7 +204,7 @@ cdef inline floating tweedie_identity(floating y, floating x, double power, doub
     cdef double second = two_sum(1.0, -power, &second_lo)
     cdef double third = two_sum(-1.0, -power, &third_lo)
     if floating is float:
-        scale = fl_exp_to_f32(-power * fl_log_to_f32(x))
+        scale = fl_exp_to_f32(-power * fl_log_to_f32(x)) + 0.0 * x     # NaN for an infinite x
         grad[0] = <floating> ((<double> x - <double> y) * scale)
         hess[0] = <floating> ((second * x + power * y) / x * scale)
         return <floating> (x * scale * (x * (1.0 / first) - y * (1.0 / second)))

@@ -41,7 +41,7 @@ cdef inline floating squared_percentage_error(floating y, floating x, double eps
     cdef double floor = epsilon if size < epsilon else size
     cdef double q = r / floor * unit
     grad[0] = <floating> (2.0 * q / floor)
-    hess[0] = <floating> (2.0 / floor / floor + 0.0 * x)
+    hess[0] = <floating> (2.0 / floor / floor if x == x else x)
     return <floating> (q * q)
 
 

@@ -15,6 +15,13 @@ cdef inline int multiclass_traits(int kernel) noexcept nogil:
 
 
 # The other scores that come within the margin a of the label's, with the factor b ------------------
+#
+# A mean over classes may be a number where their sum is none: what is huge is summed in s3, in units of 2^64.
+
+cdef inline bint is_huge(floating z, double most) noexcept nogil:
+    """Above `most`, of float64: sums that overflow in float32 are computed again."""
+    return z > most if floating is double else False
+
 
 cdef inline floating margin_excess(floating x, floating margin) noexcept nogil:
     """max(0, margin + x), NaN for NaN."""
@@ -24,14 +31,19 @@ cdef inline floating margin_excess(floating x, floating margin) noexcept nogil:
 
 cdef inline void sum_margins(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                              floating* s3) noexcept nogil:
-    s0[0] += margin_excess(x, a)
+    cdef floating z = margin_excess(x, a)
+    cdef bint huge = is_huge(z, 1e285)
+    s0[0] += 0 if huge else z
     s1[0] += 1 if a + x > 0 else 0
+    if floating is double:
+        s3[0] += z * 5.421010862427522e-20 if huge else 0
 
 
 cdef inline void finish_multi_margin(Row* r, double classes, double margin, double factor, double c,
                                      double d, floating unit) noexcept nogil:
     cdef double each = r.label_weight * factor if r.target == r.target else NAN
     r.value = weighed(each, INFINITY if r.target == -INFINITY else r.s0)
+    r.value += weighed(each, r.s3) * 18446744073709551616.0
     r.a = each
     r.u = margin
     r.target_grad = -each * r.s1
@@ -46,15 +58,21 @@ cdef inline floating map_multi_margin(floating x, floating t, floating a, floati
 cdef inline void sum_squared_margins(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                      floating* s2, floating* s3) noexcept nogil:
     cdef floating z = margin_excess(x, a)
-    s0[0] += z * z
+    cdef bint huge = is_huge(z, 1e142)
+    cdef floating less
+    s0[0] += 0 if huge else z * z
+    if floating is double:
+        less = z * 2.3283064365386963e-10
+        s3[0] += less * less if huge else 0
     s1[0] += z
     s2[0] += 1 if z > 0 else 0
 
 
 cdef inline void finish_squared_multi_margin(Row* r, double classes, double margin, double factor,
                                              double c, double d, floating unit) noexcept nogil:
-    finish_multi_margin(r, classes, margin, 2 * factor, c, d, unit)
-    r.value /= 2
+    finish_multi_margin(r, classes, margin, factor, c, d, unit)
+    r.a = 2 * r.a
+    r.target_grad = 2 * r.target_grad
     r.c = r.a
     r.target_hess = r.c * r.s2
 

@@ -86,7 +86,7 @@ class RootMeanSquaredError(RootMeanLoss):
     whole sample: the reduction is "mean", the Hessian is not diagonal, and the state is that of the squared
     residuals, so that the loss of merged states is the square root of their mean.
 
-    Numerics: the squares overflow from residuals of about 1e154 in float64 and 1e19 in float32 on.
+    Numerics: the squares, which are summed in float64, overflow from residuals of about 1e154 on.
 
     References
     ----------

@@ -272,7 +272,8 @@ cdef inline floating cross_entropy_lambda(floating y, floating z, double exposur
     cdef double miss = other - none if u > 0.69 else p - y
     grad[0] = <floating> (miss * ratio)
     hess[0] = <floating> (miss * ratio * (far if z > 0 else 1 - far) + y * none * ratio * ratio)
-    return <floating> ((-y * log_p if y != 0 else 0) + (other * u if other != 0 else 0))
+    cdef double none_cost = other * exposure * soft if u == INFINITY else other * u     # the product alone may overflow
+    return <floating> ((-y * log_p if y != 0 else 0) + (none_cost if other != 0 else 0))
 
 
 cdef inline floating slide(floating y, floating z, double mu, double before, double boost, double d,

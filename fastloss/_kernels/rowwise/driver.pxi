@@ -251,7 +251,7 @@ cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) no
         if here > top:
             top = here
             k = 0
-            while x[k] != top:
+            while k < n - 1 and x[k] != top:
                 k += 1
             best = first + k
         first += ROW_BLOCK
@@ -323,16 +323,16 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
             break
 
 
-cdef inline bint overflows(double value) noexcept nogil:
-    """Whether a loss is none of float32: then a sum on the way to it was none either."""
-    return fabs(value) > 3.4028234663852886e38
+cdef inline bint overflows(const Lanes* r, Py_ssize_t i) noexcept nogil:
+    """Whether the loss of a row that counts is none of float32: then a sum on the way to it may be none either."""
+    return (r.weight[i] != 0) & (fabs(r.value[i]) > 3.4028234663852886e38)
 
 
 cdef inline bint has_overflow(const Lanes* r, Py_ssize_t rows) noexcept nogil:
     cdef int found = 0
     cdef Py_ssize_t i
     for i in range(rows):
-        found |= overflows(r.value[i])
+        found |= overflows(r, i)
     return found
 
 
@@ -345,7 +345,7 @@ cdef void widen_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
     cdef Py_ssize_t i
     statistics(job, start, rows, s, <double> 1)
     for i in range(rows):
-        if not overflows(narrow.value[i]):
+        if not overflows(&narrow, i):
             for k in range(arrays):
                 lanes[k * LANE_ROOM + i] = before[k * LANE_ROOM + i]
 
@@ -675,10 +675,10 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         recall(job, start, rows, s, unit)
     else:
         statistics(job, start, rows, s, unit)
-        if floating is float:
-            s.widened = has_overflow(&s.stage.lanes, rows)
-            if s.widened:
-                widen_rows(job, start, rows, s)
+        # A row without its label's logit, which is in another shard, is infinite.
+        if floating is float and not job.sharded and has_overflow(r, rows):
+            s.widened = True
+            widen_rows(job, start, rows, s)
     if base.operation & MOMENTS:
         # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
         for i in range(rows):

@@ -111,8 +111,8 @@ cdef inline floating map_crammer_singer(floating x, floating t, floating a, floa
 # The threshold u of p = max(0, x - u) is the root of sum p = 1. Newton's steps climb to it from the left, one support
 # inside the other, and end when that of the last one, of v classes, does not shrink: mostly within five. Each divides
 # the product of sum p - 1 and the support by 4 at least, so that for C classes no more than 27 + 1.5 log2 C resolve
-# float64. They start from 0, or where no score is above it from 1 below the largest other score, which is 0.
-# A label that is certain, by a lead of 1 or because no other class has a score, has no need of them.
+# float64, after two to start. They start from 0, or where no score is above it from 1 below the largest other score,
+# which is 0. A label that is certain, by a lead of 1 or because no other class has a score, has no need of them.
 
 cdef inline void sum_sparsemax(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                floating* s2, floating* s3) noexcept nogil:

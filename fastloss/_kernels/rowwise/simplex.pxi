@@ -181,7 +181,7 @@ cdef void sort_keys(Ranking* list, Py_ssize_t n) noexcept nogil:
         for i in range(1, n):
             key, item = list.key[i], list.order[i]
             j = i
-            while j > 0 and list.key[j - 1] > key:
+            while j > 0 and list.key[j - 1] > key:      # at most FEW turns
                 list.key[j] = list.key[j - 1]
                 list.order[j] = list.order[j - 1]
                 j -= 1

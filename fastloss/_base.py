@@ -206,6 +206,7 @@ class Loss:
             masked nor omitted; the sum; or an array of weighted losses.
         nan_policy : {"propagate", "omit", "raise"}
             What a NaN in `y_true` does: make the result NaN, leave the element out of sums and counts, or raise.
+            One that is not left out counts as any other in the divisor of a mean.
         out : ndarray, optional
             Where to write the losses of ``reduction="none"``; any floating-point type. An error leaves it as it was,
             a call that Ctrl-C ends may leave it partly written.
@@ -217,6 +218,11 @@ class Loss:
         -------
         float or ndarray
             The reduced loss; for "none" an array, float32 for predictions of 32 bits or fewer, else float64.
+
+        Notes
+        -----
+        Sums are in float64, also of losses that are too large for float32. A residual, or a difference of logits,
+        that overflows its own type counts as infinite. A row of classes that is NaN has NaN derivatives throughout.
         """
         call = self._call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
         return call.reduced(VALUE, reduction, out)[0]

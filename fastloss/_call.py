@@ -167,6 +167,11 @@ class Call:
         """The shape of the elements, each of which has one loss."""
         return self._shape
 
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """The type of a result for each element."""
+        return np.float32 if self._x_kind in NARROW else np.float64
+
     def _per_element(self, name: str, given: ArrayLike | None) -> Plane:
         """A view of weights or a mask in the shape of the elements; (n,) stands for the first axis."""
         if given is None:

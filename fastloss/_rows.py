@@ -50,11 +50,6 @@ class RowCall(Call):
     def __init__(self, loss: RowLoss, y_true: ArrayLike | None, y_pred: ArrayLike, *options: Any, **named: Any) -> None:
         super().__init__(*loss._with_targets(y_true, y_pred), y_pred, *options, **named)
 
-    @property
-    def dtype(self) -> type[np.floating[Any]]:
-        """The type of results for each row."""
-        return np.float32 if self._x_kind in NARROW else np.float64
-
     def ask(self, *names: Extra, dtype: DTypeLike = np.float64) -> tuple[NDArray[Any], ...]:
         """Arrays with one more number for each row, which the next run of the kernel fills."""
         kind = KINDS[np.dtype(dtype)]
@@ -266,14 +261,15 @@ class RowLoss(Loss):
         plan = cast(RowPlan, self._plan)
         weights, ignored = plan.class_weight, plan.ignore_index
         if y.shape == x.shape and self.dense is not None:
-            return None if weights is None else np.asarray(np.asarray(y, np.float64) @ weights)
+            return None if weights is None else _mean_weights(np.asarray(y, np.float64), weights)
         if weights is None and ignored is None:
             return None
         skip = np.zeros(y.shape, bool) if ignored is None else y == ignored
         if weights is None:
             return np.where(skip, -1.0, 1.0)
         known = ~skip & (y >= 0) & (y < len(weights))
-        return np.where(skip, -1.0, weights[np.where(known, y, 0).astype(np.intp)])
+        each = np.where(known, weights[np.where(known, y, 0).astype(np.intp)], 1.0)
+        return np.where(skip, -1.0, each)
 
     def states(self, y_true: ArrayLike | None, y_pred: ArrayLike, **options: Any) -> dict[Any, LossState]:
         loss, y_true = self._with_targets(y_true, y_pred)
@@ -290,6 +286,13 @@ class RowLoss(Loss):
 @lru_cache(maxsize=256)
 def _ignoring_none(loss: RowLoss) -> RowLoss:
     return type(loss)(**loss.parameters() | {"ignore_index": None})
+
+
+def _mean_weights(y: Array, weights: NDArray[np.float64]) -> Array:
+    """The mean class weight under each row of targets; 1 where there are none or one is missing."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = (y * weights).sum(axis=-1) / y.sum(axis=-1)
+    return np.where(np.isnan(mean), 1.0, mean)
 
 
 def _index(index: tuple[int, ...]) -> str:

@@ -182,7 +182,7 @@ class ShardState:
 
     @property
     def lse(self) -> NDArray[np.float64]:
-        """Log-sum-exp of the logits of each row, as the loss takes them."""
+        """Log-sum-exp of the logits of each row, as the loss takes them; -inf where all are, inf where one is."""
         call = self._whole(None)
         (lse,) = call.ask("lse")
         call.reduced(VALUE, "sum")

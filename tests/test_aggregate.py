@@ -123,6 +123,16 @@ def test_perfect_predictions(loss):
     assert np.all(grad == 0)
 
 
+def test_float32_targets_of_float64_predictions_are_exact(loss, data):
+    y, x, w = data
+    y = y.astype(np.float32)
+    for weight in (None, w):
+        value, grad = loss.value_and_grad(y, x, sample_weight=weight)
+        wanted = loss.value_and_grad(y.astype(np.float64), x, sample_weight=weight)
+        assert value == wanted[0]
+        np.testing.assert_array_equal(grad, wanted[1])
+
+
 def test_pickles_and_states(loss, data):
     y, x, _w = data
     assert pickle.loads(pickle.dumps(loss)) == loss

@@ -83,6 +83,15 @@ def test_rows_with_infinities(row, label, value):
         np.testing.assert_allclose(whole.value(), fl.cross_entropy([label], x), rtol=1e-14)
 
 
+def test_the_log_sum_exp_of_rows_with_infinities():
+    x = np.zeros((4, 6))
+    x[0], x[1, 0], x[2, 5], x[3, 4] = -np.inf, np.inf, np.inf, np.nan
+    for y in ([0] * 4, [5] * 4):
+        for cuts in ((), (3,), (1, 5)):
+            whole = fl.ShardState.merge(state(fl.CrossEntropy(), np.array(y), x, cuts))
+            np.testing.assert_array_equal(whole.lse, [-np.inf, np.inf, np.inf, np.nan])
+
+
 def test_a_label_in_no_shard_is_named():
     x = np.zeros((3, 2, 4))
     y = np.array([[0, 1], [2, 8], [-100, 3]], np.int16)

@@ -111,6 +111,42 @@ def test_the_number_of_class_weights_is_checked():
         fl.CrossEntropy(class_weight=[1, 2])([0], [[1.0, 2, 3]])
 
 
+@pytest.mark.parametrize("classes", [3, 300])
+@pytest.mark.parametrize("lay", [np.ascontiguousarray, np.asfortranarray])
+def test_equal_class_weights_are_as_good_as_none(classes, lay):
+    rng = generator(classes)
+    x, y = rng.standard_normal((70, classes)), rng.integers(0, 3, (70, classes)).astype(float)
+    y[3], y[5] = 0, np.arange(classes) == 1  # of nothing, and of one class
+    x, y = lay(x), lay(y)
+    none, ones = fl.CrossEntropy(), fl.CrossEntropy(class_weight=np.ones(classes))
+    for reduction in ("mean", "batch_mean", "sum"):
+        value, grad = none.value_and_grad(y, x, reduction=reduction)
+        assert ones(y, x, reduction=reduction) == value
+        assert_same_bits(ones.grad(y, x, reduction=reduction), grad)
+    assert none(y, x) == none(y, x, reduction="batch_mean")
+    assert ones.state(y, x) == none.state(y, x)
+
+
+@pytest.mark.parametrize("classes", [3, 300])
+def test_the_class_weight_of_a_row_is_the_mean_under_its_targets(classes):
+    rng = generator("units", classes)
+    x, y, c = rng.standard_normal((70, classes)), rng.integers(0, 3, (70, classes)).astype(float), rng.random(classes)
+    y[3], y[5] = 0, np.arange(classes) == 1
+    loss = fl.CrossEntropy(class_weight=c)
+    unit = np.divide(y @ c, y.sum(axis=1), out=np.ones(70), where=y.sum(axis=1) > 0)
+    value, grad = loss.value_and_grad(y, x, reduction="none")
+    assert loss(y, x) == pytest.approx(value.sum() / unit.sum(), rel=1e-13)
+    np.testing.assert_allclose(loss.grad(y, x), grad / unit.sum(), rtol=1e-12)
+    assert loss(y, x, reduction="batch_mean") == pytest.approx(value.mean(), rel=1e-13)
+    whole, groups = loss.state(y, x), loss.states(y, x, groups=np.arange(70) % 2)
+    merged = groups[0] + groups[1]
+    for state in (whole, merged):
+        assert state.weight == pytest.approx(unit.sum(), rel=1e-13)
+        assert state.square == pytest.approx((unit**2).sum(), rel=1e-13)
+    # A scaled row counts as before, its loss as scaled: a weight of the row is sample_weight's.
+    assert loss(3 * y, x) == pytest.approx(3 * loss(y, x), rel=1e-13)
+
+
 def test_a_very_wide_row():
     rng = generator("wide")
     x, y = rng.standard_normal((3, 100_003)).astype(np.float32), np.array([0, 100_002, 51_111])
@@ -169,6 +205,19 @@ def test_rows(dense, classes, lay, wide):
     np.testing.assert_array_equal(loss.rows(y, x, sample_weight=w, mask=mask, grad=True).grad, grad)
     assert loss.rows(y, x, sample_weight=w, mask=mask, grad_out=x).grad is x
     np.testing.assert_array_equal(x, grad)
+
+
+@pytest.mark.parametrize("classes", [3, 300])
+@pytest.mark.parametrize("dense", [False, True])
+def test_the_log_sum_exp_of_rows_with_infinities(classes, dense, wide):
+    x = np.zeros((5, classes), wide)
+    x[0], x[1, 0], x[2, 1], x[3, 2], x[4, 1:] = -np.inf, np.inf, np.inf, np.nan, -np.inf
+    y = np.tile(np.arange(classes) == 0, (5, 1)).astype(float) if dense else np.zeros(5, int)
+    for loss in (fl.CrossEntropy(), fl.CrossEntropy(temperature=0.5, z_loss=0.1)):
+        for lay in (np.ascontiguousarray, np.asfortranarray):
+            rows = loss.rows(y, lay(x))
+            np.testing.assert_array_equal(rows.lse, [-np.inf, np.inf, np.inf, np.nan, 0])
+            assert np.isnan(rows.value[[0, 2, 3]]).all()
 
 
 def test_rows_of_any_shape_and_axis():

@@ -292,7 +292,7 @@ cdef void transfer(const Operand* operand, const Shape* shape, Py_ssize_t start,
         position //= shape.lengths[d]
         offset += index[d] * operand.strides[d]
     position = index[shape.ndim - 1]
-    while True:
+    while True:                         # at most n turns
         rows = 1
         take = min(inner - position, n - done)
         at = operand.data + offset
@@ -314,7 +314,7 @@ cdef void transfer(const Operand* operand, const Shape* shape, Py_ssize_t start,
         d = shape.ndim - 2
         index[d] += rows
         offset += rows * operand.strides[d]
-        while index[d] == shape.lengths[d]:
+        while index[d] == shape.lengths[d]:     # at most once for each axis
             offset -= index[d] * operand.strides[d]
             index[d] = 0
             d -= 1

@@ -91,7 +91,7 @@ class RootMeanSquaredError(RootMeanLoss):
     whole sample: the reduction is "mean", the Hessian is not diagonal, and the state is that of the squared
     residuals, so that the loss of merged states is the square root of their mean.
 
-    Numerics: the squares overflow from residuals of about 1e154 in float64 and 1e19 in float32 on.
+    Numerics: the squares, which are summed in float64, overflow from residuals of about 1e154 on.
 
     References
     ----------
@@ -160,7 +160,7 @@ class VarianceRatioLoss(AggregateLoss):
 
     def _ratio(self, call: Call, squares: float) -> tuple[float, float, Call]:
         """Of the mean squares to the targets' variance; where that is 0, 0 for no squares and infinity for others."""
-        variance = self._centered(call.at(np.broadcast_to(np.float32(0), call.shape))).mean()
+        variance = self._centered(call.at(np.broadcast_to(call.dtype(0), call.shape))).mean()
         if variance == 0:
             return (0.0, 0.0, call) if squares == 0 else (squares * math.inf, math.inf, call)
         return squares / variance, 1 / variance, call

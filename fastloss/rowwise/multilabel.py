@@ -99,7 +99,7 @@ class MultilabelMargin(RowLoss):
     -----
     Domain: `y_true` has `y_pred`'s shape and holds 0 or 1 for each class (what is positive counts as 1), where PyTorch
     has the indices of the true classes, ended by -1; `y_pred` is any real number. A pair exactly at the margin has
-    derivative 0. A row whose classes are all true or all false costs nothing.
+    derivative 0. A row whose classes are all true or all false costs nothing; one with a NaN is NaN.
 
     The time grows as the number of true classes times that of all classes. Where an output is the memory of `y_true`
     or `y_pred`, these are copied first.

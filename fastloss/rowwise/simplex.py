@@ -32,7 +32,8 @@ class NegativeLogLikelihood(RowLoss):
     in `y_pred`, which are not checked. A mean divides by the sum of the weights of rows times those of their labels'
     classes, as PyTorch's does. The second derivative is 0.
 
-    Numerics: exact up to the rounding of the result; only the labels' scores are read.
+    Numerics: exact up to the rounding of the result. Only the labels' scores are read: one that is NaN makes its row
+    NaN, any other may be anything.
 
     Examples
     --------

@@ -76,9 +76,10 @@ class CrossEntropy(RowLoss):
     or integral floats; or it has `y_pred`'s shape and holds the targets of each class, not negative, which need not
     sum to 1. `y_pred` is any real number.
 
-    A mean divides by the sum of the sample weights times the class weight of each row: that of its label, or
-    :math:`\sum_k c_k y_k`. With labels this is PyTorch's mean; with distributions PyTorch divides by the number of
-    rows, as ``reduction="batch_mean"`` does.
+    A mean divides by the sum of the sample weights times the class weight of each row: that of its label, or the mean
+    under its targets, :math:`\sum_k c_k y_k / \sum_k y_k` (1 where they are all 0), so that equal class weights are as
+    good as none. With labels this is PyTorch's mean; with targets of each class PyTorch divides by the number of rows,
+    as ``reduction="batch_mean"`` does.
 
     Edge cases: a logit of -inf has probability 0; its loss is infinite if it is the target's. A row of -inf alone,
     and one where a logit other than the label's is +inf, is NaN. A class of target 0 contributes 0 whatever its logit.
@@ -153,7 +154,8 @@ class CrossEntropy(RowLoss):
             The weighted losses, as of ``reduction="none"``; this and the following are of one number for each row.
         lse : ndarray
             The log-sum-exp of the logits as the loss takes them, under its temperature and softcap; of the type of
-            `value`. As `argmax`, it is there for every row, whether the row counts or not.
+            `value`. -inf for a row of -inf alone, inf for one with an infinite logit. As `argmax`, it is there for
+            every row, whether the row counts or not.
         argmax : ndarray of int64
             The class of the largest logit, the first of several. NaN is passed over.
         correct : ndarray of bool

@@ -61,6 +61,7 @@ cdef inline floating binary_cross_entropy_probability(floating y, floating p, do
                                                       double floor, floating* grad, floating* hess) noexcept nogil:
     """Both logarithms clamped to [low, high]; a term has a slope where its own argument is at least `floor`, and
     both where p is not clipped by `eps`."""
+    p = p + 0                                                   # never -0, whose reciprocal is negative
     cdef double other = 1 - <double> y, q = 1 - <double> p
     cdef double yes = log_for(y, p), no = log1p_for(y, -<double> p)
     cdef bint yes_flat = (p < floor) | (q < eps)
@@ -69,8 +70,8 @@ cdef inline floating binary_cross_entropy_probability(floating y, floating p, do
     cdef bint steep
     if floating is float:
         # One division for all; in double precision the difference of the two terms is as good as p - y.
-        least = 1e-60 if p <= 0 else p
-        most = 1e-60 if q <= 0 else q
+        least = 1e-100 if p <= 0 else p
+        most = 1e-100 if q <= 0 else q
         ratio = (0 if yes_flat else y) * most
         other_ratio = (0 if no_flat else other) * least
         steepness = 1 / (least * most)
@@ -259,7 +260,8 @@ cdef inline floating cross_entropy_lambda(floating y, floating z, double exposur
         u_lo = u_lo + exposure * soft_lo if u < 1000 else 0
     cdef double none = exp_for(y, -u, -u_lo)                    # 1 - p
     cdef double p = -expm1_for(y, -u, -u_lo)
-    cdef bint remote = z < -690                                 # p = exposure e^z, near to underflow
+    cdef double least = -300 if floating is float else -690    # where e^z saturates, or is near to underflow
+    cdef bint remote = z < least                                # p = exposure e^z
     if floating is float:
         log_p = log_for(y, p) if none > 1e-6 else -none * (1 + none / 2)
     else:
@@ -270,7 +272,8 @@ cdef inline floating cross_entropy_lambda(floating y, floating z, double exposur
     cdef double miss = other - none if u > 0.69 else p - y
     grad[0] = <floating> (miss * ratio)
     hess[0] = <floating> (miss * ratio * (far if z > 0 else 1 - far) + y * none * ratio * ratio)
-    return <floating> ((-y * log_p if y != 0 else 0) + (other * u if other != 0 else 0))
+    cdef double none_cost = other * exposure * soft if u == INFINITY else other * u     # the product alone may overflow
+    return <floating> ((-y * log_p if y != 0 else 0) + (none_cost if other != 0 else 0))
 
 
 cdef inline floating slide(floating y, floating z, double mu, double before, double boost, double d,

@@ -315,6 +315,22 @@ cdef double weighted_total(Job* job, const double* weight, const floating* value
     return total(s.total, n)
 
 
+cdef double widen_block(Job* job, const double* weight, Py_ssize_t start, Py_ssize_t n, Scratch* s,
+                        Partial* partial) noexcept nogil:
+    """The sum of a block's losses once more, in float64: one of them is none of float32, or not finite at all."""
+    cdef Job values = job[0]
+    cdef const double* y = load(&job.operands[Y], &job.shape, start, n, s.y, s)
+    cdef const double* x = load(&job.operands[X], &job.shape, start, n, s.x, s)
+    cdef const double* z = NULL
+    if job.operands[Z].data != NULL:
+        z = load(&job.operands[Z], &job.shape, start, n, s.z, s)
+    values.operation = VALUE
+    evaluate(&values, y, x, z, s, n)
+    if job.operation & MOMENTS:
+        moments(weight, s.value, n, s, partial)
+    return weighted_total(job, weight, s.value, n, s)
+
+
 cdef inline void finish(Job* job, floating* v, const double* weight, double scale, Py_ssize_t n) noexcept nogil:
     """Scale by `scale` and the weights; an element of weight 0 contributes 0 even where it is not finite."""
     cdef Py_ssize_t i
@@ -348,7 +364,7 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     cdef floating* grad_z = <floating*> s.grad_z
     cdef floating* hess = <floating*> s.hess
     cdef floating* hess_z = <floating*> s.hess_z
-    cdef Py_ssize_t i
+    cdef double loss
     if job.weighted:
         weight = weigh(job, y, start, n, s, partial)
         partial.weight += total(weight, n)
@@ -368,10 +384,13 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     if partial.bad >= 0 or job.operation == 0:
         return
     evaluate(job, y, x, z, s, n)
-    if job.operation & MOMENTS:
-        moments(weight, value, n, s, partial)
     if job.operation & VALUE:
-        partial.loss += weighted_total(job, weight, value, n, s)
+        loss = weighted_total(job, weight, value, n, s)
+        if floating is float and not fabs(loss) <= 1.7976931348623157e308 and operands[VALUE_OUT].data == NULL:
+            loss = widen_block(job, weight, start, n, s, partial)
+        elif job.operation & MOMENTS:
+            moments(weight, value, n, s, partial)
+        partial.loss += loss
         if operands[VALUE_OUT].data != NULL:
             finish(job, value, weight, 1, n)
             store(&operands[VALUE_OUT], shape, start, n, value, s)

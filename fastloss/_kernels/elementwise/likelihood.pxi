@@ -32,7 +32,7 @@ cdef inline double stirling_rest(floating y, double* entropy) noexcept nogil:
 cdef inline floating poisson_log_full(floating y, floating x, double a, double b, double c, double d, floating* grad,
                                       floating* hess) noexcept nogil:
     cdef double e = fl_exp_to_f32(x) if floating is float else exp(x)
-    cdef double high = 1e300 if floating is float else INFINITY     # where e saturates
+    cdef double high = 1e130 if floating is float else INFINITY     # where e saturates
     cdef double entropy
     cdef double rest = stirling_rest(y, &entropy)
     cdef double product = 0.0 if (y == 0) | (e >= high) & (y == y) else y * (entropy - x)
@@ -134,7 +134,7 @@ cdef inline floating normal_identity(floating y, floating x, double a, double b,
                                      floating* hess) noexcept nogil:
     cdef double r = <double> x - <double> y
     grad[0] = <floating> r
-    hess[0] = <floating> (0.0 * r + 1.0)
+    hess[0] = <floating> (1.0 if r == r else r)
     return <floating> (x * (0.5 * x - y))
 
 
@@ -155,11 +155,14 @@ cdef inline floating tweedie_log(floating y, floating x, double power, double b,
 
 cdef inline floating tweedie_log_outer(floating y, floating x, double power, double b, double c, double d,
                                        floating* grad, floating* hess) noexcept nogil:
-    """power <= 0 or > 2: u / first - v / second is a difference; where both overflow v / u = y e^-x decides."""
+    """power <= 0 or > 2: u / first - v / second is a difference; where both overflow v / u = y e^-x decides.
+
+    For float32 one is enough, as its exponentials saturate before they overflow.
+    """
     cdef double first_lo, second_lo, hi, lo, factor, u, v
+    cdef bint decided
     cdef double first = two_sum(2.0, -power, &first_lo)
     cdef double second = two_sum(1.0, -power, &second_lo)
-    cdef double high = 1e250 if floating is float else INFINITY     # where exponentials saturate, times any y
     if floating is float:
         u = fl_exp_to_f32(first * x)
         v = fl_exp_to_f32(second * x)
@@ -171,12 +174,16 @@ cdef inline floating tweedie_log_outer(floating y, floating x, double power, dou
         v = exp_split(x, hi, lo + second_lo * x, &factor)
     cdef double lead = log_for(y, y) - x
     cdef double even = log(second / first)
-    v = 0.0 if y == 0 else y * v * factor
-    cdef bint both = (u >= high) & (v >= high)
-    grad[0] = <floating> ((-INFINITY if lead > 0 else INFINITY) if both else u - v)
+    if floating is float:
+        decided = ((u >= 1e130) | (v >= 1e130) & (y != 0)) & (y == y)
+        v = 0.0 if y == 0 else y * v
+    else:
+        v = 0.0 if y == 0 else y * v * factor
+        decided = (u == INFINITY) & (v == INFINITY)
+    grad[0] = <floating> ((-INFINITY if lead > 0 else INFINITY) if decided else u - v)
     cdef double bend = INFINITY if (lead > -even) == (first < 0) else -INFINITY
-    hess[0] = <floating> (bend if both else first * u - second * v)
-    return <floating> ((INFINITY if (lead > even) == (first < 0) else -INFINITY) if both else u / first - v / second)
+    hess[0] = <floating> (bend if decided else first * u - second * v)
+    return <floating> ((INFINITY if (lead > even) == (first < 0) else -INFINITY) if decided else u / first - v / second)
 
 
 cdef inline double times_power(double v, double w, double log_hi, double log_lo, double e,
@@ -197,7 +204,7 @@ cdef inline floating tweedie_identity(floating y, floating x, double power, doub
     cdef double second = two_sum(1.0, -power, &second_lo)
     cdef double third = two_sum(-1.0, -power, &third_lo)
     if floating is float:
-        scale = fl_exp_to_f32(-power * fl_log_to_f32(x))
+        scale = fl_exp_to_f32(-power * fl_log_to_f32(x)) + 0.0 * x     # NaN for an infinite x
         grad[0] = <floating> ((<double> x - <double> y) * scale)
         hess[0] = <floating> ((second * x + power * y) / x * scale)
         return <floating> (x * scale * (x * (1.0 / first) - y * (1.0 / second)))

@@ -125,7 +125,7 @@ cdef inline floating least_squares_score(floating y, floating x, double a, doubl
     cdef floating r = x - (1 if y > 0 else (0 if y <= 0 else y))
     grad[0] = r
     hess[0] = 1
-    return r * r / 2
+    return r * (r / 2)
 
 
 cdef inline floating wasserstein(floating y, floating x, double a, double b, double c, double d,

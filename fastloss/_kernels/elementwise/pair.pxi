@@ -36,11 +36,13 @@ cdef inline floating gaussian_nll_log_sigma(floating y, floating x, floating z, 
     cdef double score = r * e * (factor * unit)
     cdef double slope = score * e * factor
     score = 0.0 if (r == 0) & (z == z) else score               # even where e overflows
+    cdef double high = 1e100 if floating is float else INFINITY  # which outweighs any z, also -inf
+    cdef double half = 0.5 * (score * score)
     grad[0] = <floating> (0.0 if (r == 0) & (z == z) else slope)
     grad_z[0] = <floating> (1.0 - score * score)
     hess[0] = <floating> ((e * factor) * (e * factor))
     hess_z[0] = <floating> (2.0 * (score * score))
-    return <floating> (z + 0.5 * (score * score))
+    return <floating> (half if half >= high else z + half)
 
 
 cdef inline floating laplace_nll(floating y, floating x, floating z, double a, double b, floating* grad,
@@ -56,7 +58,8 @@ cdef inline floating laplace_nll(floating y, floating x, floating z, double a, d
     grad_z[0] = <floating> (1.0 - score)
     hess[0] = <floating> (0.0 if score == score else score)
     hess_z[0] = <floating> score
-    return z + <floating> (0.6931471805599453 + score)
+    cdef floating rest = <floating> (0.6931471805599453 + score)
+    return rest if rest == INFINITY else z + rest
 
 
 cdef inline floating ranking(floating y, floating x, floating z, double a, double b, floating* grad,

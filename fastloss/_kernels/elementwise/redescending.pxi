@@ -155,22 +155,29 @@ cdef inline floating geman_mcclure(floating y, floating x, double c, double b, d
 
 cdef inline floating barron(floating y, floating x, double alpha, double c, double k, double d,
                             floating* grad, floating* hess) noexcept nogil:
-    """k / alpha (B^(alpha/2) - 1), B = 1 + w, w = (r / c)^2 / k, k = |alpha - 2|; all powers from one logarithm."""
+    """k / alpha (B^(alpha/2) - 1), B = 1 + w, w = (r / c)^2 / k, k = |alpha - 2|; all powers from one logarithm.
+
+    Of an infinite residual all is the limit, which `far_value` and `far_slope` are.
+    """
     cdef double low, w_low, base_low, l_low, sum_low, p_low, h_low, power_low
     cdef double r, size, w, base, logarithm, shrunk, rest, p, half_power, h, f, share, e, bend
-    cdef bint near
+    cdef double far_value = INFINITY if alpha > 0 else -k / alpha
+    cdef double far_slope = INFINITY if alpha > 1 else (1 / c if alpha == 1 else 0)
+    cdef bint near, far
     if floating is float:
+        far = is_infinite(<double> x - y)
         r = bounded(<double> x - y)
         w = r * (1 / c) * (r * (1 / c)) * (1 / k)
         logarithm = log_parts(w, &rest)
         f = exp_for(y, (0.5 * alpha - 1) * logarithm, 0) * (1 / c) * (1 / c)
-        grad[0] = <float> (r * f)
-        hess[0] = <float> ((1 + (alpha - 1) * w) / (1 + w) * f)
+        grad[0] = <float> (directed(far_slope, <double> y, <double> x) if far else r * f)
+        hess[0] = <float> (0 if far else (1 + (alpha - 1) * w) / (1 + w) * f)
         p = 0.5 * alpha * logarithm
         exp_parts(700 if p > 700 else p, &e, &rest)
-        return <float> (k / alpha * e + 0)
+        return <float> (far_value if far else k / alpha * e + 0)
     else:
         size = exact_magnitude(y, y, x, &low)
+        far = is_infinite(size)
         near = is_near(size, c)
         w = scaled_square(size, low, c, k, &w_low)
         base = two_sum(1, w, &base_low)
@@ -184,11 +191,10 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
         share = 0.5 if p >= 700 else 1                                  # k / alpha may bring it back into range
         e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
         bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
-        size = 1.7976931348623157e308 if size > 1.7976931348623157e308 else size
         f = f / c
-        grad[0] = directed(size * f * f, y, x)
-        hess[0] = (bend if near else alpha - 1) * f * f
-        return k / alpha * e * (e if p >= 700 else 1) + 0               # + 0: no -0 at a tie
+        grad[0] = directed(far_slope if far else size * f * f, y, x)
+        hess[0] = 0 if far else (bend if near else alpha - 1) * f * f
+        return far_value if far else k / alpha * e * (e if p >= 700 else 1) + 0     # + 0: no -0 at a tie
 
 
 cdef inline floating barron_quadratic(floating y, floating x, double c, double b, double a, double d,

@@ -41,17 +41,22 @@ cdef inline floating squared_percentage_error(floating y, floating x, double eps
     cdef double floor = epsilon if size < epsilon else size
     cdef double q = r / floor * unit
     grad[0] = <floating> (2.0 * q / floor)
-    hess[0] = <floating> (2.0 / floor / floor + 0.0 * x)
+    hess[0] = <floating> (2.0 / floor / floor if x == x else x)
     return <floating> (q * q)
 
 
 cdef inline floating symmetric_absolute_percentage_error(floating y, floating x, double a, double b, double c,
                                                          double d, floating* grad, floating* hess) noexcept nogil:
-    """2 |r| / D with D = |x| + |y|; the derivative is 4 sign(r) |y| / D^2 on y's side of 0, and 0 beyond."""
+    """2 |r| / D with D = |x| + |y|; the derivative is 4 sign(r) |y| / D^2 on y's side of 0, and 0 beyond.
+
+    An infinite prediction is as good as the largest number.
+    """
+    cdef double most = 1.7976931348623157e308
+    cdef double at = most if x > most else (-most if x < -most else x)
     cdef double size_y = y if y > 0 else -y
-    cdef double size_x = x if x > 0 else -x
+    cdef double size_x = at if at > 0 else -at
     cdef double scale = 0.25 if size_x + size_y == INFINITY else 1.0
-    cdef double r = scale * x - scale * y
+    cdef double r = scale * at - scale * y
     cdef double low
     cdef double total = sum_for(x, scale * size_x, scale * size_y, &low)
     cdef double divisor = 1.0 if total == 0 else total

@@ -41,6 +41,10 @@ cdef inline double exact_magnitude(floating like, double y, double x, double* lo
     return absolute(r)
 
 
+cdef inline bint is_infinite(double r) noexcept nogil:
+    return (r == INFINITY) | (r == -INFINITY)
+
+
 cdef inline floating directed(floating size, floating y, floating x) noexcept nogil:
     """`size` with the sign of x - y: 0 at a tie, NaN at NaN."""
     return size if x > y else (-size if x < y else x - y)
@@ -104,13 +108,16 @@ cdef inline floating lp(floating y, floating x, double p, double b, double c, do
 
 cdef inline floating quantile(floating y, floating x, double a, double b, double c, double d,
                               floating* grad, floating* hess) noexcept nogil:
-    """`under` is the quantile, the cost of a prediction that is too low; `over` is the rest to 1."""
+    """`under` is the quantile, the cost of a prediction that is too low; `over` is the rest to 1.
+
+    Where the residual overflows the loss may not: half of it is multiplied then.
+    """
     cdef floating under = <floating> a, over = <floating> b
-    cdef floating r = x - y
+    cdef floating r = x - y, half = x / 2 - y / 2
     cdef floating slope = over if r > 0 else (-under if r <= 0 else r)
     grad[0] = slope
     hess[0] = 0 if r == r else r
-    return slope * r + 0                                # + 0: no -0 at a tie
+    return (2 * (slope * half) if is_infinite(r) else slope * r) + 0    # + 0: no -0 at a tie
 
 
 cdef inline floating expectile(floating y, floating x, double under, double over, double c, double d,

@@ -93,13 +93,13 @@ cdef inline floating pseudo_huber(floating y, floating x, double delta, double b
 cdef inline floating fair(floating y, floating x, double c, double b, double a, double d,
                           floating* grad, floating* hess) noexcept nogil:
     """c^2 (s - log1p(s)), s = |r| / c: a series near 0, a double-double logarithm, and c |r| from 1e20 on."""
-    cdef double low, s_low, one_low, log_low, sum_low, size, s, one, logarithm, tail, m, q, total, h, series, line
+    cdef double low, s_low, one_low, log_low, sum_low, r, size, s, one, logarithm, tail, m, q, total, h, series, line
     cdef double curve
     if floating is float:
-        size = absolute(<double> x - y)
-        s = size * (1 / c)
+        r = bounded(<double> x - y)
+        s = absolute(r) * (1 / c)
         h = 1 / (1 + s)
-        grad[0] = <float> (bounded(<double> x - y) * (1 / (1 + bounded(s))))
+        grad[0] = <float> (r * h)
         hess[0] = <float> (h * h)
         log_parts(s, &tail)
         return <float> (c * c * tail)

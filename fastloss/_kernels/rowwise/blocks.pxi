@@ -60,6 +60,7 @@ cdef struct RowScratch:
     Scratch block                       # aligns them all
     Ranking list
     Stage stage
+    bint widened                        # the sums of this group are in float64, and so is what they left in x and t
     Worker* worker
 
 

@@ -15,6 +15,9 @@ cdef enum:
     WIDE = 160                          # rows of so many classes that lie together are read on their own
     GROUP_BYTES = 1 << 18               # of logits that are read again for the map while they are cached
 
+cdef enum:
+    MOST_SUMS = 100                     # of one row; more than sparsemax needs for 2^48 classes, the others take two
+
 include "lanes.pxi"
 include "formulas.pxi"
 include "blocks.pxi"
@@ -264,7 +267,8 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
     """The sums of a group of rows and what the kernel makes of them."""
     cdef Lanes* r = &s.stage.lanes
     cdef Py_ssize_t i
-    cdef bint anew = True, again = True
+    cdef int turn
+    cdef bint anew, again
     if job.traits & FROM_TARGET:
         gather_targets(job, start, rows, s, unit)
         memcpy(r.reference, r.target, rows * sizeof(double))
@@ -276,7 +280,10 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         fill(r.v, 0)
     if job.traits & SOFT_TARGETS:
         highest_targets(job, start, rows, s, unit)
-    while again and carry_on(s):
+    for turn in range(MOST_SUMS):
+        if not carry_on(s):
+            return
+        anew = turn == 0
         fill(r.s0, 0)
         if not job.traits & ONE_SUM:
             fill(r.s1, 0)
@@ -297,7 +304,6 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
             not job.tiled or job.traits & TARGET_ONLY
         ):
             gather_targets(job, start, rows, s, unit)           # now that they are cached
-        anew = False
         for i in range(LANES):
             r.reference[i] = finite_reference(r.reference[i])
         if job.traits & JUDGED:
@@ -312,9 +318,43 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         if job.traits & REPEATED:
             for i in range(rows):
                 again |= r.again[i] != 0
+        if not again:
+            break
+
+
+cdef inline bint overflows(const Lanes* r, Py_ssize_t i) noexcept nogil:
+    """Whether the loss of a row that counts is none of float32: then a sum on the way to it may be none either."""
+    return (r.weight[i] != 0) & (fabs(r.value[i]) > 3.4028234663852886e38)
+
+
+cdef inline bint has_overflow(const Lanes* r, Py_ssize_t rows) noexcept nogil:
+    cdef int found = 0
+    cdef Py_ssize_t i
+    for i in range(rows):
+        found |= overflows(r, i)
+    return found
+
+
+cdef void widen_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s) noexcept nogil:
+    """Compute the rows of a group that overflow once more, in float64; the other ones stay as they are."""
+    cdef Lanes narrow = s.stage.lanes
+    cdef const double* before = <const double*> &narrow
+    cdef double* lanes = <double*> &s.stage.lanes
+    cdef size_t k, arrays = sizeof(Lanes) // (LANE_ROOM * sizeof(double))
+    cdef Py_ssize_t i
+    statistics(job, start, rows, s, <double> 1)
+    for i in range(rows):
+        if not overflows(&narrow, i):
+            for k in range(arrays):
+                lanes[k * LANE_ROOM + i] = before[k * LANE_ROOM + i]
 
 
 # The map back -------------------------------------------------------------------------------------
+
+cdef inline bint is_alike(const Lanes* r, Py_ssize_t i) noexcept nogil:
+    """Whether all derivatives of a row are as its value is: 0 without weight, or NaN."""
+    return (r.weight[i] == 0) | (r.value[i] != r.value[i])
+
 
 cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
     cdef Stage* stage = &s.stage
@@ -322,8 +362,9 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     cdef floating* grad = <floating*> s.grad
     cdef floating* hess = <floating*> s.hess
     cdef bint want_hess = job.planes[PLANE_HESS].data != NULL
-    cdef Py_ssize_t first, n, at
-    cdef double label = r.label[i] if job.traits & LABELLED else -1
+    cdef Py_ssize_t first, n, at, k
+    cdef bint alike = is_alike(r, i)
+    cdef double label = r.label[i] if job.traits & LABELLED and not alike else -1
     cdef const floating* raw
     stage.what = MAP
     spread(<floating> r.reference[i], stage.reference)
@@ -337,9 +378,10 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         stage.groups = (n + LANES - 1) // LANES
-        if r.weight[i] == 0 or job.traits & TARGET_ONLY:
-            memset(grad, 0, n * sizeof(floating))
-            memset(hess, 0, n * sizeof(floating))
+        if alike or job.traits & TARGET_ONLY:
+            for k in range(n):
+                grad[k] = <floating> (r.value[i] if alike else 0)
+                hess[k] = grad[k]
         else:
             stage.x = logits_of_row(job, row, -1, first, n, s, unit)
             if job.targets:
@@ -350,7 +392,7 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
             grad[at] = <floating> r.target_grad[i]
             if want_hess:
                 hess[at] = <floating> r.target_hess[i]
-        if job.softcap != 0 and r.weight[i] != 0:
+        if job.softcap != 0 and not alike:
             raw = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> 0, False, s)
             cap_chain(raw, grad, hess, n, <floating> job.softcap, want_hess)
         store_row(job, PLANE_GRAD, row, first, n, grad, s)
@@ -359,11 +401,11 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
         first += ROW_BLOCK
 
 
-cdef inline void keep_live(const Lanes* r, floating* v, Py_ssize_t classes, floating unit) noexcept nogil:
+cdef inline void level(const Lanes* r, floating* v, Py_ssize_t classes, floating unit) noexcept nogil:
     cdef Py_ssize_t i, k
     for k in range(classes):
         for i in range(LANES):
-            v[k * LANES + i] = v[k * LANES + i] if r.weight[i] != 0 else 0
+            v[k * LANES + i] = <floating> r.value[i] if is_alike(r, i) else v[k * LANES + i]
 
 
 cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
@@ -371,14 +413,14 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     cdef Lanes* r = &stage.lanes
     cdef floating* grad = <floating*> s.grad
     cdef floating* hess = <floating*> s.hess
-    cdef bint want_hess = job.planes[PLANE_HESS].data != NULL, fresh = job.classes > TILE_CLASSES or job.merged
+    cdef bint want_hess = job.planes[PLANE_HESS].data != NULL
+    cdef bint fresh = job.classes > TILE_CLASSES or job.merged or s.widened
     cdef Py_ssize_t i, first, n
-    cdef int dead = 0
+    cdef int uneven = 0
     cdef floating label[LANES]
     stage.what = MAP
-    if job.base.weighted:
-        for i in range(LANES):
-            dead |= r.weight[i] == 0
+    for i in range(rows):
+        uneven |= is_alike(r, i)
     narrow_lanes(r.reference, stage.reference, unit)
     narrow_lanes(r.a, stage.a, unit)
     narrow_lanes(r.b, stage.b, unit)
@@ -407,10 +449,10 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
         if job.softcap != 0:
             load_tile(job, PLANE_X, start, rows, first, n, <floating*> s.x, s)
             cap_chain(<floating*> s.x, grad, hess, n * LANES, <floating> job.softcap, want_hess)
-        if dead:
-            keep_live(r, grad, n, unit)
+        if uneven:
+            level(r, grad, n, unit)
             if want_hess:
-                keep_live(r, hess, n, unit)
+                level(r, hess, n, unit)
         store_tile(job, PLANE_GRAD, start, rows, first, n, grad, s)
         if want_hess:
             store_tile(job, PLANE_HESS, start, rows, first, n, hess, s)
@@ -419,13 +461,19 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
 
 # Groups of rows -----------------------------------------------------------------------------------
 
+cdef inline double mean_weight(double weighted, double sum) noexcept nogil:
+    """The class weight of a row of targets, their mean under them: 1 where there are none or one is missing."""
+    cdef double mean = weighted / sum
+    return mean if mean == mean else 1
+
+
 cdef void inspect_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
     cdef Lanes* r = &s.stage.lanes
     cdef const floating* t
     cdef floating least = <floating> job.least
     cdef Py_ssize_t first, n, k
     cdef int wrong = 0, missing = 0
-    cdef double sum = 0
+    cdef double sum = 0, weighted = 0
     first = 0
     while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
@@ -435,10 +483,11 @@ cdef void inspect_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, 
             missing |= t[k] != t[k]
         if job.class_weight != NULL:
             for k in range(n):
-                sum += job.class_weight[first + k] * t[k]
+                sum += t[k]
+                weighted += job.class_weight[first + k] * t[k]
         first += ROW_BLOCK
     r.label[i] = -2 if wrong else <double> NAN if missing else -1
-    r.unit[i] = sum
+    r.unit[i] = mean_weight(weighted, sum)
 
 
 cdef void inspect_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
@@ -447,11 +496,14 @@ cdef void inspect_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratc
     cdef floating least = <floating> job.least
     cdef floating lowest[LANES]
     cdef floating missing[LANES]
+    cdef double sum[LANES]
+    cdef double weighted[LANES]
     cdef Py_ssize_t first, n, k, i
     for i in range(LANES):
         lowest[i] = least
         missing[i] = 0
-        r.unit[i] = 0
+        sum[i] = 0
+        weighted[i] = 0
     first = 0
     while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first)
@@ -462,10 +514,12 @@ cdef void inspect_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratc
                 missing[i] = t[k * LANES + i] if t[k * LANES + i] != t[k * LANES + i] else missing[i]
             if job.class_weight != NULL:
                 for i in range(LANES):
-                    r.unit[i] += job.class_weight[first + k] * t[k * LANES + i]
+                    sum[i] += t[k * LANES + i]
+                    weighted[i] += job.class_weight[first + k] * t[k * LANES + i]
         first += TILE_CLASSES
     for i in range(LANES):
         r.label[i] = -2 if lowest[i] < least else missing[i] - 1
+        r.unit[i] = mean_weight(weighted[i], sum[i])
 
 
 cdef inline double whole_label(RowJob* job, uint64_t label, double value) noexcept nogil:
@@ -485,7 +539,7 @@ cdef void whole_labels(RowJob* job, const double* bits, Py_ssize_t rows, double*
 
 cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
     """The labels of a group, or for its targets -1, -2 where one breaks its domain, NaN where it is missing, and the
-    sum of the class weights of each row of them."""
+    class weight of each row of them."""
     cdef Lanes* r = &s.stage.lanes
     cdef const double* label
     cdef Py_ssize_t i
@@ -595,7 +649,7 @@ cdef void sorted_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch
         elif want_grad:
             memset(s.list.grad, 0, job.classes * sizeof(double))
             memset(s.list.hess, 0, job.classes * sizeof(double))
-        factor = job.base.scale * r.weight[i]
+        factor = job.base.scale * r.weight[i] if r.value[i] == r.value[i] else NAN
         if want_grad:
             write_row(job, PLANE_GRAD, start + i, s.list.grad, factor, s, unit)
         if job.planes[PLANE_HESS].data != NULL:
@@ -620,6 +674,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         if not job.class_major:
             fetch(&job.planes[PLANE_X], (start + LANES) * job.classes, LANES * job.classes)
         fetch(&base.operands[Y], start + LANES, LANES)
+    s.widened = False
     inspect(job, start, rows, s, unit)
     if base.weighted:
         weight = weigh(base, r.label, start, rows, &s.block, partial)
@@ -636,6 +691,10 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         recall(job, start, rows, s, unit)
     else:
         statistics(job, start, rows, s, unit)
+        # A row without its label's logit, which is in another shard, is infinite.
+        if floating is float and not job.sharded and has_overflow(r, rows):
+            s.widened = True
+            widen_rows(job, start, rows, s)
     if base.operation & MOMENTS:
         # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
         for i in range(rows):

@@ -82,6 +82,11 @@ cdef struct Row:
     double target_hess
     double again
 
+cdef inline double weighed(double weight, double loss) noexcept nogil:
+    """weight times loss, 0 for none of an infinite one."""
+    return 0 if weight == 0 and loss == INFINITY else weight * loss
+
+
 # Turns the sums of a row into its value and the coefficients of its map.
 ctypedef void (*Finish)(
     Row* r, double classes, double a, double b, double c, double d, floating unit

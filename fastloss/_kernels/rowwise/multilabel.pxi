@@ -67,13 +67,16 @@ cdef inline void mark_above(const floating* others, Py_ssize_t n, floating bound
 
 cdef Py_ssize_t split(RowJob* job, Py_ssize_t row, Py_ssize_t first, floating* others, floating* bounds,
                       RowScratch* s) noexcept nogil:
-    """The scores of a block's false classes, else -inf, and those of its true ones less 1, else inf; how many."""
+    """The scores of a block's false classes, else -inf, and those of its true ones less 1, else inf; how many.
+
+    A NaN is among the bounds, whichever class it is of: it meets all others.
+    """
     cdef Py_ssize_t k, n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
     cdef floating* t = <floating*> s.t
     load_row(job, PLANE_X, row, first, n, others, <floating> -INFINITY, True, s)
     load_row(job, PLANE_Y, row, first, n, t, <floating> 0, True, s)
     for k in range(n):
-        bounds[k] = others[k] - 1 if t[k] > 0 else INFINITY
+        bounds[k] = others[k] - 1 if t[k] > 0 else (INFINITY if t[k] <= 0 and others[k] == others[k] else NAN)
         others[k] = -INFINITY if t[k] > 0 else others[k]
     return n
 
@@ -104,13 +107,14 @@ cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, fl
     cdef floating* rest = <floating*> s.hess
     cdef floating* grad = <floating*> s.grad
     cdef floating slope = <floating> r.a[i]
+    cdef bint alike = is_alike(r, i)
     cdef Py_ssize_t first, second, k, n, m
     first = 0
     while first < job.classes and carry_on(s):
         n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
         memset(grad, 0, n * sizeof(floating))
         second = 0
-        while second < job.classes and r.weight[i] != 0 and carry_on(s):
+        while second < job.classes and not alike and carry_on(s):
             split(job, row, first, others, bounds, s)
             m = split(job, row, second, rest, bounds, s)
             for k in range(m):
@@ -122,10 +126,11 @@ cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, fl
                     grad[k] -= count_above(rest, (m + LANES - 1) // LANES, bounds[k])
             second += ROW_BLOCK
         for k in range(n):
-            grad[k] *= slope if r.weight[i] != 0 else 0
+            grad[k] = <floating> r.value[i] if alike else slope * grad[k]
         store_row(job, PLANE_GRAD, row, first, n, grad, s)
         if job.planes[PLANE_HESS].data != NULL:
-            memset(rest, 0, n * sizeof(floating))
+            for k in range(n):
+                rest[k] = <floating> (r.value[i] if alike else 0)
             store_row(job, PLANE_HESS, row, first, n, rest, s)
         first += ROW_BLOCK
 

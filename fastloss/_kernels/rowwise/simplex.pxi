@@ -44,7 +44,7 @@ cdef inline floating map_nothing(floating x, floating t, floating a, floating b,
 
 cdef inline void finish_negative_log_likelihood(Row* r, double classes, double a, double b, double c,
                                                 double scale, floating unit) noexcept nogil:
-    r.value = -r.label_weight * r.target
+    r.value = weighed(r.label_weight, -r.target)
     r.target_grad = -r.label_weight
 
 
@@ -184,7 +184,7 @@ cdef bint sort_keys(Ranking* list, Py_ssize_t n) noexcept nogil:
         for i in range(1, n):
             key, item = list.key[i], list.order[i]
             j = i
-            while j > 0 and list.key[j - 1] > key:
+            while j > 0 and list.key[j - 1] > key:      # at most FEW turns
                 list.key[j] = list.key[j - 1]
                 list.order[j] = list.order[j - 1]
                 j -= 1

@@ -55,6 +55,11 @@ cdef inline Odds odds(const Row* r, double target, double scale, floating unit) 
     return o
 
 
+cdef inline double limit_of(double lse, double reference, bint nothing, double target) noexcept nogil:
+    """The log-sum-exp of a row, also of one of -inf alone and of one with an infinite logit, which have no softmax."""
+    return -INFINITY if nothing else INFINITY if reference == INFINITY and target == target else lse
+
+
 # Cross-entropy with the parameters (1 - smoothing, z_loss, factor of the curvature, logit scale) -----
 
 cdef inline void sum_others(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
@@ -78,9 +83,9 @@ cdef inline void finish_cross_entropy(Row* r, double classes, double kept, doubl
     cdef double penalised = lse if z_loss != 0 else 0
     cdef double z = 2 * z_loss * penalised
     cdef double slope = weight + even + r.s3 + z
-    r.lse = lse
-    r.value = weight * o.loss + 0.5 * z * penalised + (
-        (r.s3 * o.above - r.s2) + even * o.loss if kept != 1 else 0
+    r.lse = limit_of(lse, r.reference, (r.s0 == 0) & (r.target == -INFINITY), r.target)
+    r.value = weighed(weight, o.loss) + 0.5 * z * penalised + (
+        (r.s3 * o.above - r.s2) + weighed(even, o.loss) if kept != 1 else 0
     )
     r.a = slope * o.share
     r.b = 1
@@ -115,7 +120,7 @@ cdef inline void finish_dense_cross_entropy(Row* r, double classes, double kept,
     cdef double penalised = lse if z_loss != 0 else 0
     cdef double z = 2 * z_loss * penalised
     cdef double slope = r.s3 + z
-    r.lse = lse
+    r.lse = limit_of(lse, r.reference, rest == -1, 0)
     r.value = (r.s3 * above - r.s2) + 0.5 * z * penalised
     r.u = 1 / (1 + rest)             # the largest probability
     r.v = rest / (1 + rest)          # and what it lacks of 1
@@ -163,7 +168,7 @@ cdef inline void finish_odds(Row* r, const Odds* o, double value, double slope,
     """f, g and g'."""
     cdef double weight = r.label_weight, share = weight * o.share
     cdef double inverse = 1 / r.s0 if r.s0 >= 0.5 else 0
-    r.value = weight * value
+    r.value = weighed(weight, value)
     r.a = slope * share
     r.target_grad = -slope * weight * o.miss
     r.c = slope * share
@@ -198,8 +203,13 @@ cdef inline void finish_poly1(Row* r, double classes, double epsilon, double b, 
 
 cdef inline void finish_generalized_cross_entropy(Row* r, double classes, double q, double b, double c,
                                                   double scale, floating unit) noexcept nogil:
+    """The slope is hit^q, of the logarithm of `hit` where that underflows."""
     cdef Odds o = odds(r, r.target, scale, unit)
-    cdef double slope = power_for(unit, o.hit, 0, q)
+    cdef double lo
+    cdef double exponent = product_for(unit, -q, r.reference - r.target, &lo)
+    cdef double far = exp_for(unit, exponent, lo - q * o.above)
+    cdef double least = 1e-130 if floating is float else 1e-290
+    cdef double slope = far if o.hit < least else power_for(unit, o.hit, 0, q)
     finish_odds(r, &o, -expm1_for(unit, -q * o.loss, 0) / q, slope, -q * slope * o.miss)
 
 

@@ -1,0 +1,368 @@
+"""Numbers of any size: no early overflow, no saturated exponential, no endless loop; and what NaN does to a row."""
+
+import itertools
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mpmath import inf, mp, mpf
+
+import fastloss as fl
+from tests.exact import Exact, ExactRow
+from tests.inputs import draw_rows
+from tests.support import LOSSES, ROOT, ROW_LOSSES, additive, assert_same_bits, fresh, generator
+from tests.test_rowwise import every_form, kinds
+
+SINGLES = [loss for loss in additive(LOSSES) if loss.function_name != "multi_quantile"]
+NARROW, WIDE = np.float32, np.float64
+
+
+def corners(dtype):
+    """Magnitudes where something ends: the range of a type, of its square and its exponential, its last digit."""
+    info = np.finfo(dtype)
+    tiny = [0, info.smallest_subnormal, info.tiny, math.sqrt(info.tiny), info.eps]
+    middle = [1e-3, 0.1, 0.3, 1, 2, 10, 17, 37, 89, 104, 301, 340, 560, 709, 746, 1e3, 1e4, 2.0**24, 1e9, 2e16]
+    root, most = math.sqrt(info.max), float(info.max)
+    found = np.array([*tiny, *middle, root / 4, 1.3 * root, root**1.5, most / 1e3, most / 3, 0.6 * most, most])
+    return np.unique(np.concatenate([found, -found]).astype(dtype))
+
+
+def inside(domain, dtype):
+    """The corners of a domain: of the numbers themselves, and of their distances to its ends."""
+    low, high, ternary = domain.closed(dtype)
+    if ternary:
+        return np.array([v for v in (-1, 0, 1) if low <= v <= high], dtype)
+    found, size = corners(dtype), np.abs(corners(dtype))
+    for end, side in ((low, 1), (high, -1)):
+        if math.isfinite(end):
+            found = np.concatenate([found, (end + side * size).astype(dtype)])
+    return np.unique(found[(found >= low) & (found <= high)])
+
+
+def grid(loss, dtype):
+    """All pairs, or triples, of targets and predictions in corners."""
+    target, prediction, second = (inside(domain, dtype) for domain in loss.domains())
+    if not loss.pair:
+        y, x = np.meshgrid(target, prediction)
+        return y.ravel(), x.ravel()
+    y, x, z = np.meshgrid(target[::4], prediction[::2], second[::2])
+    return y.ravel(), np.stack([x.ravel(), z.ravel()], axis=-1)
+
+
+def everything(loss, y, x):
+    """Values and derivatives of elements, or of rows."""
+    results = [loss(y, x, reduction="none"), loss.grad(y, x, reduction="none")]
+    return results + ([loss.grad_and_hess(y, x, reduction="none")[1]] if getattr(loss, "curvature", True) else [])
+
+
+def assert_alike(narrow, wide, size, what):
+    """Float32 results are those of float64, rounded, up to a thousandth or a few roundings of terms of this size."""
+    with np.errstate(over="ignore"):
+        wanted = wide.astype(NARROW).astype(WIDE)
+    found = narrow.astype(WIDE)
+    both = np.maximum(np.abs(found), np.abs(wanted))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(found - wanted) <= np.maximum(1e-3 * both, 1e-6 * size)
+        edge = (both >= 0.99 * np.finfo(NARROW).max) & (np.minimum(np.abs(found), np.abs(wanted)) >= 1e38)
+    same = (found == wanted) | (np.isnan(found) & np.isnan(wanted)) | near | (edge & (found * wanted > 0))
+    assert same.all(), f"{what}: {(~same).sum()} of {same.size} differ, at {np.argwhere(~same)[:5].tolist()}"
+
+
+# Elements -----------------------------------------------------------------------------------------
+
+
+def at_a_kink(loss, y, x):
+    """Whether float32, which rounds `epsilon` and the residual, may see the other side of a kink."""
+    epsilon = loss.parameters().get("epsilon")
+    if epsilon is None or loss.function_name not in ("epsilon_insensitive", "squared_epsilon_insensitive"):
+        return np.zeros(len(y), bool)
+    y, x = y.astype(WIDE), x.astype(WIDE)
+    return np.abs(np.abs(x - y) - epsilon) <= 1e-6 * (epsilon + np.abs(x) + np.abs(y))
+
+
+@pytest.mark.parametrize("loss", SINGLES, ids=repr)
+def test_elements_of_any_size_are_the_same_in_both_types(loss):
+    y, x = grid(loss, NARROW)
+    # A count beyond 1e36 may be all that float32's e^x, which overflows first, is compared with.
+    keep = ~at_a_kink(loss, y, x[..., 0] if loss.pair else x) & ~((loss._kernel()[0] == "POISSON_LOG") & (y > 1e36))
+    y, x = y[keep], x[keep]
+    with np.errstate(all="ignore"):
+        narrow, wide = everything(loss, y, x), everything(loss, y.astype(WIDE), x.astype(WIDE))
+    for what, one, other in zip(("value", "gradient", "curvature"), narrow, wide, strict=True):
+        assert_alike(one, other, 1.0, f"{loss!r} {what}")
+
+
+@pytest.mark.parametrize("loss", SINGLES, ids=repr)
+def test_sums_of_losses_too_large_for_float32_are_finite(loss):
+    y, x = grid(loss, NARROW)
+    with np.errstate(all="ignore"):
+        wide = loss(y.astype(WIDE), x.astype(WIDE), reduction="none")
+    keep = (wide > -1e30) & (wide < 1e290)  # nothing cancels, and their sum is a number, too
+    y, x, wide = y[keep], x[keep], wide[keep]
+    assert loss(y, x, reduction="sum") == pytest.approx(float(wide.sum()), rel=1e-5, abs=1e-3)
+    half = np.where(np.arange(len(y)) % 2, 0.5, 0)
+    state = loss.state(y, x, sample_weight=half)
+    assert state.total == pytest.approx(float((half * wide).sum()), rel=1e-5, abs=1e-3)
+
+
+@pytest.mark.parametrize("loss", [loss for loss in SINGLES if not loss.pair], ids=repr)
+@pytest.mark.parametrize("dtype", [NARROW, WIDE])
+def test_an_infinite_prediction_has_the_limit(loss, dtype):
+    low, high, _ = loss.domains()[1].closed(dtype)
+    targets = [y for y in inside(loss.domains()[0], dtype) if abs(y) in (0, 1, 2)]
+    exact = Exact(loss)
+    for sign in (-1, 1):
+        if not low <= sign * math.inf <= high or loss._kernel()[0].removesuffix("_FULL").endswith("_IDENTITY"):
+            continue  # such a rate is NaN
+        for y in targets:
+            found = float(loss(np.array([y], dtype), np.array([sign * math.inf], dtype), reduction="none")[0])
+            with mp.workdps(60):
+                near, far = (exact.value(float(y), sign * mpf(10) ** digits) for digits in (1000, 2000))
+                grows = abs(far) > 1 and abs(far - near) > mpf(10) ** -20 * abs(near)
+            wanted = math.copysign(math.inf, far) if grows else float(far)
+            assert found == pytest.approx(wanted, rel=1e-6, abs=1e-30), (y, sign)
+
+
+@pytest.mark.parametrize("loss", SINGLES, ids=repr)
+def test_float64_values_of_any_size_are_those_of_mpmath(loss):
+    y, x = grid(loss, WIDE)
+    predictions = x.T if loss.pair else x[np.newaxis]
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = np.abs(predictions[0] - y)
+    keep = np.flatnonzero(np.isfinite(apart) & (np.abs(y) != np.finfo(WIDE).smallest_subnormal))
+    chosen = generator(repr(loss)).choice(keep, 8)
+    exact, most = Exact(loss), mpf(float(np.finfo(WIDE).max))
+    values = loss(y[chosen], x[chosen], reduction="none")
+    for i, found in zip(chosen, values, strict=True):
+        point = (float(y[i]), *map(float, predictions[:, i]))
+        with mp.workdps(800):
+            true, terms = exact.value(*point), exact.terms(0, *point)
+            error = abs(mpf(float(found)) - true) if math.isfinite(found) else inf
+            near = error <= mpf(2) ** -48 * max(abs(true), terms) + mpf(2) ** -1070
+        too_large = abs(true) > 0.99 * most and found * true > 0 and abs(found) > 1e308
+        assert near or too_large, (point, found, float(true))
+
+
+# What exponentials that saturate or underflow did.
+
+
+@pytest.mark.parametrize("dtype", [NARROW, WIDE])
+def test_the_logarithm_of_a_probability_that_underflows(dtype):
+    z = np.array([-301, -559.76, -689, -1e4], dtype)
+    np.testing.assert_allclose(fl.CrossEntropyLambda()(np.ones(4), z, reduction="none"), -z, rtol=1e-6)
+    _, grad = fl.GeneralizedCrossEntropy(q=0.01).value_and_grad([0], np.array([[0, 1000]], dtype))
+    np.testing.assert_allclose(grad, [[-math.exp(-10), math.exp(-10)]], rtol=1e-6)
+    hess = fl.GeneralizedCrossEntropy(q=0.01).grad_and_hess([0], np.array([[0, 1000]], dtype))[1]
+    np.testing.assert_allclose(hess, -0.01 * math.exp(-10) * np.ones((1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("power", [-3.0, -0.38, 0.0, 2.5, 4.0])
+@pytest.mark.parametrize("y", [0.0, 1e-3, 2.0, 3e38])
+def test_of_two_exponentials_the_larger_decides(power, y):
+    loss = fl.Tweedie(power=power)
+    if y == 0 and power > 2:
+        y = 1e-30
+    x = np.linspace(-400, 400, 41)
+    wide = everything(loss, np.full(41, y), x)
+    for one, other in zip(everything(loss, np.full(41, y, NARROW), x.astype(NARROW)), wide, strict=True):
+        assert_alike(one, other, 0.0, loss)
+
+
+# Rows ---------------------------------------------------------------------------------------------
+
+
+def extreme_rows(loss, dense, classes, dtype, rows=400):
+    """Rows of which some scores, or all, are in corners."""
+    rng = generator(repr(loss), classes, "rows")
+    y, x = draw_rows(loss, rows, classes, dtype, rng, dense=dense)
+    found = np.concatenate([corners(NARROW), [-1e9, 1e18]]).astype(dtype)
+    found = found[np.abs(found) < 1e38]  # differences are numbers, too
+    if loss.scores == "log_probabilities":
+        found = -np.abs(found)
+    if loss.scores in ("logits", "log_probabilities"):
+        x = np.where(rng.random((rows, classes)) < rng.choice([0.1, 0.5, 1], (rows, 1)), rng.choice(found, x.shape), x)
+    if dense and loss.targets == "reals":
+        y = np.where(rng.random((rows, classes)) < 0.2, rng.choice(found, x.shape), y)
+    return y, x
+
+
+def roundings(loss, x):
+    """The size of what a row's results are differences of, where they cancel."""
+    size = np.abs(x.astype(WIDE)).max(axis=1, where=np.abs(x) < 1e4, initial=1.0)
+    given = loss.parameters()
+    return size * given.get("scale", 1.0) ** 2 * given.get("temperature", 1.0) ** 2
+
+
+@every_form
+@pytest.mark.parametrize("classes", [2, 5, 200])
+def test_rows_of_any_size_are_the_same_in_both_types(loss, dense, classes):
+    y, x = extreme_rows(loss, dense, classes, NARROW)
+    narrow, wide = everything(loss, y, x), everything(loss, y.astype(WIDE) if dense else y, x.astype(WIDE))
+    size = roundings(loss, x)
+    if loss.parameters().get("z_loss"):
+        narrow, wide = narrow[:2], wide[:2]  # the curvature is a difference of squares of the log-sum-exp
+    if isinstance(loss, fl.MultilabelMargin):
+        narrow, wide = narrow[:1], wide[:1]  # whether a pair is at the margin is a matter of rounding
+        size = np.abs(x.astype(WIDE)).max(axis=1) * classes
+    for what, one, other in zip(("value", "gradient", "curvature"), narrow, wide, strict=False):
+        if other.ndim == 2:  # a row's derivatives are differences of its largest
+            size = np.maximum(roundings(loss, x), np.abs(other).max(axis=1))[:, np.newaxis]
+        assert_alike(one, other, size, f"{loss!r} {what}")
+    finite = np.isfinite(wide[0])
+    if not isinstance(loss, fl.MultilabelMargin):
+        total = float(wide[0][finite].sum())
+        assert loss(y[finite], x[finite], reduction="sum") == pytest.approx(total, rel=1e-4, abs=1e-3)
+
+
+@every_form
+def test_float64_rows_of_any_size_are_those_of_mpmath(loss, dense):
+    rows, exact = 6, ExactRow(loss)
+    y, x = extreme_rows(loss, dense, 4, WIDE, rows)
+    value = loss(y, x, reduction="none")
+    for i in range(rows):
+        target, row = [mpf(float(v)) for v in y[i]] if dense else int(y[i]), [mpf(float(v)) for v in x[i]]
+        true, terms = exact.value(target, row), exact.terms(target, row)
+        error = abs(mpf(float(value[i])) - true) if math.isfinite(value[i]) else inf
+        # Terms of this size are rounded before they cancel.
+        size = max(loss.parameters().get("temperature", 1.0) ** 2, abs(true), terms)
+        assert error <= 1e-13 * size, (y[i], x[i], value[i], float(true))
+
+
+def test_a_mean_over_classes_is_finite_where_their_sum_is_not():
+    for dtype, size in ((NARROW, 2e19), (WIDE, 1.5e154)):
+        value, grad = fl.MultiMargin(p=2).value_and_grad([0], np.array([[0, size]], dtype), reduction="none")
+        assert value[0] == pytest.approx(size / 2 * size, rel=1e-6)
+        np.testing.assert_allclose(grad, [[-size, size]], rtol=1e-6)
+    for dtype, size in ((NARROW, 3e38), (WIDE, 1.5e308)):
+        value = fl.MultiMargin()([0], np.array([[0, size, size]], dtype), reduction="none")
+        assert value[0] == pytest.approx(size / 1.5, rel=1e-6)
+    found = fl.GANDiscriminator("ls")([0.0], np.array([2.55e19], NARROW), reduction="none")[0]
+    assert found == pytest.approx(2.55e19**2 / 2, rel=1e-6)
+
+
+# Loops that end -------------------------------------------------------------------------------------
+
+
+def test_sparsemax_returns_whatever_the_scores_are():
+    # In a process of its own, which can be ended where the loss cannot be.
+    fresh(
+        """
+import numpy as np, fastloss as fl
+loss = fl.SparsemaxLoss()
+assert loss([0], [[2e16, 0.0]]) == 0
+assert loss([1], [[2e16, 0.0]]) == 2e16
+assert loss([0, 1], [[1e308, 0.0], [1e308, 0.0]], reduction="none").tolist() == [0, 1e308]
+assert loss([0], [[-2e16]]) == 0
+assert np.isnan(loss([0], [[-np.inf, -np.inf]]))
+assert np.isnan(loss([0], [[9.0, np.nan]]))
+cold = fl.SparsemaxLoss(temperature=1e-300)([0, 1], [[3.0, 1.0], [3.0, 1.0]], reduction="none")
+np.testing.assert_allclose(cold, [0, 2e300], rtol=1e-15)
+for dtype in (np.float32, np.float64):
+    for big in 2.0 ** np.arange(20, 64, 4):
+        x = np.array([[big, 0.0, -big], [-1e9, 1.0, -1e9], [0.25, 0.0, -1e9]], dtype)
+        value, grad = loss.value_and_grad([0, 1, 1], x, reduction="none")
+        assert value[:2].tolist() == [0, 0]
+        assert not grad[:2].any()
+        np.testing.assert_allclose(grad[2], [0.625, -0.625, 0])
+    # Steps of Newton that take away one class each, as far as there are numbers for them.
+    for classes in (40, 1000):
+        for ratio in (0.5, 0.9, 0.99):
+            x = -np.minimum(2 * ratio ** np.arange(classes), 1e30)[None, ::-1].astype(dtype)
+            for label in (0, classes - 1):
+                grad = loss.grad([label], x, reduction="none")
+                assert abs(grad.sum()) < 1e-4
+""",
+        timeout=60,
+    )
+
+
+def test_every_loop_of_the_kernels_is_bounded():
+    """`while` counts up to a bound that is no data, or says in a comment how many turns it takes at most."""
+    counts = re.compile(r"while (\w+)( \+ \w+)? <=? [\w. -]+( and .*)?:$")
+    for path in Path(ROOT, "fastloss", "_kernels").rglob("*.pxi"):
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines, 1):
+            if not line.lstrip().startswith("while ") or "# at most" in line:
+                continue
+            indent = len(line) - len(line.lstrip())
+            body = itertools.takewhile(
+                lambda later, indent=indent: not later.strip() or len(later) - len(later.lstrip()) > indent,
+                lines[number:],
+            )
+            found = counts.match(line.strip())
+            counted = found and any(re.match(rf" +{found[1]} (\+= |= \w+ \+ 1$)", step) for step in body)
+            assert counted, f"{path.name}:{number}: {line.strip()!r} neither counts nor says '# at most ...'"
+
+
+# What a NaN does to a row ---------------------------------------------------------------------------
+
+LAYOUTS = {
+    "a tile": (5, lambda a: a),
+    "several tiles": (150, lambda a: a),
+    "rows": (300, lambda a: a),
+    "columns": (5, np.asfortranarray),
+    "long columns": (300, np.asfortranarray),
+}
+
+
+def with_one_nan(loss, dense, classes, where):
+    """Rows, and the same with a NaN in row 3 as a target, or as a score that no loss passes over."""
+    y, x = draw_rows(loss, 70, classes, WIDE, generator(repr(loss), classes), dense=dense)
+    y = y.astype(WIDE)
+    one, other = y.copy(), x.copy()
+    if where == "target":
+        one[3] = [math.nan, *y[3, 1:]] if dense else math.nan
+    else:
+        only = dense or isinstance(loss, fl.NegativeLogLikelihood)
+        other[3, int(np.argmax(y[3]) if dense else y[3]) if only else classes // 2] = math.nan
+    return y, x, one, other
+
+
+@every_form
+@pytest.mark.parametrize("where", ["target", "score"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_row_with_a_nan_is_nan_throughout_and_counts(loss, dense, where, layout, wide):
+    classes, lay = LAYOUTS[layout]
+    y, x, one, other = with_one_nan(loss, dense, classes, where)
+    y, x, one, other = (lay(a.astype(wide)) for a in (y, x, one, other))
+    rest = np.arange(70) != 3
+    for before, after in zip(everything(loss, y, x), everything(loss, one, other), strict=True):
+        assert np.isnan(after[3]).all()
+        assert_same_bits(after[rest], before[rest])
+    # It counts in the divisor of a mean, and in a state.
+    assert math.isnan(loss(one, other))
+    assert_same_bits(loss.grad(one, other)[rest], loss.grad(y, x)[rest])
+    whole, state = loss.state(y, x), loss.state(one, other)
+    assert (state.count, state.weight) == (whole.count, whole.weight)
+    assert math.isnan(state.mean)
+
+
+@pytest.mark.parametrize("loss", [loss for loss in ROW_LOSSES if loss == type(loss)()], ids=repr)
+def test_a_missing_target_has_the_class_weight_one(loss):
+    if "class_weight" not in loss.parameters():
+        pytest.skip("has no class weights")
+    weighted = type(loss)(class_weight=(2.0, 3.0, 5.0, 7.0, 11.0))
+    for dense in kinds(loss):
+        y, x = draw_rows(loss, 20, 5, WIDE, generator("missing"), dense=dense)
+        y = y.astype(WIDE)
+        kept = np.arange(20) != 3
+        y[3] = math.nan
+        whole, rest = weighted.state(y, x), weighted.state(y[kept], x[kept])
+        assert whole.weight == pytest.approx(rest.weight + 1, rel=1e-13)
+        np.testing.assert_allclose(
+            weighted.grad(y, x)[kept] * whole.weight, weighted.grad(y[kept], x[kept]) * rest.weight, rtol=1e-12
+        )
+        groups = weighted.states(y, x, groups=np.zeros(20))
+        assert groups[0].weight == pytest.approx(whole.weight, rel=1e-13)
+
+
+def test_a_class_of_weight_nothing_costs_nothing_whatever_its_score():
+    x = [[-math.inf, 0.0, 1.0], [0.5, 0.0, 1.0]]
+    for loss in (fl.CrossEntropy, fl.SoftmaxFocal, fl.NegativeLogLikelihood, fl.CrammerSinger, fl.MultiMargin):
+        weighted = loss(class_weight=(0.0, 1.0, 1.0))
+        value, grad = weighted.value_and_grad([0, 2], x, reduction="none")
+        assert value[0] == 0
+        assert not grad[0].any()
+        assert weighted([0, 2], x) == value[1]

@@ -76,9 +76,9 @@ def integer(*, default: int, optional: bool = False) -> Any:
     return field(default=default, kw_only=True, metadata={"integer": True, "optional": optional})
 
 
-def choice(*options: str, default: str) -> Any:
+def choice(*options: str, default: str, kw_only: bool = False) -> Any:
     """A parameter of a loss: one of some words."""
-    return field(default=default, metadata={"options": options})
+    return field(default=default, kw_only=kw_only, metadata={"options": options})
 
 
 def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:

@@ -96,7 +96,7 @@ class LinearObjective:
     >>> import numpy as np
     >>> import fastloss as fl
     >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
-    >>> objective = fl.LinearObjective(fl.BinaryCrossEntropy(), X, y, l2=0.1)
+    >>> objective = fl.LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, l2=0.1)
     >>> value, grad = objective.value_and_grad(np.zeros(2))
     >>> print(round(value, 4), grad)
     0.6931 [-0.5  0. ]
@@ -333,7 +333,7 @@ class LinearObjective:
         if not isinstance(self.loss, (AbsoluteError, Quantile)):
             return [[(1.0, self.loss)]]
         # Half the absolute error, smoothed, and a line that tilts it.
-        tilt = 0.5 - self.loss.quantile if isinstance(self.loss, Quantile) else 0.0
+        tilt = 0.5 - self.loss.alpha if isinstance(self.loss, Quantile) else 0.0
         share = 0.5 if isinstance(self.loss, Quantile) else 1.0
         size = self._run(VALUE, w, num_threads=num_threads, loss=AbsoluteError())[0]
         widths = [(size or 1.0) * 10.0**-k for k in range(1, 8)]

@@ -15,13 +15,13 @@ def each(loss, y, x):
 @pytest.mark.parametrize("full", [False, True])
 def test_poisson_overflow_is_infinite_and_zero_counts_take_no_part(dtype, full):
     y, x = np.array([3, 0, 0, 1e30], dtype), np.array([1e5, -np.inf, np.inf, 1e30], dtype)
-    loss = fl.Poisson(full=full)
+    loss = fl.PoissonNLL(full=full)
     assert loss(y, x, reduction="none").tolist() == [np.inf, 0, np.inf, np.inf]
     assert loss.grad(y, x, reduction="none").tolist() == [np.inf, 0, np.inf, np.inf]
 
 
 def test_poisson_rate_of_zero():
-    value, grad, hess = each(fl.Poisson(log_input=False, eps=0.0), [0.0, 2.0], [0.0, 0.0])
+    value, grad, hess = each(fl.PoissonNLL(log_input=False, eps=0.0), [0.0, 2.0], [0.0, 0.0])
     assert value.tolist() == [0, np.inf]
     assert grad.tolist() == [1, -np.inf]
     assert hess.tolist() == [0, np.inf]
@@ -29,9 +29,9 @@ def test_poisson_rate_of_zero():
 
 def test_domains():
     for loss, y, x, what in [
-        (fl.Poisson(), -1.0, 0.0, "y_true.*at least 0"),
-        (fl.Poisson(log_input=False), 1.0, -1.0, "y_pred.*at least 0"),
-        (fl.Gamma(), 0.0, 0.0, "y_true.*greater than 0"),
+        (fl.PoissonNLL(), -1.0, 0.0, "y_true.*at least 0"),
+        (fl.PoissonNLL(log_input=False), 1.0, -1.0, "y_pred.*at least 0"),
+        (fl.GammaNLL(), 0.0, 0.0, "y_true.*greater than 0"),
         (fl.Tweedie(), -1.0, 0.0, "y_true.*at least 0"),
         (fl.Tweedie(power=3), 0.0, 0.0, "y_true.*greater than 0"),
         (fl.Tweedie(link="identity"), 1.0, 0.0, "y_pred.*greater than 0"),
@@ -45,7 +45,7 @@ def test_domains():
 
 
 def test_gamma_product_overflows_only_where_it_does():
-    value, grad, hess = each(fl.Gamma(), [1e-300, 1e300, 1.0], [-1000.0, 1000.0, -np.inf])
+    value, grad, hess = each(fl.GammaNLL(), [1e-300, 1e300, 1.0], [-1000.0, 1000.0, -np.inf])
     np.testing.assert_allclose(hess[:2], [np.exp(1000 - 300 * np.log(10)), np.exp(300 * np.log(10) - 1000)], rtol=1e-12)
     assert value[2] == np.inf
     assert grad[2] == -np.inf
@@ -65,7 +65,7 @@ def test_tweedie_of_two_overflowing_terms(power):
 def test_special_powers():
     rng = np.random.default_rng(0)
     y, x = rng.gamma(2, size=100), rng.normal(size=100)
-    for power, other in ((1, fl.Poisson()), (2, fl.Gamma())):
+    for power, other in ((1, fl.PoissonNLL()), (2, fl.GammaNLL())):
         for ours, theirs in zip(each(fl.Tweedie(power=power), y, x), each(other, y, x), strict=True):
             np.testing.assert_array_equal(ours, theirs)
     for power in (-0.7, 0.0, 1.0, 1.5, 2.0, 3.0):
@@ -75,7 +75,7 @@ def test_special_powers():
 
 
 @pytest.mark.parametrize("loss", [
-    fl.Poisson(), fl.Poisson(full=True), fl.Poisson(log_input=False), fl.Gamma(), fl.Tweedie(),
+    fl.PoissonNLL(), fl.PoissonNLL(full=True), fl.PoissonNLL(log_input=False), fl.GammaNLL(), fl.Tweedie(),
     fl.Tweedie(power=3), fl.Tweedie(power=1.5, link="identity"), fl.Tweedie(power=2, link="identity"),
     fl.Tweedie(power=0, link="identity"),
 ], ids=repr)  # fmt: skip

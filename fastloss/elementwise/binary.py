@@ -18,8 +18,8 @@ def _balance(alpha: float) -> tuple[float, float]:
     return (alpha, 1 - alpha) if alpha >= 0 else (1.0, 1.0)
 
 
-@loss("bce", "bce_with_logits", "binary_cross_entropy_with_logits", "binary_crossentropy", "log_loss_with_logits")
-class BinaryCrossEntropy(Loss):
+@loss("bce_with_logits", "sigmoid_binary_cross_entropy")
+class BinaryCrossEntropyWithLogits(Loss):
     r"""Binary cross-entropy of a logit.
 
     With :math:`\sigma(z) = 1 / (1 + e^{-z})`, softplus :math:`\operatorname{sp}(z) = \log(1 + e^z)`, the smoothed
@@ -40,7 +40,7 @@ class BinaryCrossEntropy(Loss):
 
     See Also
     --------
-    BinaryCrossEntropyProbability : The same of a probability.
+    BinaryCrossEntropy : The same of a probability.
     SoftMargin : The same with classes -1 and 1.
 
     Notes
@@ -57,11 +57,11 @@ class BinaryCrossEntropy(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.BinaryCrossEntropy()([1, 0, 1], [0.0, -100.0, -100.0], reduction="none")
+    >>> fl.BinaryCrossEntropyWithLogits()([1, 0, 1], [0.0, -100.0, -100.0], reduction="none")
     array([6.93147181e-01, 3.72007598e-44, 1.00000000e+02])
     """
 
-    kernel = "BINARY_CROSS_ENTROPY"
+    kernel = "BINARY_CROSS_ENTROPY_WITH_LOGITS"
     target = UNIT
     variants = ({"pos_weight": 3.0}, {"label_smoothing": 0.1}, {"pos_weight": 0.3, "label_smoothing": 0.2})
     pos_weight: float = number(NON_NEGATIVE, default=1.0)
@@ -74,8 +74,8 @@ class BinaryCrossEntropy(Loss):
         return "WEIGHTED_BINARY_CROSS_ENTROPY", (weight * few, weight * (1 - few), 1 - few, few)
 
 
-@loss("log_loss", "bce_loss", "bce_prob")
-class BinaryCrossEntropyProbability(Loss):
+@loss("bce", "log_loss", "binary_crossentropy")
+class BinaryCrossEntropy(Loss):
     r"""Binary cross-entropy of a probability, the logarithmic loss.
 
     .. math::
@@ -93,7 +93,7 @@ class BinaryCrossEntropyProbability(Loss):
 
     See Also
     --------
-    BinaryCrossEntropy : The same of a logit, and the better choice wherever there is one.
+    BinaryCrossEntropyWithLogits : The same of a logit, and the better choice wherever there is one.
 
     Notes
     -----
@@ -107,13 +107,13 @@ class BinaryCrossEntropyProbability(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.BinaryCrossEntropyProbability()([1, 0, 0], [0.5, 0.0, 1.0], reduction="none")
+    >>> fl.BinaryCrossEntropy()([1, 0, 0], [0.5, 0.0, 1.0], reduction="none")
     array([0.69314718, 0.        ,        inf])
-    >>> fl.BinaryCrossEntropyProbability(log_clamp=-100)([0], [1.0])
+    >>> fl.BinaryCrossEntropy(log_clamp=-100)([0], [1.0])
     100.0
     """
 
-    kernel = "BINARY_CROSS_ENTROPY_PROBABILITY"
+    kernel = "BINARY_CROSS_ENTROPY"
     target = UNIT
     prediction = UNIT
     variants = ({"eps": 1e-7}, {"log_clamp": -100.0}, {"eps": 0.01, "log_clamp": -3.0})
@@ -126,7 +126,7 @@ class BinaryCrossEntropyProbability(Loss):
         return self.kernel, (low, math.log1p(-self.eps), self.eps, floor)
 
 
-@loss("focal", "focal_loss", "sigmoid_focal_loss", "binary_focal_crossentropy")
+@loss()
 class SigmoidFocal(Loss):
     r"""Focal loss of a logit: cross-entropy, with less weight on what is classified well.
 
@@ -300,8 +300,8 @@ class AsymmetricLoss(Loss):
     clip: float = number(SMOOTHING, default=0.05)
 
 
-@loss("brier_score", "brier_score_loss")
-class Brier(Loss):
+@loss()
+class BrierWithLogits(Loss):
     r"""Brier score of a logit: the squared error of its probability.
 
     .. math::
@@ -329,7 +329,7 @@ class Brier(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Brier()([1, 0], [0.0, -20.0], reduction="none")
+    >>> fl.BrierWithLogits()([1, 0], [0.0, -20.0], reduction="none")
     array([2.50000000e-01, 4.24835424e-18])
     """
 
@@ -358,7 +358,7 @@ class CrossEntropyLambda(Loss):
 
     See Also
     --------
-    BinaryCrossEntropy : The case of one trial.
+    BinaryCrossEntropyWithLogits : The case of one trial.
 
     Notes
     -----
@@ -449,7 +449,7 @@ class Slide(Loss):
 
     See Also
     --------
-    BinaryCrossEntropy : The loss without these weights.
+    BinaryCrossEntropyWithLogits : The loss without these weights.
 
     Notes
     -----

@@ -6,8 +6,8 @@ from fastloss._base import Loss, loss, number
 from fastloss._parameters import ANY, NON_NEGATIVE, POSITIVE, Domain, choice
 
 
-@loss("poisson_nll", "poisson_nll_loss")
-class Poisson(Loss):
+@loss("poisson_nll_loss")
+class PoissonNLL(Loss):
     r"""Poisson negative log-likelihood of counts.
 
     With `log_input` the prediction is the logarithm of the rate,
@@ -38,7 +38,7 @@ class Poisson(Loss):
 
     See Also
     --------
-    Tweedie : The family that this and `Gamma` belong to.
+    Tweedie : The family that this and `GammaNLL` belong to.
 
     Notes
     -----
@@ -56,7 +56,7 @@ class Poisson(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Poisson(log_input=False, eps=0.0)([0.0, 1.0], [2.0, 1.0], reduction="none")
+    >>> fl.PoissonNLL(log_input=False, eps=0.0)([0.0, 1.0], [2.0, 1.0], reduction="none")
     array([2., 1.])
     """
 
@@ -78,8 +78,8 @@ class Poisson(Loss):
         return ANY if self.log_input else NON_NEGATIVE
 
 
-@loss("gamma_nll")
-class Gamma(Loss):
+@loss()
+class GammaNLL(Loss):
     r"""Gamma negative log-likelihood of positive amounts.
 
     The prediction is the logarithm of their mean.
@@ -92,7 +92,7 @@ class Gamma(Loss):
 
     See Also
     --------
-    Tweedie : The family that this and `Poisson` belong to; also with the mean itself as the prediction.
+    Tweedie : The family that this and `PoissonNLL` belong to; also with the mean itself as the prediction.
 
     Notes
     -----
@@ -110,7 +110,7 @@ class Gamma(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Gamma()([1.0, 2.0], [0.0, 0.0], reduction="none")
+    >>> fl.GammaNLL()([1.0, 2.0], [0.0, 0.0], reduction="none")
     array([1., 2.])
     """
 
@@ -153,7 +153,7 @@ class Tweedie(Loss):
 
     See Also
     --------
-    Poisson, Gamma : Powers 1 and 2 with the log link.
+    PoissonNLL, GammaNLL : Powers 1 and 2 with the log link.
 
     Notes
     -----

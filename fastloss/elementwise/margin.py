@@ -218,7 +218,7 @@ class Perceptron(Loss):
     newton = "surrogate"
 
 
-@loss("soft_margin_loss", "logistic")
+@loss("soft_margin_loss")
 class SoftMargin(Loss):
     r"""Logistic loss of a margin.
 
@@ -230,7 +230,7 @@ class SoftMargin(Loss):
 
     See Also
     --------
-    BinaryCrossEntropy : The same with classes 0 and 1, and with soft labels.
+    BinaryCrossEntropyWithLogits : The same with classes 0 and 1, and with soft labels.
 
     Notes
     -----

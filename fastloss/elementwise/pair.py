@@ -34,7 +34,7 @@ class PairLoss(Loss):
         return (None, None) if derivative is None else (derivative[..., 0], derivative[..., 1])
 
 
-@loss("gaussian_nll_loss")
+@loss()
 class GaussianNLL(PairLoss):
     r"""Gaussian negative log-likelihood of a predicted mean and variance.
 
@@ -98,7 +98,7 @@ class GaussianNLL(PairLoss):
         return self.kernel, (0.5 * math.log(2 * math.pi) if self.full else 0.0, self.eps)
 
 
-@loss("rmse_with_uncertainty")
+@loss()
 class GaussianNLLLogSigma(PairLoss):
     r"""Gaussian negative log-likelihood of a predicted mean and log standard deviation.
 
@@ -191,7 +191,7 @@ class LaplaceNLL(PairLoss):
     newton = "surrogate"
 
 
-@loss("margin_ranking_loss")
+@loss()
 class MarginRanking(PairLoss):
     r"""Margin ranking loss: of two scores one ought to be larger by a margin.
 

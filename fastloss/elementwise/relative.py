@@ -6,7 +6,7 @@ from fastloss._base import Loss, loss, number
 from fastloss._parameters import POSITIVE, Domain
 
 
-@loss("msle", "mean_squared_logarithmic_error", "squared_logarithmic_error")
+@loss("msle", "mean_squared_log_error", "mean_squared_logarithmic_error")
 class SquaredLogError(Loss):
     r"""Squared logarithmic error, for amounts over orders of magnitude.
 
@@ -50,7 +50,7 @@ class SquaredLogError(Loss):
     newton = "floored"
 
 
-@loss("mape", "mean_absolute_percentage_error")
+@loss()
 class AbsolutePercentageError(Loss):
     r"""Absolute percentage error: the residual in units of the target.
 

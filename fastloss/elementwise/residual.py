@@ -8,7 +8,7 @@ from fastloss._parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Domain
 AT_LEAST_ONE = Domain(low=1)
 
 
-@loss("mse", "mse_loss", "l2_loss", "mean_squared_error")
+@loss("mse", "mse_loss", "mean_squared_error")
 class SquaredError(Loss):
     r"""Squared error.
 
@@ -167,23 +167,23 @@ class Lp(Loss):
         return self.kernel, (self.p,)
 
 
-@loss("pinball", "quantile_loss", "pinball_loss")
+@loss("pinball", "quantile_loss", "pinball_loss", "mean_pinball_loss")
 class Quantile(Loss):
     r"""Pinball loss, whose mean is least at a quantile of the targets.
 
-    With the residual :math:`r = \hat y - y` and the quantile :math:`\tau`,
+    With the residual :math:`r = \hat y - y` and the level :math:`\alpha` of the quantile,
 
     .. math::
 
-        \ell = \max((1 - \tau) r, -\tau r)
-        \qquad \ell' = \begin{cases} 1 - \tau & r > 0 \\ -\tau & r \le 0 \end{cases}
+        \ell = \max((1 - \alpha) r, -\alpha r)
+        \qquad \ell' = \begin{cases} 1 - \alpha & r > 0 \\ -\alpha & r \le 0 \end{cases}
         \qquad \ell'' = 0
 
     Parameters
     ----------
-    quantile : float, default=0.5
-        The quantile, in the open unit interval; a prediction that is too low costs `quantile` for each unit, one that
-        is too high the rest to 1.
+    alpha : float, default=0.5
+        The level of the quantile, in the open unit interval; a prediction that is too low costs `alpha` for each unit,
+        one that is too high the rest to 1.
 
     See Also
     --------
@@ -194,7 +194,7 @@ class Quantile(Loss):
     -----
     Domain: `y_true` and `y_pred` are any real numbers.
 
-    Numerics: the gradient at :math:`r = 0`, where it jumps, is :math:`-\tau`.
+    Numerics: the gradient at :math:`r = 0`, where it jumps, is :math:`-\alpha`.
 
     References
     ----------
@@ -203,17 +203,17 @@ class Quantile(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Quantile(quantile=0.75)([0.0, 0.0], [-1.0, 1.0], reduction="none")
+    >>> fl.Quantile(alpha=0.75)([0.0, 0.0], [-1.0, 1.0], reduction="none")
     array([0.75, 0.25])
     """
 
     kernel = "QUANTILE"
     newton = "surrogate"
-    variants = ({"quantile": 0.1}, {"quantile": 0.999})
-    quantile: float = number(OPEN_UNIT, default=0.5)
+    variants = ({"alpha": 0.1}, {"alpha": 0.999})
+    alpha: float = number(OPEN_UNIT, default=0.5)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.quantile, 1.0 - self.quantile)
+        return self.kernel, (self.alpha, 1.0 - self.alpha)
 
 
 @loss("expectile_loss")

@@ -131,7 +131,7 @@ class WestonWatkins(RowLoss):
         return (1.0, 1.0)
 
 
-@loss("multiclass_hinge", "categorical_hinge")
+@loss("multiclass_hinge", "multiclass_hinge_loss")
 class CrammerSinger(RowLoss):
     r"""Hinge loss of Crammer and Singer: what the largest other score lacks to a margin of 1 below the label's.
 
@@ -246,8 +246,8 @@ class MulticlassPerceptron(RowLoss):
         return (0.0,)
 
 
-@loss("sparsemax")
-class SparsemaxLoss(RowLoss):
+@loss("multiclass_sparsemax_loss")
+class MulticlassSparsemax(RowLoss):
     r"""Sparsemax loss: cross-entropy for probabilities of which most are exactly 0.
 
     With the sparsemax :math:`p_k = \max(0, x_k - \tau)`, whose threshold makes it sum to 1, its support :math:`S` and
@@ -293,7 +293,7 @@ class SparsemaxLoss(RowLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> loss = fl.SparsemaxLoss()
+    >>> loss = fl.MulticlassSparsemax()
     >>> loss([0, 1], [[2.0, 0.5, 0.0], [0.5, 0.0, -3.0]], reduction="none")
     array([0.    , 0.5625])
     >>> loss.grad([1], [[0.5, 0.0, -3.0]])

@@ -30,7 +30,7 @@ class MultilabelSoftMargin(RowLoss):
 
     See Also
     --------
-    BinaryCrossEntropy : Of each class on its own; its targets may be anywhere in [0, 1].
+    BinaryCrossEntropyWithLogits : Of each class on its own; its targets may be anywhere in [0, 1].
     AsymmetricLoss : With less weight on the many negatives.
 
     Notes
@@ -72,7 +72,7 @@ class _PairCall(RowCall):
         return super()._run(operation, scale, value, grad, hess, check)
 
 
-@loss("multilabel_margin_loss")
+@loss()
 class MultilabelMargin(RowLoss):
     r"""Multi-label margin loss: what each false class lacks to a margin of 1 below each true one.
 

@@ -121,7 +121,7 @@ class MulticlassBrier(RowLoss):
 
     See Also
     --------
-    Brier : Of one probability for each target.
+    BrierWithLogits : Of one probability for each target.
     CrossEntropy : The logarithmic score.
 
     Notes

@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     grad: Floats | None
 
 
-@loss("softmax_cross_entropy", "sparse_categorical_crossentropy", "categorical_crossentropy")
+@loss("softmax_cross_entropy")
 class CrossEntropy(RowLoss):
     r"""Cross-entropy of the softmax of logits.
 
@@ -65,7 +65,7 @@ class CrossEntropy(RowLoss):
 
     See Also
     --------
-    BinaryCrossEntropy : The same of one logit for each target.
+    BinaryCrossEntropyWithLogits : The same of one logit for each target.
     token_logprobs : Scores of the tokens of a language model.
     linear_cross_entropy : Cross-entropy of a linear layer whose logits are never held.
     ShardState : Cross-entropy of rows whose classes are in several places.

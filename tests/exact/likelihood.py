@@ -9,32 +9,32 @@ def _poisson_terms(y, x, log_input, full, eps):
     return [first, second, *stirling]
 
 
-def poisson(y, x, **parameters):
+def poisson_nll(y, x, **parameters):
     return sum(_poisson_terms(y, x, **parameters))
 
 
-def poisson_terms(y, x, **parameters):
+def poisson_nll_terms(y, x, **parameters):
     return sum(map(abs, _poisson_terms(y, x, **parameters)))
 
 
-def poisson_grad_terms(y, x, log_input, full, eps):
+def poisson_nll_grad_terms(y, x, log_input, full, eps):
     return exp(x) + y if log_input else 1 + (y / (x + eps) if y else 0)
 
 
-def poisson_kinks(y, log_input, full, eps):
+def poisson_nll_kinks(y, log_input, full, eps):
     """Without eps the derivatives are infinite at a rate of 0."""
     return [] if log_input else [-eps]
 
 
-def gamma(y, x):
+def gamma_nll(y, x):
     return x + y * exp(-x)
 
 
-def gamma_terms(y, x):
+def gamma_nll_terms(y, x):
     return abs(x) + y * exp(-x)
 
 
-def gamma_grad_terms(y, x):
+def gamma_nll_grad_terms(y, x):
     return 1 + y * exp(-x)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def poisson(y, x, log_input=True, full=False, eps=1e-8):
+def poisson_nll(y, x, log_input=True, full=False, eps=1e-8):
     values = np.exp(x) - y * x if log_input else x - np.where(y == 0, 0, y * np.log(x + eps))
     if full:
         large = np.maximum(y, 1)
@@ -11,15 +11,15 @@ def poisson(y, x, log_input=True, full=False, eps=1e-8):
     return values
 
 
-def poisson_grad(y, x, log_input=True, full=False, eps=1e-8):
+def poisson_nll_grad(y, x, log_input=True, full=False, eps=1e-8):
     return np.exp(x) - y if log_input else 1 - np.where(y == 0, 0, y / (x + eps))
 
 
-def gamma(y, x):
+def gamma_nll(y, x):
     return x + y * np.exp(-x)
 
 
-def gamma_grad(y, x):
+def gamma_nll_grad(y, x):
     return 1 - y * np.exp(-x)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastloss import _solvers, _threads
 from fastloss._arrays import as_array, operand
-from fastloss._base import Loss
+from fastloss._base import RAW, Loss
 from fastloss._call import GRAD, HESS, VALUE
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, checked
@@ -125,7 +125,7 @@ class LinearObjective:
             raise TypeError(f"{OWNER}: loss is {loss!r}, must be a loss object such as fastloss.Huber()")
         allowed = "a mean over targets of one prediction each, or over labels of a row of logits each"
         if isinstance(loss, RowLoss):
-            if loss.labelled is None or loss.scores != "logits":
+            if loss.labelled is None or loss.scores not in RAW:
                 targets = "targets of each class" if loss.labelled is None else "labels"
                 takes = f"{targets} and {loss.scores.replace('_', ' ')}"
                 raise TypeError(f"{OWNER}: loss is {loss!r}, which takes {takes}, must be {allowed}")

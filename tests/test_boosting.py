@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastloss as fl
+from fastloss._base import RAW
 from fastloss._parameters import ANY
 from fastloss.integrations import _boosting, catboost, lightgbm, xgboost
 from fastloss.testing import check_hess
@@ -54,7 +55,7 @@ REFUSED = [
     for loss in additive(EVERY)
     if loss.newton == "none"
     or loss.unsupervised
-    or (loss.rowwise and (loss.labelled is None or loss.scores != "logits"))
+    or (loss.rowwise and (loss.labelled is None or loss.scores not in RAW))
 ]
 TRAINABLE = [loss for loss in additive(EVERY) if loss not in REFUSED]
 
@@ -232,7 +233,7 @@ def test_what_no_booster_predicts_is_refused(loss, make):
     reason = "the gradient is 0 everywhere"
     if loss.rowwise and loss.labelled is None:
         reason = "y_true holds a target of each class, must hold labels"
-    elif loss.rowwise and loss.scores != "logits":
+    elif loss.rowwise and loss.scores not in RAW:
         reason = rf"y_pred holds {loss.scores.replace('_', ' ')}, must hold logits"
     elif loss.unsupervised:
         reason = "labels say only which rows count, must be what an objective of gradient boosting learns"

@@ -9,6 +9,7 @@ import pytest
 
 import fastloss as fl
 from fastloss import LinearObjective
+from fastloss._base import RAW
 from tests.inputs import draw
 from tests.support import DEFAULTS, ROW_LOSSES, additive, assert_same_bits, fresh, generator
 
@@ -24,11 +25,7 @@ OF_CLASSES = [
     fl.CrossEntropy(label_smoothing=0.2, temperature=2.0),
     fl.CrossEntropy(class_weight=(1.0, 0.5, 2.0, 0.0, 1.5, 1.0, 3.0), label_smoothing=0.1, ignore_index=2),
     fl.CrossEntropy(softcap=3.0, z_loss=0.1),
-    *(
-        loss
-        for loss in ROW_LOSSES
-        if loss.labelled and loss.scores == "logits" and not isinstance(loss, fl.CrossEntropy)
-    ),
+    *(loss for loss in ROW_LOSSES if loss.labelled and loss.scores in RAW and not isinstance(loss, fl.CrossEntropy)),
 ]
 LAYOUTS = {
     "C": np.ascontiguousarray,

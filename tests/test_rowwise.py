@@ -10,6 +10,7 @@ import pytest
 from mpmath import mpf
 
 import fastloss as fl
+from fastloss._base import RAW
 from tests.exact import ExactRow
 from tests.inputs import draw_rows
 from tests.reference import twin
@@ -125,7 +126,7 @@ def ulps(got, exact, dtype):
 def test_values_are_those_of_mpmath(loss, dense, wide):
     exact, info, rows = ExactRow(loss), np.finfo(wide), 24
     y, x = draw_rows(loss, rows, 5, wide, generator(repr(loss)), dense=dense)
-    if loss.scores == "logits":
+    if loss.scores in RAW:
         x *= np.resize(np.array([1, 1, 4, 12], wide), (rows, 1))
     value, grad = loss.value_and_grad(y, x, reduction="none")
     least = 32 * float(info.tiny)  # less has underflowed on the way
@@ -275,7 +276,7 @@ OF_SCORES = (
 
 
 @pytest.mark.parametrize(
-    "loss, dense", forms([loss for loss in DEFAULTS if loss.scores == "logits" and not isinstance(loss, OF_SCORES)])
+    "loss, dense", forms([loss for loss in DEFAULTS if loss.scores in RAW and not isinstance(loss, OF_SCORES)])
 )
 @pytest.mark.parametrize("logit, classes", [(-np.inf, 1), (-np.inf, 5), (-np.inf, 300), (np.inf, 5), (np.inf, 300)])
 def test_logits_without_a_softmax_are_nan(loss, dense, classes, logit, wide):

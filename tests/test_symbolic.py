@@ -82,6 +82,9 @@ FORMULAS = {
     ),
     "gamma_nll": lambda y, x: x + y * exp(-x),
     "tweedie": lambda y, x, power, link: tweedie(y, exp(x) if link == "log" else x, power),
+    "poisson_deviance": lambda y, x: tweedie_deviance(y, x, 1),
+    "gamma_deviance": lambda y, x: tweedie_deviance(y, x, 2),
+    "tweedie_deviance": lambda y, x, power: tweedie_deviance(y, x, power) if power else (x - y) ** 2,
 }
 
 
@@ -98,6 +101,15 @@ def tweedie(y, mean, power):
     first = log(mean) if power == 2 else mean ** (2 - power) / (2 - power)
     second = log(mean) if power == 1 else mean ** (1 - power) / (1 - power)
     return first - y * second
+
+
+def tweedie_deviance(y, mean, power):
+    if power == 1:
+        return 2 * (mean - y + either(y > 0, y * log(y / mean), 0))
+    if power == 2:
+        return 2 * (log(mean / y) + y / mean - 1)
+    of_itself = either(y > 0, y ** (2 - power), 0) / ((1 - power) * (2 - power))
+    return 2 * (tweedie(y, mean, power) + of_itself)
 
 
 # Of a margin, whose target is 1 or -1 ----------------------------------------------------------------
@@ -176,6 +188,7 @@ FORMULAS |= {
         either(sigmoid(z) > clip, -((sigmoid(z) - clip) ** gamma_neg) * log(1 - (sigmoid(z) - clip)), 0),
     ),
     "brier_with_logits": lambda y, z: (sigmoid(z) - y) ** 2,
+    "brier_score": lambda y, p: (p - y) ** 2,
     "cross_entropy_lambda": lambda y, z, exposure: (
         -y * log(1 - exp(-exposure * softplus(z))) + (1 - y) * exposure * softplus(z)
     ),

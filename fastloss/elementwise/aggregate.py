@@ -46,6 +46,7 @@ class AggregateLoss(Loss):
     """A loss that is a function of means over the sample, of which the first is the mean of `kernel`'s losses."""
 
     aggregate = True
+    scores = "values"
     _call = AggregateCall
 
     def _fold(self, call: Call, warn: bool) -> tuple[float, float, Call]:

@@ -62,6 +62,7 @@ class BinaryCrossEntropyWithLogits(Loss):
     """
 
     kernel = "BINARY_CROSS_ENTROPY_WITH_LOGITS"
+    scores = "logits"
     target = UNIT
     variants = ({"pos_weight": 3.0}, {"label_smoothing": 0.1}, {"pos_weight": 0.3, "label_smoothing": 0.2})
     pos_weight: float = number(NON_NEGATIVE, default=1.0)
@@ -114,6 +115,7 @@ class BinaryCrossEntropy(Loss):
     """
 
     kernel = "BINARY_CROSS_ENTROPY"
+    scores = "probabilities"
     target = UNIT
     prediction = UNIT
     variants = ({"eps": 1e-7}, {"log_clamp": -100.0}, {"eps": 0.01, "log_clamp": -3.0})
@@ -176,6 +178,7 @@ class SigmoidFocal(Loss):
     """
 
     kernel = "SIGMOID_FOCAL"
+    scores = "logits"
     target = UNIT
     newton = "surrogate"
     variants = ({"gamma": 0.0}, {"gamma": 0.5, "alpha": -1.0}, {"gamma": 5.0, "alpha": 0.7})
@@ -229,6 +232,7 @@ class ReducedFocal(Loss):
     """
 
     kernel = "REDUCED_FOCAL"
+    scores = "logits"
     target = BINARY
     newton = "surrogate"
     variants = ({"threshold": 0.3, "gamma": 1.5, "alpha": 0.25},)
@@ -292,6 +296,7 @@ class AsymmetricLoss(Loss):
     """
 
     kernel = "ASYMMETRIC_FOCAL"
+    scores = "logits"
     target = BINARY
     newton = "surrogate"
     variants = ({"clip": 0.0}, {"gamma_neg": 2.5, "gamma_pos": 0.0, "clip": 0.2})
@@ -311,7 +316,7 @@ class BrierWithLogits(Loss):
 
     See Also
     --------
-    SquaredError : The same of a probability.
+    BrierScore : The same of a probability.
 
     Notes
     -----
@@ -334,8 +339,48 @@ class BrierWithLogits(Loss):
     """
 
     kernel = "BRIER"
+    scores = "logits"
     target = UNIT
     newton = "surrogate"
+
+
+@loss("brier_score_loss")
+class BrierScore(Loss):
+    r"""Brier score of a probability: its squared error.
+
+    .. math:: \ell = (p - y)^2 \qquad \ell' = 2 (p - y) \qquad \ell'' = 2
+
+    See Also
+    --------
+    BrierWithLogits : The same of a logit.
+    MulticlassBrier : Of the softmax of several logits.
+    BinaryCrossEntropy : The logarithmic score.
+
+    Notes
+    -----
+    Domain: `y_true` and `y_pred` are in [0, 1].
+
+    Numerics: one subtraction and one product, each rounded once.
+
+    References
+    ----------
+    .. [1] G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950),
+       doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.BrierScore()([1, 0], [0.75, 0.5], reduction="none")
+    array([0.0625, 0.25  ])
+    """
+
+    kernel = "SQUARED_ERROR"
+    scores = "probabilities"
+    target = UNIT
+    prediction = UNIT
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return self.kernel, (1.0,)
 
 
 @loss("xentlambda")
@@ -379,6 +424,7 @@ class CrossEntropyLambda(Loss):
     """
 
     kernel = "CROSS_ENTROPY_LAMBDA"
+    scores = "logits"
     target = UNIT
     newton = "floored"
     variants = ({"exposure": 0.3}, {"exposure": 5.0})
@@ -416,6 +462,7 @@ class ZeroOne(Loss):
     """
 
     kernel = "ZERO_ONE"
+    scores = "scores"
     target = SIGN
     newton = "none"
     variants = ({"threshold": 0.5},)
@@ -469,6 +516,7 @@ class Slide(Loss):
     """
 
     kernel = "SLIDE"
+    scores = "logits"
     target = UNIT
     variants = ({"mu": 0.1}, {"mu": 0.75})
     mu: float = number(UNIT, default=0.5)

@@ -88,6 +88,7 @@ class GaussianNLL(PairLoss):
     """
 
     kernel = "GAUSSIAN_NLL"
+    scores = "means_and_variances"
     second_prediction = NON_NEGATIVE
     newton = "surrogate"
     variants = ({"full": True, "eps": 0.1},)
@@ -142,6 +143,7 @@ class GaussianNLLLogSigma(PairLoss):
     """
 
     kernel = "GAUSSIAN_NLL_LOG_SIGMA"
+    scores = "means_and_log_deviations"
 
 
 @loss()
@@ -188,6 +190,7 @@ class LaplaceNLL(PairLoss):
     """
 
     kernel = "LAPLACE_NLL"
+    scores = "locations_and_log_scales"
     newton = "surrogate"
 
 
@@ -234,6 +237,7 @@ class MarginRanking(PairLoss):
     """
 
     target = SIGN
+    scores = "pairs_of_scores"
     newton = "surrogate"
     variants = ({"margin": 1.0},)
     margin: float = number(NON_NEGATIVE, default=0.0)
@@ -287,6 +291,7 @@ class MultiQuantile(Loss):
     """
 
     kernel = "MULTI_QUANTILE"
+    scores = "quantiles"
     newton = "surrogate"
     variants = ({"quantiles": (0.75, 0.25)},)
     quantiles: tuple[float, ...] = numbers(OPEN_UNIT, default=(0.1, 0.5, 0.9))

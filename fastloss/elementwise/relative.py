@@ -45,6 +45,7 @@ class SquaredLogError(Loss):
     """
 
     kernel = "SQUARED_LOG_ERROR"
+    scores = "values"
     target = Domain(low=-1, low_open=True)
     prediction = Domain(low=-1, low_open=True)
     newton = "floored"
@@ -94,6 +95,7 @@ class AbsolutePercentageError(Loss):
     """
 
     kernel = "ABSOLUTE_PERCENTAGE_ERROR"
+    scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 1.0, "scale": 100.0}, {"epsilon": 2.220446049250313e-16})
     epsilon: float = number(POSITIVE, default=1e-8)
@@ -142,6 +144,7 @@ class SquaredPercentageError(Loss):
     """
 
     kernel = "SQUARED_PERCENTAGE_ERROR"
+    scores = "values"
     variants = ({"epsilon": 1.0},)
     epsilon: float = number(POSITIVE, default=1e-8)
 
@@ -183,4 +186,5 @@ class SymmetricAbsolutePercentageError(Loss):
     """
 
     kernel = "SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR"
+    scores = "values"
     newton = "surrogate"

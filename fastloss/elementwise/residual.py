@@ -44,6 +44,7 @@ class SquaredError(Loss):
     """
 
     kernel = "SQUARED_ERROR"
+    scores = "values"
     variants = ({"half": True},)
     half: bool = False
 
@@ -83,6 +84,7 @@ class AbsoluteError(Loss):
     """
 
     kernel = "ABSOLUTE_ERROR"
+    scores = "values"
     newton = "surrogate"
 
 
@@ -111,6 +113,7 @@ class MeanBias(Loss):
     """
 
     kernel = "MEAN_BIAS"
+    scores = "values"
     newton = "surrogate"
 
 
@@ -152,6 +155,7 @@ class Lp(Loss):
     """
 
     kernel = "LP"
+    scores = "values"
     variants = ({"p": 1.0}, {"p": 1.5}, {"p": 3.7}, {"p": 9.5})
     p: float = number(AT_LEAST_ONE, default=2.0)
 
@@ -208,6 +212,7 @@ class Quantile(Loss):
     """
 
     kernel = "QUANTILE"
+    scores = "values"
     newton = "surrogate"
     variants = ({"alpha": 0.1}, {"alpha": 0.999})
     alpha: float = number(OPEN_UNIT, default=0.5)
@@ -255,6 +260,7 @@ class Expectile(Loss):
     """
 
     kernel = "EXPECTILE"
+    scores = "values"
     variants = ({"alpha": 0.1}, {"alpha": 0.999})
     alpha: float = number(OPEN_UNIT, default=0.5)
 
@@ -302,6 +308,7 @@ class EpsilonInsensitive(Loss):
     """
 
     kernel = "EPSILON_INSENSITIVE"
+    scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
@@ -346,6 +353,7 @@ class SquaredEpsilonInsensitive(Loss):
     """
 
     kernel = "SQUARED_EPSILON_INSENSITIVE"
+    scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
@@ -392,6 +400,7 @@ class Linex(Loss):
     """
 
     kernel = "LINEX"
+    scores = "values"
     variants = ({"a": -1.7, "b": 0.3}, {"a": 1e-3, "b": 2.0})
     a: float = number(default=1.0)
     b: float = number(POSITIVE, default=1.0)

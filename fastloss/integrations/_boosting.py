@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
 from fastloss import Loss
+from fastloss._base import RAW
 from fastloss._call import GRAD, HESS, Array, Floats
 from fastloss._rows import RowLoss
 
@@ -81,7 +82,7 @@ class Objective(Value):
             raise ValueError(
                 f"{owner}: y_true holds a target of each class, must hold labels for an objective of gradient boosting"
             )
-        if isinstance(loss, RowLoss) and loss.scores != "logits":
+        if isinstance(loss, RowLoss) and loss.scores not in RAW:
             raise ValueError(
                 f"{owner}: y_pred holds {loss.scores.replace('_', ' ')}, must hold logits for an objective of gradient"
                 " boosting, which predicts any real numbers"
@@ -169,7 +170,9 @@ def _start(loss: Loss, y: Doubles, weight: Doubles | None, quantile: Quantiles) 
     match loss:
         case fl.SquaredError():
             return mean(y, weight)
-        case fl.BinaryCrossEntropy() | fl.PoissonNLL(log_input=False) | fl.Tweedie(link="identity"):
+        case fl.BinaryCrossEntropy() | fl.BrierScore() | fl.PoissonNLL(log_input=False) | fl.Tweedie(link="identity"):
+            return mean(y, weight)
+        case fl.PoissonDeviance() | fl.GammaDeviance() | fl.TweedieDeviance():
             return mean(y, weight)
         case fl.PoissonNLL() | fl.GammaNLL() | fl.Tweedie():
             return float(np.log(mean(y, weight)))

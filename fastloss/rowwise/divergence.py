@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fastloss._base import Newton, choice, loss, number
+from fastloss._base import Newton, Scores, choice, loss, number
 from fastloss._parameters import ANY, NON_NEGATIVE, POSITIVE, UNIT, Domain
 from fastloss._rows import RowLoss
+
+SCORES = choice("logits", "log_probabilities", default="logits", kw_only=True)
 
 
 @dataclass(frozen=True)
 class _Divergence(RowLoss):
     """Scores are logits or logarithms of probabilities; targets are probabilities or their logarithms."""
 
-    scores: str = choice("logits", "log_probabilities", default="logits", kw_only=True)  # type: ignore[assignment]
+    scores: Scores = SCORES  # type: ignore[misc]
     log_target: bool = field(default=False, kw_only=True)
 
     @property
@@ -286,7 +288,7 @@ class GeneralizedKL(RowLoss):
     """
 
     dense = "GENERALIZED_KL"
-    scores = "log_probabilities"
+    scores = "log_amounts"
 
 
 @loss("tvd", "total_variation_distance")
@@ -373,6 +375,7 @@ class Distillation(RowLoss):
     """
 
     dense = "DISTILLATION"
+    scores = "logits"
     target = ANY
     targets = "reals"
     variants = ({"temperature": 1.0}, {"temperature": 5.0})

@@ -62,6 +62,7 @@ class MultiMargin(RowLoss):
     """
 
     labelled = "MULTI_MARGIN"
+    scores = "scores"
     newton = "surrogate"
     variants = ({"margin": 0.5}, {"p": 2, "margin": 2.0})
     margin: float = number(NON_NEGATIVE, default=1.0)
@@ -123,6 +124,7 @@ class WestonWatkins(RowLoss):
     """
 
     labelled = "MULTI_MARGIN"
+    scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
@@ -182,6 +184,7 @@ class CrammerSinger(RowLoss):
     """
 
     labelled = "CRAMMER_SINGER"
+    scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
@@ -238,6 +241,7 @@ class MulticlassPerceptron(RowLoss):
     """
 
     labelled = "CRAMMER_SINGER"
+    scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
@@ -301,6 +305,7 @@ class MulticlassSparsemax(RowLoss):
     """
 
     labelled = "SPARSEMAX"
+    scores = "scores"
     newton = "surrogate"
     variants = ({"temperature": 0.5},)
     class_weight: tuple[float, ...] | None = weights(default=None)

@@ -48,6 +48,7 @@ class MultilabelSoftMargin(RowLoss):
     """
 
     dense = "MULTILABEL_SOFT_MARGIN"
+    scores = "logits"
     targets = "labels"
     class_weight: tuple[float, ...] | None = weights(default=None)
 
@@ -114,6 +115,7 @@ class MultilabelMargin(RowLoss):
     """
 
     dense = "MULTILABEL_MARGIN"
+    scores = "scores"
     targets = "labels"
     _call = _PairCall
     newton = "surrogate"

@@ -90,6 +90,7 @@ class MulticlassZeroOne(RowLoss):
     """
 
     labelled = "MULTICLASS_ZERO_ONE"
+    scores = "scores"
     newton = "none"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
@@ -147,6 +148,7 @@ class MulticlassBrier(RowLoss):
 
     labelled = "MULTICLASS_BRIER_OF_LABELS"
     dense = "MULTICLASS_BRIER"
+    scores = "logits"
     newton = "surrogate"
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -193,6 +195,7 @@ class ListNet(RowLoss):
     """
 
     dense = "LIST_NET"
+    scores = "logits"
     target = ANY
     targets = "reals"
 
@@ -241,5 +244,6 @@ class ListMLE(RowLoss):
     """
 
     dense = "LIST_MLE"
+    scores = "scores"
     target = ANY
     targets = "reals"

@@ -99,6 +99,7 @@ class CrossEntropy(RowLoss):
 
     labelled = "CROSS_ENTROPY"
     dense = "DENSE_CROSS_ENTROPY"
+    scores = "logits"
     variants = (
         {"label_smoothing": 0.1},
         {"temperature": 2.0, "z_loss": 0.01},
@@ -226,6 +227,7 @@ class SoftmaxFocal(RowLoss):
     """
 
     labelled = "SOFTMAX_FOCAL"
+    scores = "logits"
     variants = ({"gamma": 0.0}, {"gamma": 0.5}, {"gamma": 3.5})
     gamma: float = number(NON_NEGATIVE, default=2.0)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -285,6 +287,7 @@ class Poly1CrossEntropy(RowLoss):
     """
 
     labelled = "POLY1"
+    scores = "logits"
     variants = ({"epsilon": -1.0}, {"epsilon": 2.5})
     epsilon: float = number(Domain(low=-1), default=1.0)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -343,6 +346,7 @@ class GeneralizedCrossEntropy(RowLoss):
     """
 
     labelled = "GENERALIZED_CROSS_ENTROPY"
+    scores = "logits"
     newton = "surrogate"
     variants = ({"q": 0.05}, {"q": 1.0})
     q: float = number(Domain(low=0, high=1, low_open=True), default=0.7)
@@ -534,6 +538,7 @@ class DistributionFocalLoss(RowLoss):
     """
 
     labelled = "DISTRIBUTION_FOCAL"
+    scores = "logits"
     between = True
 
     def _constants(self, classes: int) -> tuple[float, ...]:
@@ -607,6 +612,7 @@ class SoftmaxEntropy(RowLoss):
     """
 
     labelled = "SOFTMAX_ENTROPY"
+    scores = "logits"
     unsupervised = True
     newton = "surrogate"
     variants = ({"temperature": 2.0}, {"temperature": 0.5, "softcap": 5.0})

@@ -184,3 +184,7 @@ def zero_one(y, z, threshold):
 
 def zero_one_kinks(y, threshold):
     return [threshold]
+
+
+def brier_score(y, p):
+    return (p - y) ** 2

@@ -157,3 +157,11 @@ def zero_one(y, z, threshold=0.0):
 
 def zero_one_grad(y, z, threshold=0.0):
     return np.zeros_like(z)
+
+
+def brier_score(y, p):
+    return (p - y) ** 2
+
+
+def brier_score_grad(y, p):
+    return 2 * (p - y)

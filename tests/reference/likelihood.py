@@ -37,3 +37,31 @@ def tweedie_grad(y, x, power=1.5, link="log"):
     if link == "log":
         return np.exp((2 - power) * x) - y * np.exp((1 - power) * x)
     return x**-power * (x - y)
+
+
+def poisson_deviance(y, x):
+    return 2 * (x - y + np.where(y == 0, 0, y * np.log(np.where(y == 0, 1, y) / x)))
+
+
+def poisson_deviance_grad(y, x):
+    return 2 * (x - y) / x
+
+
+def gamma_deviance(y, x):
+    return 2 * (np.log(x / y) + y / x - 1)
+
+
+def gamma_deviance_grad(y, x):
+    return 2 * (x - y) / x**2
+
+
+def tweedie_deviance(y, x, power=0.0):
+    if power == 0:
+        return (x - y) ** 2
+    if power in (1, 2):
+        return (poisson_deviance if power == 1 else gamma_deviance)(y, x)
+    return 2 * (tweedie(y, x, power, "identity") + np.maximum(y, 0) ** (2 - power) / ((1 - power) * (2 - power)))
+
+
+def tweedie_deviance_grad(y, x, power=0.0):
+    return 2 * x**-power * (x - y)

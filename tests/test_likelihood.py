@@ -1,5 +1,7 @@
 """Edges and identities of the likelihoods of counts and amounts."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -104,3 +106,56 @@ def test_half_deviance_of_scikit_learn_up_to_the_perfect_prediction(power):
     loss = fl.Tweedie(power=power, link="identity")
     theirs = metrics.mean_tweedie_deviance(y, x, power=power) / 2
     assert loss(y, x) - loss(y, y) == pytest.approx(theirs, rel=1e-10)
+
+
+# Deviances ------------------------------------------------------------------------------------------
+
+DEVIANCES = [
+    fl.PoissonDeviance(),
+    fl.GammaDeviance(),
+    *(fl.TweedieDeviance(power=p) for p in (-0.7, 1, 1.5, 2, 2.5, 3)),
+]
+
+
+@pytest.mark.parametrize("loss", DEVIANCES, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_deviance_is_zero_where_the_mean_is_the_target(loss, dtype):
+    x = np.array([1e-30, 0.3, 1.0, 7.0, 1e30], dtype)
+    value, grad = loss.value_and_grad(x, x, reduction="none")
+    assert not value.any()
+    assert not grad.any()
+    assert math.isnan(loss([np.nan], x[:1]))
+    assert math.isnan(loss(x[:1], x[:1] * np.nan))
+
+
+@pytest.mark.parametrize("loss", DEVIANCES, ids=repr)
+def test_a_deviance_is_twice_the_likelihoods_excess(loss):
+    rng = np.random.default_rng(1)
+    y, x = rng.gamma(2.0, size=(2, 200))
+    power = {"PoissonDeviance": 1.0, "GammaDeviance": 2.0}.get(type(loss).__name__) or loss.power
+    half = fl.Tweedie(power=power, link="identity")
+    value, grad, hess = each(loss, y, x)
+    excess = half(y, x, reduction="none") - half(y, y, reduction="none")
+    np.testing.assert_allclose(value, 2 * excess, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(grad, 2 * half.grad(y, x, reduction="none"), rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(hess, 2 * half.grad_and_hess(y, x, reduction="none")[1], rtol=1e-13, atol=1e-13)
+
+
+def test_a_deviance_near_its_least_and_near_the_powers_1_and_2_keeps_its_accuracy():
+    near = 1 + 1e-6
+    for power in (1.0, 1 + 1e-12, 1.5, 2 - 1e-12, 2.0, 3.0):
+        assert fl.mean_tweedie_deviance([1.0], [near], power=power) == pytest.approx(1e-12, rel=1e-5)
+    far = [fl.mean_tweedie_deviance([1.0], [20.0], power=power) for power in (1.0, 1 + 1e-12, 2 - 1e-12, 2.0)]
+    assert far[0] == pytest.approx(far[1], rel=1e-3)
+    assert far[2] == pytest.approx(far[3], rel=1e-3)
+
+
+def test_deviances_of_a_target_of_zero():
+    assert fl.PoissonDeviance()([0], [3.0]) == 6
+    assert fl.TweedieDeviance(power=1.5)([0], [4.0]) == pytest.approx(8, rel=1e-15)
+    assert fl.TweedieDeviance(power=1)([0], [3.0]) == 6
+    for loss in (fl.GammaDeviance(), fl.TweedieDeviance(power=2)):
+        with pytest.raises(ValueError, match=r"y_true\[0\] is 0.0, must be greater than 0"):
+            loss([0.0], [1.0])
+    with pytest.raises(ValueError, match=r"^TweedieDeviance: power is 0\.5, must be at most 0 or at least 1"):
+        fl.TweedieDeviance(power=0.5)

@@ -434,7 +434,7 @@ class CrossEntropyLambda(Loss):
         return self.kernel, (self.exposure, math.log(self.exposure))
 
 
-@loss("zero_one_loss")
+@loss()
 class ZeroOne(Loss):
     r"""Zero-one loss: 1 for a score on the wrong side of the threshold, else 0.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fastloss._base import Newton, Scores, choice, loss, number
+from fastloss._base import Newton, choice, loss, number
 from fastloss._parameters import ANY, NON_NEGATIVE, POSITIVE, UNIT, Domain
 from fastloss._rows import RowLoss
 
@@ -16,7 +16,7 @@ SCORES = choice("logits", "log_probabilities", default="logits", kw_only=True)
 class _Divergence(RowLoss):
     """Scores are logits or logarithms of probabilities; targets are probabilities or their logarithms."""
 
-    scores: Scores = SCORES  # type: ignore[misc]
+    scores: Literal["logits", "log_probabilities"] = SCORES  # type: ignore[misc]
     log_target: bool = field(default=False, kw_only=True)
 
     @property

@@ -193,7 +193,7 @@ class CrammerSinger(RowLoss):
         return (1.0,)
 
 
-@loss()
+@loss("multiclass_perceptron_loss")
 class MulticlassPerceptron(RowLoss):
     r"""Multi-class perceptron loss: what the largest score is above the label's.
 

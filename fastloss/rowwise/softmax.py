@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     grad: Floats | None
 
 
-@loss("softmax_cross_entropy")
+@loss("softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels")
 class CrossEntropy(RowLoss):
     r"""Cross-entropy of the softmax of logits.
 

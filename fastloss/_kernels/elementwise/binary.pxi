@@ -18,7 +18,7 @@ cpdef enum:
 
 
 cdef inline floating binary_cross_entropy_with_logits(floating y, floating z, double a, double b, double c, double d,
-                                          floating* grad, floating* hess) noexcept nogil:
+                                                      floating* grad, floating* hess) noexcept nogil:
     cdef floating tail, far
     cdef floating wrong = 1 - y if z > 0 else y
     logistic(z, &tail, &far)
@@ -58,7 +58,7 @@ cdef inline floating zero_one(floating y, floating z, double threshold, double b
 
 
 cdef inline floating binary_cross_entropy(floating y, floating p, double low, double high, double eps,
-                                                      double floor, floating* grad, floating* hess) noexcept nogil:
+                                          double floor, floating* grad, floating* hess) noexcept nogil:
     """Both logarithms clamped to [low, high]; a term has a slope where its own argument is at least `floor`, and
     both where p is not clipped by `eps`."""
     cdef double other = 1 - <double> y, q = 1 - <double> p

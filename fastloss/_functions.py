@@ -62,7 +62,7 @@ def _function(cls: type[Loss]) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = cls.function_name
     function.__module__ = "fastloss"
     function.__signature__ = signature(cls)  # type: ignore[attr-defined]
-    function.__doc__ = _documentation(cls)
+    function.__doc__ = _documentation(cls) if Loss.__doc__ else None
     return function
 
 
@@ -97,7 +97,7 @@ def _documentation(cls: type[Loss]) -> str:
 
 def _introduce(cls: type[Loss]) -> None:
     """Say in the docstring, after the summary, what a prediction is."""
-    if cls.__doc__:  # there is none under python -OO
+    if Loss.__doc__:  # python -OO drops it
         summary, _, rest = inspect.cleandoc(cls.__doc__).partition("\n\n")
         cls.__doc__ = f"{summary}\n\nA prediction is {prediction(cls)}.\n\n{rest}\n"
 

@@ -17,6 +17,7 @@ from fastloss import registry
 from fastloss._base import PREDICTIONS, prediction
 from fastloss._parameters import ANY, UNIT
 from fastloss._parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
+from tests.support import fresh
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 CLASSES = list(registry.values())
@@ -278,6 +279,11 @@ def test_the_type_stub_has_the_same_names():
             case ast.Assign(targets=[ast.Name(id=name)]):
                 names.add(name)
     assert names - {"__all__", "__version__"} == set(fl.__all__)
+
+
+def test_without_docstrings_all_is_there():
+    shown = fresh("import fastloss as fl; print(fl.huber.__doc__, *dir(fl))", PYTHONOPTIMIZE="2").split()
+    assert shown == ["None", *dir(fl)]
 
 
 def test_everything_can_be_imported_at_once():

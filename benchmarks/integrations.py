@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.workload import Call, LeftOut
-from fastloss import BinaryCrossEntropy
+from fastloss import BinaryCrossEntropyWithLogits
 from fastloss.integrations import lightgbm, xgboost
 from fastloss.integrations.sklearn import per_example_log_loss
 from tests.inputs import Array
@@ -28,14 +28,14 @@ def logistic_in_float32(y_true: Array, y_pred: Array) -> tuple[Array, Array]:
 def xgboost_objective(n: int) -> dict[str, Call]:
     """One boosting round's objective as XGBoost calls it: float32 labels and scores."""
     y, x = _labels_and_logits(n)
-    ours = xgboost.sklearn_objective(BinaryCrossEntropy())
+    ours = xgboost.sklearn_objective(BinaryCrossEntropyWithLogits())
     return _agreeing({"fastloss": partial(ours, y, x), "numpy": partial(logistic, y, x)})
 
 
 def lightgbm_objective(n: int) -> dict[str, Call]:
     """One boosting round's objective as LightGBM calls it: float32 labels and float64 scores."""
     y, x = _labels_and_logits(n)
-    ours, scores = lightgbm.sklearn_objective(BinaryCrossEntropy()), x.astype(np.float64)
+    ours, scores = lightgbm.sklearn_objective(BinaryCrossEntropyWithLogits()), x.astype(np.float64)
     return _agreeing({"fastloss": partial(ours, y, scores), "numpy": partial(logistic_in_float32, y, scores)})
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import bandwidth
 from benchmarks.targets import Row, compare, publish, take_turns
 from benchmarks.workload import Call
-from fastloss import BinaryCrossEntropy, CrossEntropy, LinearObjective
+from fastloss import BinaryCrossEntropyWithLogits, CrossEntropy, LinearObjective
 from fastloss._threads import available
 from tests.inputs import Array
 
@@ -44,7 +44,7 @@ def contenders(classes: int, n: int, columns: int, threads: int) -> tuple[dict[s
     y = np.argmax(X @ coef[:, :-1].T + rng.gumbel(size=(n, classes)), axis=1)
     if classes == 2:
         coef = coef[1] - coef[0]
-        base, loss = HalfBinomialLoss(), BinaryCrossEntropy()
+        base, loss = HalfBinomialLoss(), BinaryCrossEntropyWithLogits()
     else:
         base, loss = HalfMultinomialLoss(n_classes=classes), CrossEntropy()
     coef = coef.ravel(order="F")  # as theirs has it; each keeps the classes of a feature together while it computes

@@ -43,11 +43,13 @@ def cross_entropy() -> None:
 
     print("2. Breast cancer, a logistic regression")
     for i in range(3):
-        one = fl.binary_cross_entropy(y_test[i], logit[i])
+        one = fl.binary_cross_entropy_with_logits(y_test[i], logit[i])
         print(f"   sample {i}: label {y_test[i]}, probability {probability[i]:.4f}, cross-entropy {one:.4f}")
-    mean = fl.binary_cross_entropy_probability(y_test, probability)
+    mean = fl.binary_cross_entropy(y_test, probability)
     by_hand = -np.mean(y_test * np.log(probability) + (1 - y_test) * np.log(1 - probability))
-    print(f"   mean cross-entropy {mean:.6f} (by hand {by_hand:.6f}, of logits {fl.bce(y_test, logit):.6f})")
+    print(
+        f"   mean cross-entropy {mean:.6f} (by hand {by_hand:.6f}, of logits {fl.bce_with_logits(y_test, logit):.6f})"
+    )
     likelihood = np.prod(np.where(y_test == 1, probability, 1 - probability))
     print(f"   likelihood of the {len(y_test)} labels {likelihood:.3e}, e^-sum {np.exp(-mean * len(y_test)):.3e}")
 

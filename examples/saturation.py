@@ -25,8 +25,8 @@ from fastloss import Loss
 
 STEPS, RATE, START = 300, 0.5, 8.0
 LOSSES: dict[str, tuple[Loss, float]] = {  # the Brier score of a logit is twice the quadratic cost
-    "squared error": (fl.Brier(), 0.5),
-    "cross-entropy": (fl.BinaryCrossEntropy(), 1.0),
+    "squared error": (fl.BrierWithLogits(), 0.5),
+    "cross-entropy": (fl.BinaryCrossEntropyWithLogits(), 1.0),
 }
 
 

@@ -3,6 +3,7 @@ from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
+from fastloss import integrations as integrations
 from fastloss import penalties as penalties
 from fastloss import testing as testing
 from fastloss._base import Loss as Loss
@@ -38,15 +39,19 @@ from fastloss.elementwise.relative import SquaredLogError as SquaredLogError
 from fastloss.elementwise.relative import AbsolutePercentageError as AbsolutePercentageError
 from fastloss.elementwise.relative import SquaredPercentageError as SquaredPercentageError
 from fastloss.elementwise.relative import SymmetricAbsolutePercentageError as SymmetricAbsolutePercentageError
-from fastloss.elementwise.likelihood import Poisson as Poisson
-from fastloss.elementwise.likelihood import Gamma as Gamma
+from fastloss.elementwise.likelihood import PoissonNLL as PoissonNLL
+from fastloss.elementwise.likelihood import GammaNLL as GammaNLL
 from fastloss.elementwise.likelihood import Tweedie as Tweedie
+from fastloss.elementwise.likelihood import PoissonDeviance as PoissonDeviance
+from fastloss.elementwise.likelihood import GammaDeviance as GammaDeviance
+from fastloss.elementwise.likelihood import TweedieDeviance as TweedieDeviance
+from fastloss.elementwise.binary import BinaryCrossEntropyWithLogits as BinaryCrossEntropyWithLogits
 from fastloss.elementwise.binary import BinaryCrossEntropy as BinaryCrossEntropy
-from fastloss.elementwise.binary import BinaryCrossEntropyProbability as BinaryCrossEntropyProbability
 from fastloss.elementwise.binary import SigmoidFocal as SigmoidFocal
 from fastloss.elementwise.binary import ReducedFocal as ReducedFocal
 from fastloss.elementwise.binary import AsymmetricLoss as AsymmetricLoss
-from fastloss.elementwise.binary import Brier as Brier
+from fastloss.elementwise.binary import BrierWithLogits as BrierWithLogits
+from fastloss.elementwise.binary import BrierScore as BrierScore
 from fastloss.elementwise.binary import CrossEntropyLambda as CrossEntropyLambda
 from fastloss.elementwise.binary import ZeroOne as ZeroOne
 from fastloss.elementwise.binary import Slide as Slide
@@ -74,7 +79,7 @@ from fastloss.elementwise.aggregate import RootMeanSquaredError as RootMeanSquar
 from fastloss.elementwise.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
 from fastloss.elementwise.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
 from fastloss.elementwise.aggregate import UnexplainedVariance as UnexplainedVariance
-from fastloss.rowwise.divergence import KLDivergence as KLDivergence
+from fastloss.rowwise.divergence import ForwardKL as ForwardKL
 from fastloss.rowwise.divergence import ReverseKL as ReverseKL
 from fastloss.rowwise.divergence import JensenShannon as JensenShannon
 from fastloss.rowwise.divergence import GeneralizedKL as GeneralizedKL
@@ -84,7 +89,7 @@ from fastloss.rowwise.multiclass import MultiMargin as MultiMargin
 from fastloss.rowwise.multiclass import WestonWatkins as WestonWatkins
 from fastloss.rowwise.multiclass import CrammerSinger as CrammerSinger
 from fastloss.rowwise.multiclass import MulticlassPerceptron as MulticlassPerceptron
-from fastloss.rowwise.multiclass import SparsemaxLoss as SparsemaxLoss
+from fastloss.rowwise.multiclass import MulticlassSparsemax as MulticlassSparsemax
 from fastloss.rowwise.multilabel import MultilabelSoftMargin as MultilabelSoftMargin
 from fastloss.rowwise.multilabel import MultilabelMargin as MultilabelMargin
 from fastloss.rowwise.simplex import NegativeLogLikelihood as NegativeLogLikelihood
@@ -102,6 +107,9 @@ from fastloss.rowwise.softmax import DistributionFocalLoss as DistributionFocalL
 from fastloss.rowwise.softmax import SoftmaxEntropy as SoftmaxEntropy
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
+from fastloss.metrics import explained_variance_score as explained_variance_score
+from fastloss.metrics import median_absolute_error as median_absolute_error
+from fastloss.metrics import r2_score as r2_score
 from fastloss.sequence import SequenceScores as SequenceScores
 from fastloss.sequence import TokenScores as TokenScores
 from fastloss.sequence import segment_sum as segment_sum
@@ -111,6 +119,7 @@ from fastloss.shards import ShardState as ShardState
 from fastloss.state import LossState as LossState
 
 __version__: str
+__all__ = ['LinearFit', 'LinearGrads', 'LinearObjective', 'Loss', 'LossState', 'SequenceScores', 'ShardState', 'TokenScores', 'config', 'explained_variance_score', 'integrations', 'linear_cross_entropy', 'linear_cross_entropy_value_and_grads', 'median_absolute_error', 'penalties', 'r2_score', 'registry', 'segment_sum', 'sequence_logprobs', 'show_config', 'testing', 'token_logprobs', 'SquaredError', 'AbsoluteError', 'MeanBias', 'Lp', 'Quantile', 'Expectile', 'EpsilonInsensitive', 'SquaredEpsilonInsensitive', 'Linex', 'Huber', 'SmoothL1', 'LogCosh', 'PseudoHuber', 'Fair', 'Wing', 'Cauchy', 'Tukey', 'Welsch', 'GemanMcClure', 'Barron', 'StudentTNLL', 'SquaredLogError', 'AbsolutePercentageError', 'SquaredPercentageError', 'SymmetricAbsolutePercentageError', 'PoissonNLL', 'GammaNLL', 'Tweedie', 'PoissonDeviance', 'GammaDeviance', 'TweedieDeviance', 'BinaryCrossEntropyWithLogits', 'BinaryCrossEntropy', 'SigmoidFocal', 'ReducedFocal', 'AsymmetricLoss', 'BrierWithLogits', 'BrierScore', 'CrossEntropyLambda', 'ZeroOne', 'Slide', 'Hinge', 'SquaredHinge', 'SmoothedHinge', 'ModifiedHuber', 'Perceptron', 'SoftMargin', 'Exponential', 'Savage', 'SigmoidLoss', 'HingeEmbedding', 'GANDiscriminator', 'GANGenerator', 'DPO', 'IPO', 'KTO', 'GaussianNLL', 'GaussianNLLLogSigma', 'LaplaceNLL', 'MarginRanking', 'MultiQuantile', 'RootMeanSquaredError', 'RootMeanSquaredLogError', 'FractionOfVarianceUnexplained', 'UnexplainedVariance', 'ForwardKL', 'ReverseKL', 'JensenShannon', 'GeneralizedKL', 'TotalVariation', 'Distillation', 'MultiMargin', 'WestonWatkins', 'CrammerSinger', 'MulticlassPerceptron', 'MulticlassSparsemax', 'MultilabelSoftMargin', 'MultilabelMargin', 'NegativeLogLikelihood', 'MulticlassZeroOne', 'MulticlassBrier', 'ListNet', 'ListMLE', 'CrossEntropy', 'SoftmaxFocal', 'Poly1CrossEntropy', 'GeneralizedCrossEntropy', 'CosFace', 'ArcFace', 'DistributionFocalLoss', 'SoftmaxEntropy', 'squared_error', 'mse', 'mse_loss', 'mean_squared_error', 'absolute_error', 'mae', 'l1_loss', 'mean_absolute_error', 'mean_bias', 'mbe', 'mean_bias_error', 'lp', 'lp_loss', 'lq_loss', 'quantile', 'pinball', 'quantile_loss', 'pinball_loss', 'mean_pinball_loss', 'expectile', 'expectile_loss', 'epsilon_insensitive', 'epsilon_insensitive_loss', 'squared_epsilon_insensitive', 'squared_epsilon_insensitive_loss', 'linex', 'linex_loss', 'huber', 'huber_loss', 'smooth_l1', 'smooth_l1_loss', 'log_cosh', 'logcosh', 'pseudo_huber', 'pseudo_huber_loss', 'fair', 'fair_loss', 'wing', 'wing_loss', 'cauchy', 'cauchy_loss', 'lorentzian', 'tukey', 'tukey_biweight', 'bisquare', 'tukey_loss', 'welsch', 'leclerc', 'welsch_loss', 'geman_mcclure', 'geman_mcclure_loss', 'barron', 'adaptive_robust_loss', 'general_robust_loss', 'student_t_nll', 'squared_log_error', 'msle', 'mean_squared_log_error', 'mean_squared_logarithmic_error', 'absolute_percentage_error', 'squared_percentage_error', 'spe', 'mspe', 'mean_squared_percentage_error', 'symmetric_absolute_percentage_error', 'smape', 'symmetric_mean_absolute_percentage_error', 'poisson_nll', 'poisson_nll_loss', 'gamma_nll', 'tweedie', 'poisson_deviance', 'mean_poisson_deviance', 'gamma_deviance', 'mean_gamma_deviance', 'tweedie_deviance', 'mean_tweedie_deviance', 'binary_cross_entropy_with_logits', 'bce_with_logits', 'sigmoid_binary_cross_entropy', 'binary_cross_entropy', 'bce', 'log_loss', 'binary_crossentropy', 'sigmoid_focal', 'reduced_focal', 'reduced_focal_loss', 'asymmetric_loss', 'asl', 'brier_with_logits', 'brier_score', 'brier_score_loss', 'cross_entropy_lambda', 'xentlambda', 'zero_one', 'slide', 'slide_loss', 'hinge', 'hinge_loss', 'squared_hinge', 'squared_hinge_loss', 'smoothed_hinge', 'smooth_hinge', 'modified_huber', 'modified_huber_loss', 'perceptron', 'perceptron_loss', 'soft_margin', 'soft_margin_loss', 'exponential', 'exponential_loss', 'savage', 'savage_loss', 'sigmoid_loss', 'tanh_loss', 'hinge_embedding', 'hinge_embedding_loss', 'gan_discriminator', 'gan_generator', 'dpo', 'dpo_loss', 'ipo', 'ipo_loss', 'kto', 'kto_loss', 'gaussian_nll', 'gaussian_nll_log_sigma', 'laplace_nll', 'margin_ranking', 'multi_quantile', 'multi_quantile_loss', 'multi_pinball_loss', 'root_mean_squared_error', 'rmse', 'root_mean_square_error', 'root_mean_squared_log_error', 'rmsle', 'root_mean_squared_logarithmic_error', 'fraction_of_variance_unexplained', 'r2_loss', 'fvu', 'unexplained_variance', 'explained_variance_loss', 'forward_kl', 'reverse_kl', 'jensen_shannon', 'generalized_kl', 'total_variation', 'tvd', 'total_variation_distance', 'distillation', 'distillation_loss', 'multi_margin', 'multi_margin_loss', 'weston_watkins', 'crammer_singer', 'multiclass_hinge', 'multiclass_hinge_loss', 'multiclass_perceptron', 'multiclass_perceptron_loss', 'multiclass_sparsemax', 'multiclass_sparsemax_loss', 'multilabel_soft_margin', 'multilabel_soft_margin_loss', 'multilabel_margin', 'negative_log_likelihood', 'nll_loss', 'multiclass_zero_one', 'multiclass_brier', 'brier_multi', 'list_net', 'listnet', 'list_mle', 'listmle', 'cross_entropy', 'softmax_cross_entropy', 'softmax_cross_entropy_with_integer_labels', 'softmax_focal', 'focal_cross_entropy', 'poly1_cross_entropy', 'poly1', 'generalized_cross_entropy', 'gce', 'cos_face', 'cosface', 'am_softmax', 'arc_face', 'arcface', 'distribution_focal_loss', 'dfl', 'softmax_entropy']
 
 @overload
 def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
@@ -118,7 +127,6 @@ def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, s
 def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 mse = squared_error
 mse_loss = squared_error
-l2_loss = squared_error
 mean_squared_error = squared_error
 @overload
 def absolute_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
@@ -140,12 +148,13 @@ def lp(y_true: ArrayLike, y_pred: ArrayLike, *, p: float = 2.0, sample_weight: A
 lp_loss = lp
 lq_loss = lp
 @overload
-def quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantile: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def quantile(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantile: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+def quantile(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 pinball = quantile
 quantile_loss = quantile
 pinball_loss = quantile
+mean_pinball_loss = quantile
 @overload
 def expectile(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -235,14 +244,12 @@ def squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: Ar
 @overload
 def squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 msle = squared_log_error
+mean_squared_log_error = squared_log_error
 mean_squared_logarithmic_error = squared_log_error
-squared_logarithmic_error = squared_log_error
 @overload
 def absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-mape = absolute_percentage_error
-mean_absolute_percentage_error = absolute_percentage_error
 @overload
 def squared_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -257,44 +264,50 @@ def symmetric_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike, *,
 smape = symmetric_absolute_percentage_error
 symmetric_mean_absolute_percentage_error = symmetric_absolute_percentage_error
 @overload
-def poisson(y_true: ArrayLike, y_pred: ArrayLike, *, log_input: bool = True, full: bool = False, eps: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def poisson_nll(y_true: ArrayLike, y_pred: ArrayLike, *, log_input: bool = True, full: bool = False, eps: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def poisson(y_true: ArrayLike, y_pred: ArrayLike, *, log_input: bool = True, full: bool = False, eps: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-poisson_nll = poisson
-poisson_nll_loss = poisson
+def poisson_nll(y_true: ArrayLike, y_pred: ArrayLike, *, log_input: bool = True, full: bool = False, eps: float = 1e-08, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+poisson_nll_loss = poisson_nll
 @overload
-def gamma(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def gamma_nll(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def gamma(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-gamma_nll = gamma
+def gamma_nll(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
 def tweedie(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 1.5, link: str = 'log', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def tweedie(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 1.5, link: str = 'log', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
-def binary_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, pos_weight: float = 1.0, label_smoothing: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def poisson_deviance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def binary_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, pos_weight: float = 1.0, label_smoothing: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+def poisson_deviance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+mean_poisson_deviance = poisson_deviance
+@overload
+def gamma_deviance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def gamma_deviance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+mean_gamma_deviance = gamma_deviance
+@overload
+def tweedie_deviance(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def tweedie_deviance(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+mean_tweedie_deviance = tweedie_deviance
+@overload
+def binary_cross_entropy_with_logits(y_true: ArrayLike, y_pred: ArrayLike, *, pos_weight: float = 1.0, label_smoothing: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def binary_cross_entropy_with_logits(y_true: ArrayLike, y_pred: ArrayLike, *, pos_weight: float = 1.0, label_smoothing: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+bce_with_logits = binary_cross_entropy_with_logits
+sigmoid_binary_cross_entropy = binary_cross_entropy_with_logits
+@overload
+def binary_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, eps: float = 0.0, log_clamp: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def binary_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, eps: float = 0.0, log_clamp: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 bce = binary_cross_entropy
-bce_with_logits = binary_cross_entropy
-binary_cross_entropy_with_logits = binary_cross_entropy
+log_loss = binary_cross_entropy
 binary_crossentropy = binary_cross_entropy
-log_loss_with_logits = binary_cross_entropy
-@overload
-def binary_cross_entropy_probability(y_true: ArrayLike, y_pred: ArrayLike, *, eps: float = 0.0, log_clamp: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def binary_cross_entropy_probability(y_true: ArrayLike, y_pred: ArrayLike, *, eps: float = 0.0, log_clamp: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-log_loss = binary_cross_entropy_probability
-bce_loss = binary_cross_entropy_probability
-bce_prob = binary_cross_entropy_probability
 @overload
 def sigmoid_focal(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.25, gamma: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def sigmoid_focal(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 0.25, gamma: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-focal = sigmoid_focal
-focal_loss = sigmoid_focal
-sigmoid_focal_loss = sigmoid_focal
-binary_focal_crossentropy = sigmoid_focal
 @overload
 def reduced_focal(y_true: ArrayLike, y_pred: ArrayLike, *, threshold: float = 0.5, gamma: float = 2.0, alpha: float = -1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -306,11 +319,14 @@ def asymmetric_loss(y_true: ArrayLike, y_pred: ArrayLike, *, gamma_neg: float = 
 def asymmetric_loss(y_true: ArrayLike, y_pred: ArrayLike, *, gamma_neg: float = 4.0, gamma_pos: float = 1.0, clip: float = 0.05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 asl = asymmetric_loss
 @overload
-def brier(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def brier_with_logits(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def brier(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-brier_score = brier
-brier_score_loss = brier
+def brier_with_logits(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def brier_score(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def brier_score(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+brier_score_loss = brier_score
 @overload
 def cross_entropy_lambda(y_true: ArrayLike, y_pred: ArrayLike, *, exposure: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -320,7 +336,6 @@ xentlambda = cross_entropy_lambda
 def zero_one(y_true: ArrayLike, y_pred: ArrayLike, *, threshold: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def zero_one(y_true: ArrayLike, y_pred: ArrayLike, *, threshold: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-zero_one_loss = zero_one
 @overload
 def slide(y_true: ArrayLike, y_pred: ArrayLike, *, mu: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -356,7 +371,6 @@ def soft_margin(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLik
 @overload
 def soft_margin(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 soft_margin_loss = soft_margin
-logistic = soft_margin
 @overload
 def exponential(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -404,12 +418,10 @@ kto_loss = kto
 def gaussian_nll(y_true: ArrayLike, y_pred: ArrayLike, *, full: bool = False, eps: float = 1e-06, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def gaussian_nll(y_true: ArrayLike, y_pred: ArrayLike, *, full: bool = False, eps: float = 1e-06, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-gaussian_nll_loss = gaussian_nll
 @overload
 def gaussian_nll_log_sigma(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def gaussian_nll_log_sigma(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-rmse_with_uncertainty = gaussian_nll_log_sigma
 @overload
 def laplace_nll(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -418,7 +430,6 @@ def laplace_nll(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLik
 def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-margin_ranking_loss = margin_ranking
 @overload
 def multi_quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantiles: tuple[float, ...] = (0.1, 0.5, 0.9), sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -449,22 +460,17 @@ def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight:
 def unexplained_variance(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 explained_variance_loss = unexplained_variance
 @overload
-def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def forward_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, scores: Literal['logits', 'log_probabilities'] = 'logits', log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-kl_div = kl_divergence
-kullback_leibler_divergence = kl_divergence
+def forward_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, scores: Literal['logits', 'log_probabilities'] = 'logits', log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
-def reverse_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def reverse_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, scores: Literal['logits', 'log_probabilities'] = 'logits', log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def reverse_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+def reverse_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, scores: Literal['logits', 'log_probabilities'] = 'logits', log_target: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
-def jensen_shannon(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, beta: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def jensen_shannon(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, scores: Literal['logits', 'log_probabilities'] = 'logits', log_target: bool = False, beta: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def jensen_shannon(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, from_logits: bool = True, log_target: bool = False, beta: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-jsd = jensen_shannon
-generalized_jsd = jensen_shannon
-jensen_shannon_divergence = jensen_shannon
+def jensen_shannon(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, scores: Literal['logits', 'log_probabilities'] = 'logits', log_target: bool = False, beta: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
 def generalized_kl(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -494,16 +500,17 @@ def crammer_singer(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, clas
 @overload
 def crammer_singer(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 multiclass_hinge = crammer_singer
-categorical_hinge = crammer_singer
+multiclass_hinge_loss = crammer_singer
 @overload
 def multiclass_perceptron(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def multiclass_perceptron(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multiclass_perceptron_loss = multiclass_perceptron
 @overload
-def sparsemax_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def multiclass_sparsemax(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def sparsemax_loss(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-sparsemax = sparsemax_loss
+def multiclass_sparsemax(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multiclass_sparsemax_loss = multiclass_sparsemax
 @overload
 def multilabel_soft_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -513,7 +520,6 @@ multilabel_soft_margin_loss = multilabel_soft_margin
 def multilabel_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def multilabel_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-multilabel_margin_loss = multilabel_margin
 @overload
 def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -543,8 +549,7 @@ def cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class
 @overload
 def cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, label_smoothing: float = 0.0, temperature: float = 1.0, softcap: float = 0.0, z_loss: float = 0.0, hessian: str = 'exact', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 softmax_cross_entropy = cross_entropy
-sparse_categorical_crossentropy = cross_entropy
-categorical_crossentropy = cross_entropy
+softmax_cross_entropy_with_integer_labels = cross_entropy
 @overload
 def softmax_focal(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, gamma: float = 2.0, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import wraps
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform, overload
 
 from numpy.typing import ArrayLike
 
 from fastloss._call import GRAD, HESS, VALUE, Array, Call, Floats, NanPolicy, Plan, Reduction
 from fastloss._groups import Parts, states
-from fastloss._parameters import ANY, Domain, checked
+from fastloss._parameters import ANY, Domain, check_names, checked
 from fastloss._parameters import choice as choice
 from fastloss._parameters import integer as integer
 from fastloss._parameters import number as number
@@ -21,7 +23,33 @@ from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
 Newton: TypeAlias = Literal["own", "floored", "surrogate", "none"]
+Scores: TypeAlias = Literal[
+    "values", "logits", "scores", "probabilities", "log_probabilities", "means", "log_means", "log_amounts", "cosines",
+    "distances", "log_ratios", "quantiles", "pairs_of_scores", "means_and_variances", "means_and_log_deviations",
+    "locations_and_log_scales",
+]  # fmt: skip
 registry: dict[str, type[Loss]] = {}
+
+# What the predictions of a loss are; the documentation of every loss begins with it.
+PREDICTIONS: dict[Scores, str] = {
+    "values": "a value in the units of the target",
+    "logits": "a logit",
+    "scores": "a score",
+    "probabilities": "a probability",
+    "log_probabilities": "the logarithm of a probability",
+    "means": "the mean",
+    "log_means": "the logarithm of the mean",
+    "log_amounts": "the logarithm of an amount",
+    "cosines": "a cosine",
+    "distances": "a distance",
+    "log_ratios": "a difference of log-ratios of probabilities",
+    "quantiles": "one value for each quantile",
+    "pairs_of_scores": "two scores",
+    "means_and_variances": "a mean and a variance",
+    "means_and_log_deviations": "a mean and the logarithm of a standard deviation",
+    "locations_and_log_scales": "a location and the logarithm of a scale",
+}
+RAW: tuple[Scores, ...] = ("logits", "scores")  # any real number, without a scale of its own
 
 
 def _snake(name: str) -> str:
@@ -40,10 +68,36 @@ def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L
         cls = dataclass(frozen=True)(cls)
         cls.function_name = name or _snake(cls.__name__)
         cls.aliases = aliases
+        cls.__init__ = _named_parameters(cls.__init__)  # type: ignore[method-assign]
         registry[cls.function_name] = cls
         return cls
 
     return declare
+
+
+def prediction(cls: type[Loss]) -> str:
+    """What one prediction of a loss is, in words; of a loss of rows, for each class."""
+    kinds = dict.fromkeys(cls(**parameters).scores for parameters in ({}, *cls.variants))
+    return ", or ".join(PREDICTIONS[kind] for kind in kinds) + (" for each class" if cls.rowwise else "")
+
+
+def _named_parameters(init: Callable[..., None]) -> Callable[..., None]:
+    """An initializer that says which parameter may be meant, and what to do with arrays."""
+
+    @wraps(init)
+    def __init__(self: Loss, *values: Any, **parameters: Any) -> None:
+        cls = type(self)
+        owner, names = cls.__name__, [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        arrays = [value for value in values if hasattr(value, "__len__") and not isinstance(value, str)]
+        if len(arrays) > 1 or parameters.keys() & _CALL:
+            raise TypeError(
+                f"{owner}: arrays or options of a call are given, must be the loss's parameters; make the loss and call"
+                f" it, as {owner}()(y_true, y_pred), or call the function, {cls.function_name}(y_true, y_pred)"
+            )
+        check_names(owner, parameters, names)
+        init(self, *values, **parameters)
+
+    return __init__
 
 
 # Losses -------------------------------------------------------------------------------------------
@@ -57,6 +111,9 @@ class Loss:
 
     Attributes
     ----------
+    scores : str
+        What `y_pred` holds: "values" in the units of the targets, "logits", "scores", "probabilities", "log_means", and
+        so on; the documentation of each loss begins with it.
     newton : {"own", "floored", "surrogate", "none"}
         What a Newton step, as gradient boosting takes it, divides the gradient by: the loss's own curvature, which
         is then never negative, and 0 beside a gradient only by underflow or for a target at the end of its domain;
@@ -67,6 +124,7 @@ class Loss:
     function_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]]
     kernel: ClassVar[str]
+    scores: ClassVar[Scores]
     target: ClassVar[Domain] = ANY
     prediction: ClassVar[Domain] = ANY
     second_prediction: ClassVar[Domain] = ANY
@@ -79,6 +137,12 @@ class Loss:
     _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
     _call: ClassVar[type[Call]] = Call  # what checks its arrays and reduces its results
     _plan: Plan
+
+    def __init__(self) -> None:
+        raise TypeError(
+            f"{type(self).__name__}: it has no formula, must be one of fastloss.registry's classes, such as"
+            " fastloss.Huber()"
+        )
 
     def __post_init__(self) -> None:
         owner = type(self).__name__
@@ -384,6 +448,9 @@ class Loss:
         {'a': 2.0, 'b': 2.5}
         """
         return states(Parts(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
+
+
+_CALL = inspect.signature(Loss.__call__).parameters.keys()
 
 
 def _rebuild(cls: type[_L], parameters: dict[str, Any]) -> _L:

@@ -9,7 +9,8 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
-from fastloss._base import Loss, registry
+from fastloss._base import Loss, prediction, registry
+from fastloss._parameters import check_names
 
 OPTIONS = [p for p in inspect.signature(Loss.__call__).parameters.values() if p.name != "self"]
 
@@ -30,6 +31,7 @@ def _made(cls: type[Loss], parameters: dict[str, Any]) -> Loss:
 def _function(cls: type[Loss]) -> Callable[..., Any]:
     """The function of a loss: its parameters and the options of a call, everything after the arrays by keyword."""
     default = cls()
+    names = list(signature(cls).parameters)
 
     def function(
         y_true: Any,
@@ -43,6 +45,8 @@ def _function(cls: type[Loss]) -> Callable[..., Any]:
         num_threads: Any = None,
         **parameters: Any,
     ) -> Any:
+        if parameters:
+            check_names(cls.function_name, parameters, names[2:])
         loss = _made(cls, parameters) if parameters else default
         return loss(
             y_true,
@@ -58,7 +62,7 @@ def _function(cls: type[Loss]) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = cls.function_name
     function.__module__ = "fastloss"
     function.__signature__ = signature(cls)  # type: ignore[attr-defined]
-    function.__doc__ = _documentation(cls)
+    function.__doc__ = _documentation(cls) if Loss.__doc__ else None
     return function
 
 
@@ -91,9 +95,17 @@ def _documentation(cls: type[Loss]) -> str:
     return "\n\n".join([own[""].rstrip(), *sections]) + "\n"
 
 
+def _introduce(cls: type[Loss]) -> None:
+    """Say in the docstring, after the summary, what a prediction is."""
+    if Loss.__doc__:  # python -OO drops it
+        summary, _, rest = inspect.cleandoc(cls.__doc__).partition("\n\n")
+        cls.__doc__ = f"{summary}\n\nA prediction is {prediction(cls)}.\n\n{rest}\n"
+
+
 def functions() -> dict[str, Callable[..., Any]]:
-    """All functions by name, aliases included."""
+    """All functions by name, aliases included; to be called once, as it completes the classes' documentation."""
     made = {}
     for cls in registry.values():
+        _introduce(cls)
         made.update(dict.fromkeys((cls.function_name, *cls.aliases), _function(cls)))
     return made

@@ -90,6 +90,8 @@ def linear_cross_entropy(
 
     Notes
     -----
+    Unlike those of a loss the targets come last, as in PyTorch's ``linear_cross_entropy``.
+
     Tokens that are ignored, masked or of weight 0 are left out of the matrix products too.
 
     Numerics: the products are float32 or float64 as the arrays are, and BLAS may round them otherwise for another

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -76,9 +78,19 @@ def integer(*, default: int, optional: bool = False) -> Any:
     return field(default=default, kw_only=True, metadata={"integer": True, "optional": optional})
 
 
-def choice(*options: str, default: str) -> Any:
+def choice(*options: str, default: str, kw_only: bool = False) -> Any:
     """A parameter of a loss: one of some words."""
-    return field(default=default, metadata={"options": options})
+    return field(default=default, kw_only=kw_only, metadata={"options": options})
+
+
+def check_names(owner: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse what is not among the known names, with the one that may be meant."""
+    for name in given:
+        if name not in known:
+            close = get_close_matches(name, known)
+            hint = f"did you mean {close[0]!r}?" if close else f"must be one of {', '.join(known)}"
+            hint = hint if known else "there are none"
+            raise TypeError(f"{owner}: unknown parameter {name!r}, {hint}")
 
 
 def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:

@@ -207,8 +207,8 @@ class RowCall(Call):
 class RowLoss(Loss):
     """A loss of each row of classes: one number for the logits along an axis, and a label or a target of each.
 
-    `labelled` and `dense` name the kernels for a label of each row and for a target of each class; `scores` says what
-    `y_pred` holds, and `targets` what the targets of each class are.
+    `labelled` and `dense` name the kernels for a label of each row and for a target of each class; `targets` says what
+    the targets of each class are.
     """
 
     rowwise = True
@@ -216,7 +216,6 @@ class RowLoss(Loss):
     labelled: ClassVar[str | None] = None
     dense: ClassVar[str | None] = None
     target = NON_NEGATIVE  # of a target of each class
-    scores: ClassVar[Literal["logits", "log_probabilities", "probabilities", "cosines"]] = "logits"
     targets: ClassVar[Literal["probabilities", "log_probabilities", "labels", "reals"]] = "probabilities"
     curvature: ClassVar[bool] = True  # there is a second derivative
     between: ClassVar[bool] = False  # a label may lie between two classes

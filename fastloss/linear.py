@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastloss import _solvers, _threads
 from fastloss._arrays import as_array, operand
-from fastloss._base import Loss
+from fastloss._base import RAW, Loss
 from fastloss._call import GRAD, HESS, VALUE
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, checked
@@ -109,7 +109,7 @@ class LinearObjective:
     >>> import numpy as np
     >>> import fastloss as fl
     >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
-    >>> objective = fl.LinearObjective(fl.BinaryCrossEntropy(), X, y, l2=0.1)
+    >>> objective = fl.LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, l2=0.1)
     >>> value, grad = objective.value_and_grad(np.zeros(2))
     >>> print(round(value, 4), grad)
     0.6931 [-0.5  0. ]
@@ -138,7 +138,7 @@ class LinearObjective:
             raise TypeError(f"{OWNER}: loss is {loss!r}, must be a loss object such as fastloss.Huber()")
         allowed = "a mean over targets of one prediction each, or over labels of a row of logits each"
         if isinstance(loss, RowLoss):
-            if loss.labelled is None or loss.scores != "logits":
+            if loss.labelled is None or loss.scores not in RAW:
                 targets = "targets of each class" if loss.labelled is None else "labels"
                 takes = f"{targets} and {loss.scores.replace('_', ' ')}"
                 raise TypeError(f"{OWNER}: loss is {loss!r}, which takes {takes}, must be {allowed}")
@@ -369,7 +369,7 @@ class LinearObjective:
         if not isinstance(self.loss, (AbsoluteError, Quantile)):
             return [[(1.0, self.loss)]]
         # Half the absolute error, smoothed, and a line that tilts it.
-        tilt = 0.5 - self.loss.quantile if isinstance(self.loss, Quantile) else 0.0
+        tilt = 0.5 - self.loss.alpha if isinstance(self.loss, Quantile) else 0.0
         share = 0.5 if isinstance(self.loss, Quantile) else 1.0
         size = self._run(VALUE, w, num_threads=num_threads, loss=AbsoluteError())[0]
         widths = [(size or 1.0) * 10.0**-k for k in range(1, 8)]

@@ -134,6 +134,8 @@ def token_logprobs(
 
     Notes
     -----
+    Unlike those of a loss the targets come last.
+
     The logits are read once, and memory is needed for the results only. These are float32 for logits of 32 bits or
     fewer, else float64.
 
@@ -191,6 +193,10 @@ def sequence_logprobs(
     See Also
     --------
     token_logprobs : The scores of each token.
+
+    Notes
+    -----
+    Unlike those of a loss the targets come last.
 
     Examples
     --------

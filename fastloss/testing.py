@@ -157,7 +157,7 @@ def check_hess(
     >>> import numpy as np
     >>> import fastloss as fl
     >>> from fastloss.testing import check_hess
-    >>> check_hess(fl.Poisson(), [1.0, 4.0], [0.5, 1.0]) < 1
+    >>> check_hess(fl.PoissonNLL(), [1.0, 4.0], [0.5, 1.0]) < 1
     True
     """
     call = getattr(function, "grad_and_hess", function)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastloss import Loss, ReverseKL
+from fastloss._base import RAW
 from fastloss._parameters import ANY, NON_NEGATIVE, UNIT, Domain
 from fastloss._rows import RowLoss
 
@@ -81,7 +82,7 @@ def draw_rows(
     x = 3 * rng.standard_normal((rows, classes), np.float32)
     if loss.scores == "cosines":
         x = np.tanh(x / 3)
-    elif loss.scores != "logits":
+    elif loss.scores not in RAW:
         x = _log_softmax(x)
         x = np.exp(x) if loss.scores == "probabilities" else x
     if loss.labelled is not None and not dense:

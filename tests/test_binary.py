@@ -23,8 +23,8 @@ def each(loss, y, x):
 @pytest.mark.parametrize(
     "loss",
     [
-        fl.BinaryCrossEntropy(),
-        fl.BinaryCrossEntropy(pos_weight=3.0),
+        fl.BinaryCrossEntropyWithLogits(),
+        fl.BinaryCrossEntropyWithLogits(pos_weight=3.0),
         fl.SigmoidFocal(alpha=-1.0),
         fl.SigmoidFocal(alpha=-1.0, gamma=0.5),
         fl.SigmoidFocal(alpha=-1.0, gamma=0.0),
@@ -45,29 +45,33 @@ def test_infinite_right_answers_cost_nothing(loss, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_infinite_wrong_answers(dtype):
     z = np.array([-INF, INF], dtype)
-    for loss in (fl.BinaryCrossEntropy(), fl.SigmoidFocal(alpha=-1.0, gamma=0.5), fl.ReducedFocal()):
+    for loss in (fl.BinaryCrossEntropyWithLogits(), fl.SigmoidFocal(alpha=-1.0, gamma=0.5), fl.ReducedFocal()):
         assert each(loss, [1, 0], z) == ([INF, INF], [-1, 1], [0, 0])
-    assert each(fl.BinaryCrossEntropy(pos_weight=3.0), [1, 0], z) == ([INF, INF], [-3, 1], [0, 0])
-    assert each(fl.Brier(), [1, 0], z) == ([1, 1], [0, 0], [0, 0])
+    assert each(fl.BinaryCrossEntropyWithLogits(pos_weight=3.0), [1, 0], z) == ([INF, INF], [-3, 1], [0, 0])
+    assert each(fl.BrierWithLogits(), [1, 0], z) == ([1, 1], [0, 0], [0, 0])
 
 
 def test_confident_right_answers_keep_their_accuracy():
     z = np.array([40.0, 100.0, 700.0])
-    value, grad, hess = each(fl.BinaryCrossEntropy(), [1, 1, 1], z)
+    value, grad, hess = each(fl.BinaryCrossEntropyWithLogits(), [1, 1, 1], z)
     np.testing.assert_allclose(value, np.exp(-z), rtol=1e-15)
     np.testing.assert_allclose(grad, -np.exp(-z), rtol=1e-15)
     np.testing.assert_allclose(hess, np.exp(-z), rtol=1e-15)
-    np.testing.assert_allclose(fl.Brier()([1, 1], [40.0, 300.0], reduction="none"), np.exp([-80.0, -600.0]), rtol=1e-14)
+    np.testing.assert_allclose(
+        fl.BrierWithLogits()([1, 1], [40.0, 300.0], reduction="none"), np.exp([-80.0, -600.0]), rtol=1e-14
+    )
     np.testing.assert_allclose(fl.SigmoidFocal(alpha=-1.0)([1], [200.0]), np.exp(-600.0), rtol=1e-14)
 
 
 def test_cross_entropy_smoothing_is_a_softer_target():
-    soft = fl.BinaryCrossEntropy()(0.9 * Y + 0.05, Z, reduction="none")
-    np.testing.assert_allclose(fl.BinaryCrossEntropy(label_smoothing=0.1)(Y, Z, reduction="none"), soft, rtol=1e-14)
+    soft = fl.BinaryCrossEntropyWithLogits()(0.9 * Y + 0.05, Z, reduction="none")
+    np.testing.assert_allclose(
+        fl.BinaryCrossEntropyWithLogits(label_smoothing=0.1)(Y, Z, reduction="none"), soft, rtol=1e-14
+    )
 
 
 def test_probability_limits():
-    bce = fl.BinaryCrossEntropyProbability()
+    bce = fl.BinaryCrossEntropy()
     value, grad, hess = each(bce, [0, 1, 1, 0, 0.5, 0.5], [0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
     assert value == [0, 0, INF, INF, INF, INF]
     assert grad == [1, -1, -INF, INF, -INF, INF]
@@ -75,12 +79,12 @@ def test_probability_limits():
 
 
 def test_probability_bounds():
-    clamped = fl.BinaryCrossEntropyProbability(log_clamp=-100)
+    clamped = fl.BinaryCrossEntropy(log_clamp=-100)
     value, grad, hess = each(clamped, [1, 0, 0.5], [0.0, 1.0, 0.0])
     assert value == [100, 100, 50]
     assert grad == [0, 0, 0.5]
     assert hess == [0, 0, 0.5]
-    clipped = fl.BinaryCrossEntropyProbability(eps=1e-3)
+    clipped = fl.BinaryCrossEntropy(eps=1e-3)
     value, grad, hess = each(clipped, [1, 0, 1, 0], [0.0, 1.0, 1e-3, 0.0])
     np.testing.assert_allclose(value, [-np.log(1e-3), -np.log(1e-3), -np.log(1e-3), -np.log1p(-1e-3)], rtol=1e-15)
     assert grad == [0, 0, -1000, 0]
@@ -90,8 +94,8 @@ def test_probability_bounds():
 def test_probability_agrees_with_logit():
     p = 1 / (1 + np.exp(-Z / 3))
     np.testing.assert_allclose(
-        fl.BinaryCrossEntropyProbability()(Y, p, reduction="none"),
-        fl.BinaryCrossEntropy()(Y, Z / 3, reduction="none"),
+        fl.BinaryCrossEntropy()(Y, p, reduction="none"),
+        fl.BinaryCrossEntropyWithLogits()(Y, Z / 3, reduction="none"),
         rtol=1e-10,
     )
 
@@ -99,10 +103,10 @@ def test_probability_agrees_with_logit():
 @pytest.mark.parametrize("verb", ["__call__", "grad"])
 def test_focal_without_focus_is_cross_entropy(verb):
     focal = getattr(fl.SigmoidFocal(alpha=-1.0, gamma=0.0), verb)(Y, Z, reduction="none")
-    entropy = getattr(fl.BinaryCrossEntropy(), verb)(Y, Z, reduction="none")
+    entropy = getattr(fl.BinaryCrossEntropyWithLogits(), verb)(Y, Z, reduction="none")
     np.testing.assert_allclose(focal, entropy, rtol=1e-14, atol=1e-16)
     balanced = getattr(fl.SigmoidFocal(alpha=0.7, gamma=0.0), verb)(HARD, Z, reduction="none")
-    entropy = getattr(fl.BinaryCrossEntropy(), verb)(HARD, Z, reduction="none")
+    entropy = getattr(fl.BinaryCrossEntropyWithLogits(), verb)(HARD, Z, reduction="none")
     np.testing.assert_allclose(balanced, np.where(HARD > 0, 0.7, 0.3) * entropy, rtol=1e-14)
 
 
@@ -124,7 +128,9 @@ def test_focal_losses_agree():
     right = Z * (2 * HARD - 1) >= 0
     np.testing.assert_allclose(
         fl.ReducedFocal(gamma=2.0)(HARD, Z, reduction="none"),
-        np.where(right, 4 * focal(HARD, Z, reduction="none"), fl.BinaryCrossEntropy()(HARD, Z, reduction="none")),
+        np.where(
+            right, 4 * focal(HARD, Z, reduction="none"), fl.BinaryCrossEntropyWithLogits()(HARD, Z, reduction="none")
+        ),
         rtol=1e-14,
     )
 
@@ -148,7 +154,9 @@ def test_asymmetric_loss_drops_the_easiest_negatives():
 
 
 def test_lambda_of_one_trial_is_cross_entropy():
-    for found, expected in zip(each(fl.CrossEntropyLambda(), Y, Z), each(fl.BinaryCrossEntropy(), Y, Z), strict=True):
+    for found, expected in zip(
+        each(fl.CrossEntropyLambda(), Y, Z), each(fl.BinaryCrossEntropyWithLogits(), Y, Z), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-16)
 
 
@@ -159,7 +167,7 @@ def test_zero_one_counts_a_tie_as_negative():
 
 def test_slide_weights():
     y = np.array([0.0, 0.1, 0.15, 0.2, 1.0])
-    entropy = fl.BinaryCrossEntropy()(y, y, reduction="none")
+    entropy = fl.BinaryCrossEntropyWithLogits()(y, y, reduction="none")
     weight = fl.Slide(mu=0.1)(y, y, reduction="none") / entropy  # 0.2 is the least mean
     np.testing.assert_allclose(weight, [1, 1, np.exp(0.8), np.exp(0.8), 1], rtol=1e-14)
 
@@ -189,14 +197,14 @@ def test_torch_binary_cross_entropy_with_logits():
     for weight in (1.0, 3.0):
         options = {"pos_weight": torch.tensor(weight, dtype=torch.float64), "reduction": "none"}
         expected = _torch_pair("binary_cross_entropy_with_logits", Y, Z, options)
-        found = fl.BinaryCrossEntropy(pos_weight=weight).value_and_grad(Y, Z, reduction="none")
+        found = fl.BinaryCrossEntropyWithLogits(pos_weight=weight).value_and_grad(Y, Z, reduction="none")
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_torch_binary_cross_entropy():
     p = np.concatenate([[0.0, 1.0], np.linspace(0.001, 0.999, 239)])
     expected = _torch_pair("binary_cross_entropy", Y, p, {"reduction": "none"})
-    value, grad = fl.BinaryCrossEntropyProbability(log_clamp=-100).value_and_grad(Y, p, reduction="none")
+    value, grad = fl.BinaryCrossEntropy(log_clamp=-100).value_and_grad(Y, p, reduction="none")
     np.testing.assert_allclose(value, expected[0], rtol=1e-12)
     np.testing.assert_allclose(grad[2:], expected[1][2:], rtol=1e-11, atol=1e-14)
 
@@ -204,6 +212,6 @@ def test_torch_binary_cross_entropy():
 def test_sklearn_metrics():
     metrics = pytest.importorskip("sklearn.metrics")
     p = 1 / (1 + np.exp(-Z / 10))
-    np.testing.assert_allclose(fl.BinaryCrossEntropyProbability()(HARD, p), metrics.log_loss(HARD, p), rtol=1e-13)
-    np.testing.assert_allclose(fl.Brier()(HARD, Z / 10), metrics.brier_score_loss(HARD, p), rtol=1e-13)
+    np.testing.assert_allclose(fl.BinaryCrossEntropy()(HARD, p), metrics.log_loss(HARD, p), rtol=1e-13)
+    np.testing.assert_allclose(fl.BrierWithLogits()(HARD, Z / 10), metrics.brier_score_loss(HARD, p), rtol=1e-13)
     np.testing.assert_allclose(fl.ZeroOne()(HARD, Z), metrics.zero_one_loss(HARD, Z > 0), rtol=1e-13)

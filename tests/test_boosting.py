@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastloss as fl
+from fastloss._base import RAW
 from fastloss._parameters import ANY
 from fastloss.integrations import _boosting, catboost, lightgbm, xgboost
 from fastloss.testing import check_hess
@@ -54,7 +55,7 @@ REFUSED = [
     for loss in additive(EVERY)
     if loss.newton == "none"
     or loss.unsupervised
-    or (loss.rowwise and (loss.labelled is None or loss.scores != "logits"))
+    or (loss.rowwise and (loss.labelled is None or loss.scores not in RAW))
 ]
 TRAINABLE = [loss for loss in additive(EVERY) if loss not in REFUSED]
 
@@ -96,7 +97,7 @@ def test_the_curvature_is_what_the_loss_declares(loss):
     _, hess = xgboost.sklearn_objective(loss)(y, x)
     match loss.newton:
         case "own":
-            straight = isinstance(loss, fl.Poisson) and not loss.log_input and y == 0  # the one target without any
+            straight = (loss.scores == "means") & (y == 0)  # the one target without any
             assert ((own > 0) | (grad == 0) | straight).all()
             assert np.mean(own > 0) > 0.85
             np.testing.assert_array_equal(hess, own.astype(np.float32))
@@ -132,7 +133,7 @@ def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
         (fl.Huber(delta=50.0), 1),
         (fl.SmoothL1(beta=0.5), 2),
         (fl.SmoothL1(beta=0.0), 1),
-        (fl.Quantile(quantile=0.3), 1),
+        (fl.Quantile(alpha=0.3), 1),
         (fl.Hinge(), 1),
         (fl.SquaredHinge(), 2),
         (fl.SmoothedHinge(gamma=0.01), 100),
@@ -145,12 +146,12 @@ def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
         (fl.KTO(beta=0.1), 0.01 / math.sqrt(108)),
         (fl.Lp(p=1.5), 1),
         (fl.GaussianNLL(), 1),
-        (fl.SparsemaxLoss(temperature=0.5), 4),
+        (fl.MulticlassSparsemax(temperature=0.5), 4),
         (fl.MultiMargin(p=2), 2),
         (fl.MultiMargin(p=2, class_weight=(1.0, 3.0, 0.5)), 6),
         (fl.WestonWatkins(), 1),
         (fl.SquaredError(), None),
-        (fl.BinaryCrossEntropy(), None),
+        (fl.BinaryCrossEntropyWithLogits(), None),
         (fl.Lp(p=3.0), None),
         (fl.Barron(alpha=1.5), None),
         (fl.GANDiscriminator(), None),
@@ -232,7 +233,7 @@ def test_what_no_booster_predicts_is_refused(loss, make):
     reason = "the gradient is 0 everywhere"
     if loss.rowwise and loss.labelled is None:
         reason = "y_true holds a target of each class, must hold labels"
-    elif loss.rowwise and loss.scores != "logits":
+    elif loss.rowwise and loss.scores not in RAW:
         reason = rf"y_pred holds {loss.scores.replace('_', ' ')}, must hold logits"
     elif loss.unsupervised:
         reason = "labels say only which rows count, must be what an objective of gradient boosting learns"
@@ -248,9 +249,9 @@ def test_catboost_has_one_output():
 
 def test_metrics_are_means():
     y, x, w = np.random.default_rng(0).random((3, 50))
-    loss = fl.Brier()
+    loss = fl.BrierWithLogits()
     assert xgboost.sklearn_metric(loss)(y, x, sample_weight=w) == loss(y, x, sample_weight=w)
-    assert lightgbm.sklearn_metric(loss)(y, x, w) == ("brier", loss(y, x, sample_weight=w), False)
+    assert lightgbm.sklearn_metric(loss)(y, x, w) == ("brier_with_logits", loss(y, x, sample_weight=w), False)
     parts = [catboost.metric(loss).evaluate([x[part]], y[part], w[part]) for part in (slice(20), slice(20, 50))]
     assert catboost.metric(loss).get_final_error(*np.sum(parts, axis=0)) == pytest.approx(loss(y, x, sample_weight=w))
     assert math.isnan(catboost.metric(loss).get_final_error(0.0, 0.0))
@@ -260,8 +261,9 @@ def test_metrics_are_means():
 # Where to start -------------------------------------------------------------------------------------
 
 BEST = [
-    fl.SquaredError(), fl.BinaryCrossEntropy(pos_weight=2.0, label_smoothing=0.1), fl.SoftMargin(), fl.Poisson(),
-    fl.BinaryCrossEntropyProbability(), fl.Gamma(), fl.Tweedie(power=1.3), fl.Tweedie(power=1.3, link="identity"),
+    fl.SquaredError(), fl.BinaryCrossEntropyWithLogits(pos_weight=2.0, label_smoothing=0.1), fl.SoftMargin(),
+    fl.PoissonNLL(), fl.BinaryCrossEntropy(), fl.GammaNLL(), fl.Tweedie(power=1.3),
+    fl.Tweedie(power=1.3, link="identity"),
 ]  # fmt: skip
 
 
@@ -287,7 +289,7 @@ def test_other_losses_start_from_a_newton_step(start):
 @pytest.mark.parametrize(
     ("loss", "y", "w", "message"),
     [
-        (fl.Poisson(), [0, 0], None, "the best constant for y_true is -inf, must be finite"),
+        (fl.PoissonNLL(), [0, 0], None, "the best constant for y_true is -inf, must be finite"),
         (fl.SquaredError(), [[1.0]], None, r"y_true has shape \(1, 1\), must have one axis"),
         (fl.SquaredError(), [], None, r"y_true has shape \(0,\), must have one axis, and elements"),
         (fl.SquaredError(), [1.0], [0.0], "sample_weight sums to 0, must be positive"),
@@ -311,14 +313,14 @@ def test_classes_start_from_their_shares():
 @pytest.mark.parametrize("start", [xgboost.base_score, lightgbm.init_score])
 def test_rows_start_from_a_newton_step(start):
     y, w = np.array([0, 2, 2, 1]), np.array([1.0, 2.0, 3.0, 4.0])
-    grad = fl.SparsemaxLoss().grad(y, np.zeros((4, 3)), sample_weight=w)
-    np.testing.assert_allclose(start(fl.SparsemaxLoss(), y, w), -grad.sum(axis=0), rtol=1e-6)
+    grad = fl.MulticlassSparsemax().grad(y, np.zeros((4, 3)), sample_weight=w)
+    np.testing.assert_allclose(start(fl.MulticlassSparsemax(), y, w), -grad.sum(axis=0), rtol=1e-6)
     assert np.shape(start(fl.CrossEntropy(z_loss=0.1), y, w)) == (3,)
     assert np.shape(start(fl.DistributionFocalLoss(), [0.0, 1.5])) == (3,)
 
 
 def test_one_class_has_a_finite_logit():
-    assert xgboost.base_score(fl.BinaryCrossEntropy(), [1, 1]) == pytest.approx(34.5, abs=0.1)
+    assert xgboost.base_score(fl.BinaryCrossEntropyWithLogits(), [1, 1]) == pytest.approx(34.5, abs=0.1)
 
 
 # XGBoost ---------------------------------------------------------------------------------------------
@@ -328,14 +330,14 @@ DELTA, FACTOR = 0.7, math.exp(0.7)
 # The loss, XGBoost's objective with its parameters, and what else the custom objective is given.
 XGBOOST = {
     "squared error": (fl.SquaredError(half=True), {"objective": "reg:squarederror"}, {}),
-    "logistic": (fl.BinaryCrossEntropy(), {"objective": "binary:logistic"}, {}),
-    "poisson": (fl.Poisson(), {"objective": "count:poisson", "max_delta_step": 0}, {"max_delta_step": 0}),
+    "logistic": (fl.BinaryCrossEntropyWithLogits(), {"objective": "binary:logistic"}, {}),
+    "poisson": (fl.PoissonNLL(), {"objective": "count:poisson", "max_delta_step": 0}, {"max_delta_step": 0}),
     "poisson by default": (
-        fl.Poisson(),
+        fl.PoissonNLL(),
         {"objective": "count:poisson", "lambda": 1, "min_child_weight": 1},
         {"eta": 0.1 / FACTOR, "lambda": 1 / FACTOR, "min_child_weight": 1 / FACTOR, "max_delta_step": DELTA * FACTOR},
     ),
-    "gamma": (fl.Gamma(), {"objective": "reg:gamma"}, {}),
+    "gamma": (fl.GammaNLL(), {"objective": "reg:gamma"}, {}),
     "tweedie": (fl.Tweedie(power=1.3), {"objective": "reg:tweedie", "tweedie_variance_power": 1.3}, {}),
     "pseudo-Huber": (fl.PseudoHuber(delta=50.0), {"objective": "reg:pseudohubererror", "huber_slope": 50}, {}),
 }
@@ -360,7 +362,7 @@ def test_xgboost_model_is_reproduced(name, weighted, request):
 def test_xgboost_scale_pos_weight(breast_cancer):
     xgb = pytest.importorskip("xgboost")
     X, y = breast_cancer
-    data, loss = xgb.DMatrix(X, y), fl.BinaryCrossEntropy(pos_weight=3.0)
+    data, loss = xgb.DMatrix(X, y), fl.BinaryCrossEntropyWithLogits(pos_weight=3.0)
     score = xgboost.base_score(loss, y)
     builtin = {"objective": "binary:logistic", "scale_pos_weight": 3, "base_score": 1 / (1 + math.exp(-score))}
     theirs = xgb.train({"nthread": 1, **builtin}, data, ROUNDS)
@@ -406,8 +408,8 @@ def splits(frame):
     ("loss", "builtin"),
     [
         (fl.AbsoluteError(), {"objective": "reg:absoluteerror"}),
-        (fl.Quantile(quantile=0.3), {"objective": "reg:quantileerror", "quantile_alpha": 0.3}),
-        (fl.Quantile(quantile=0.75), {"objective": "reg:quantileerror", "quantile_alpha": 0.75}),
+        (fl.Quantile(alpha=0.3), {"objective": "reg:quantileerror", "quantile_alpha": 0.3}),
+        (fl.Quantile(alpha=0.75), {"objective": "reg:quantileerror", "quantile_alpha": 0.75}),
     ],
     ids=str,
 )
@@ -425,7 +427,7 @@ def test_xgboost_quantiles_differ_in_leaves_alone(loss, builtin, weighted, diabe
 def test_xgboost_interfaces_agree(breast_cancer):
     xgb = pytest.importorskip("xgboost")
     X, y = breast_cancer
-    loss, w = fl.BinaryCrossEntropy(), weights(y)
+    loss, w = fl.BinaryCrossEntropyWithLogits(), weights(y)
     history = {}
     data = xgb.DMatrix(X, y, weight=w)
     native = xgb.train(
@@ -438,8 +440,8 @@ def test_xgboost_interfaces_agree(breast_cancer):
     )  # fmt: skip
     model.fit(X, y, sample_weight=w, eval_set=[(X, y)], sample_weight_eval_set=[w], verbose=False)
     np.testing.assert_array_equal(native.predict(data), model.predict(X))
-    curve = history["train"]["binary_cross_entropy"]
-    assert curve == model.evals_result()["validation_0"]["binary_cross_entropy"]
+    curve = history["train"]["binary_cross_entropy_with_logits"]
+    assert curve == model.evals_result()["validation_0"]["binary_cross_entropy_with_logits"]
     assert curve[-1] == pytest.approx(loss(y, native.predict(data), sample_weight=w), rel=1e-5)
     assert curve[-1] < 0.2 < curve[0]
 
@@ -465,15 +467,15 @@ def test_xgboost_predicts_several_quantiles(diabetes):
 SMALL_STEP = {"objective": "poisson", "poisson_max_delta_step": 1e-12}
 LIGHTGBM = {
     "squared error": (fl.SquaredError(half=True), {"objective": "regression"}, {}),
-    "logistic": (fl.BinaryCrossEntropy(), {"objective": "binary"}, {}),
-    "cross-entropy": (fl.BinaryCrossEntropy(), {"objective": "cross_entropy"}, {}),
-    "poisson": (fl.Poisson(), SMALL_STEP, {}),
+    "logistic": (fl.BinaryCrossEntropyWithLogits(), {"objective": "binary"}, {}),
+    "cross-entropy": (fl.BinaryCrossEntropyWithLogits(), {"objective": "cross_entropy"}, {}),
+    "poisson": (fl.PoissonNLL(), SMALL_STEP, {}),
     "poisson by default": (
-        fl.Poisson(),
+        fl.PoissonNLL(),
         {"objective": "poisson"},
         {"learning_rate": 0.1 / FACTOR, "min_sum_hessian_in_leaf": 1e-3 / FACTOR},
     ),
-    "gamma": (fl.Gamma(), {"objective": "gamma"}, {}),
+    "gamma": (fl.GammaNLL(), {"objective": "gamma"}, {}),
     "tweedie": (fl.Tweedie(power=1.3), {"objective": "tweedie", "tweedie_variance_power": 1.3}, {}),
     "Huber": (fl.Huber(delta=50.0), {"objective": "huber", "alpha": 50}, {}),
     "Fair": (fl.Fair(c=10.0), {"objective": "fair", "fair_c": 10}, {}),
@@ -508,10 +510,12 @@ def test_lightgbm_model_is_reproduced(name, weighted, request):
 def test_lightgbm_scale_pos_weight(breast_cancer):
     lgb = pytest.importorskip("lightgbm")
     X, y = breast_cancer
-    score = lightgbm.init_score(fl.BinaryCrossEntropy(), y)
+    score = lightgbm.init_score(fl.BinaryCrossEntropyWithLogits(), y)
     theirs = lgb.train({**QUIET, "objective": "binary", "scale_pos_weight": 3}, lgb.Dataset(X, y), ROUNDS)
     data = lgb.Dataset(X, y, init_score=np.full(len(y), score))
-    ours = lgb.train({**QUIET, "objective": lightgbm.objective(fl.BinaryCrossEntropy(pos_weight=3.0))}, data, ROUNDS)
+    ours = lgb.train(
+        {**QUIET, "objective": lightgbm.objective(fl.BinaryCrossEntropyWithLogits(pos_weight=3.0))}, data, ROUNDS
+    )
     assert_same_model(ours.predict(X) + score, theirs.predict(X, raw_score=True), 1e-6)
 
 
@@ -529,8 +533,8 @@ def test_lightgbm_multiclass_is_reproduced(digits):
     ("loss", "builtin"),
     [
         (fl.AbsoluteError(), {"objective": "regression_l1"}),
-        (fl.Quantile(quantile=0.3), {"objective": "quantile", "alpha": 0.3}),
-        (fl.Quantile(quantile=0.75), {"objective": "quantile", "alpha": 0.75}),
+        (fl.Quantile(alpha=0.3), {"objective": "quantile", "alpha": 0.3}),
+        (fl.Quantile(alpha=0.75), {"objective": "quantile", "alpha": 0.75}),
         (fl.AbsolutePercentageError(epsilon=1.0), {"objective": "mape"}),
     ],
     ids=str,
@@ -557,13 +561,13 @@ def test_lightgbm_quantiles(level, scale):
     w = scale * rng.random(31) if scale else None
     parameters = {**QUIET, "objective": "quantile", "alpha": level, "learning_rate": 1e-12, "min_data_in_leaf": 1}
     start = lgb.train(parameters, lgb.Dataset(X, y, weight=w), 1).predict(X[:1]).item()
-    assert lightgbm.init_score(fl.Quantile(quantile=level), y, w) == pytest.approx(start, rel=1e-6, abs=1e-6)
+    assert lightgbm.init_score(fl.Quantile(alpha=level), y, w) == pytest.approx(start, rel=1e-6, abs=1e-6)
 
 
 def test_lightgbm_interfaces_agree(breast_cancer):
     lgb = pytest.importorskip("lightgbm")
     X, y = breast_cancer
-    loss, w, history = fl.BinaryCrossEntropy(), weights(y), {}
+    loss, w, history = fl.BinaryCrossEntropyWithLogits(), weights(y), {}
     data = lgb.Dataset(X, y, weight=w)
     native = lgb.train(
         {**QUIET, "objective": lightgbm.objective(loss), "metric": "none"}, data, 10, valid_sets=[data],
@@ -574,8 +578,8 @@ def test_lightgbm_interfaces_agree(breast_cancer):
         X, y, sample_weight=w, eval_X=X, eval_y=y, eval_sample_weight=[w], eval_metric=lightgbm.sklearn_metric(loss)
     )
     np.testing.assert_array_equal(native.predict(X), model.predict(X))
-    curve = history["training"]["binary_cross_entropy"]
-    assert curve == pytest.approx(next(iter(model.evals_result_.values()))["binary_cross_entropy"])
+    curve = history["training"]["binary_cross_entropy_with_logits"]
+    assert curve == pytest.approx(next(iter(model.evals_result_.values()))["binary_cross_entropy_with_logits"])
     assert curve[-1] == pytest.approx(loss(y, native.predict(X), sample_weight=w))
 
 
@@ -595,8 +599,8 @@ def test_lightgbm_predicts_mean_and_spread(diabetes):
 
 CATBOOST = {
     "squared error": (fl.SquaredError(half=True), "RMSE"),
-    "logistic": (fl.BinaryCrossEntropy(), "Logloss"),
-    "poisson": (fl.Poisson(), "Poisson"),
+    "logistic": (fl.BinaryCrossEntropyWithLogits(), "Logloss"),
+    "poisson": (fl.PoissonNLL(), "Poisson"),
 }
 
 
@@ -639,7 +643,7 @@ def test_estimators_with_objectives_clone_and_search(library, breast_cancer):
 
     X, y = breast_cancer
     ours = {"xgboost": xgboost, "lightgbm": lightgbm}[library]
-    objectives = [ours.sklearn_objective(loss) for loss in (fl.BinaryCrossEntropy(), fl.SmoothedHinge())]
+    objectives = [ours.sklearn_objective(loss) for loss in (fl.BinaryCrossEntropyWithLogits(), fl.SmoothedHinge())]
     quiet = {"n_jobs": 1, "n_estimators": 5} | ({"verbose": -1} if library == "lightgbm" else {})
     estimator = (peer.XGBRegressor if library == "xgboost" else peer.LGBMRegressor)(objective=objectives[0], **quiet)
     assert clone(estimator).get_params()["objective"] == objectives[0]

@@ -11,7 +11,7 @@ from tests.reference.softmax import log_softmax
 from tests.support import generator
 
 INF = np.inf
-BOTH_WAYS = [*itertools.product((False, True), (False, True))]
+BOTH_WAYS = [*itertools.product(("logits", "log_probabilities"), (False, True))]
 
 
 def drawn(n=20, classes=7):
@@ -19,18 +19,18 @@ def drawn(n=20, classes=7):
     return rng.dirichlet(np.ones(classes), n), 3 * rng.standard_normal((n, classes))
 
 
-@pytest.mark.parametrize("cls", [fl.KLDivergence, fl.ReverseKL, fl.JensenShannon])
+@pytest.mark.parametrize("cls", [fl.ForwardKL, fl.ReverseKL, fl.JensenShannon])
 @pytest.mark.parametrize("log_target", [False, True])
 def test_logits_and_their_log_probabilities_have_one_value(cls, log_target):
     t, x = drawn()
     y = np.log(t) if log_target else t
     value = cls(log_target=log_target)(y, x, reduction="none")
-    other = cls(log_target=log_target, from_logits=False)(y, log_softmax(x), reduction="none")
+    other = cls(log_target=log_target, scores="log_probabilities")(y, log_softmax(x), reduction="none")
     np.testing.assert_allclose(value, other, rtol=1e-12)
     np.testing.assert_allclose(value, cls()(t, x + 100, reduction="none"), rtol=1e-11)
 
 
-@pytest.mark.parametrize("cls", [fl.KLDivergence, fl.ReverseKL, fl.JensenShannon])
+@pytest.mark.parametrize("cls", [fl.ForwardKL, fl.ReverseKL, fl.JensenShannon])
 def test_a_perfect_prediction_costs_nothing(cls):
     t, _ = drawn()
     value, grad = cls().value_and_grad(t, np.log(t), reduction="none")
@@ -40,7 +40,7 @@ def test_a_perfect_prediction_costs_nothing(cls):
 
 def test_forward_divergence_is_cross_entropy_less_the_entropy():
     t, x = drawn()
-    value, grad = fl.KLDivergence().value_and_grad(t, x, reduction="none")
+    value, grad = fl.ForwardKL().value_and_grad(t, x, reduction="none")
     entropy = -(t * np.log(t)).sum(axis=1)
     other, slope = fl.CrossEntropy().value_and_grad(t, x, reduction="none")
     np.testing.assert_allclose(value, other - entropy, rtol=1e-11)
@@ -63,7 +63,7 @@ def test_zeros(target, row, forward, reverse):
         t[0, :3], x[0, :3] = target, row
         with np.errstate(divide="ignore"):
             logs = np.log(t)
-        for loss, wanted in ((fl.KLDivergence, forward), (fl.ReverseKL, reverse)):
+        for loss, wanted in ((fl.ForwardKL, forward), (fl.ReverseKL, reverse)):
             found = [loss()(t, x), loss(log_target=True)(logs, x)]
             np.testing.assert_allclose(found, wanted, atol=1e-15)
         apart = fl.JensenShannon()(t, x)
@@ -73,16 +73,16 @@ def test_zeros(target, row, forward, reverse):
 
 def test_jensen_shannon_between_its_ends():
     t, x = drawn()
-    for from_logits, log_target in BOTH_WAYS:
-        y, scores = np.log(t) if log_target else t, x if from_logits else log_softmax(x)
-        options = {"from_logits": from_logits, "log_target": log_target}
-        for beta, end in ((0.0, fl.KLDivergence), (1.0, fl.ReverseKL)):
-            value, grad = fl.JensenShannon(beta, **options).value_and_grad(y, scores)
-            other, slope = end(**options).value_and_grad(y, scores)
+    for scores, log_target in BOTH_WAYS:
+        y, y_pred = np.log(t) if log_target else t, x if scores == "logits" else log_softmax(x)
+        options = {"scores": scores, "log_target": log_target}
+        for beta, end in ((0.0, fl.ForwardKL), (1.0, fl.ReverseKL)):
+            value, grad = fl.JensenShannon(beta, **options).value_and_grad(y, y_pred)
+            other, slope = end(**options).value_and_grad(y, y_pred)
             assert value == other
             assert (grad == slope).all()
-        near = fl.JensenShannon(1e-9, **options)(y, scores) / 1e-9
-        assert near == pytest.approx(fl.KLDivergence(**options)(y, scores), rel=1e-6)
+        near = fl.JensenShannon(1e-9, **options)(y, y_pred) / 1e-9
+        assert near == pytest.approx(fl.ForwardKL(**options)(y, y_pred), rel=1e-6)
     apart = fl.JensenShannon(0.3)([[1, 0]], [[-800.0, 0.0]])
     assert apart == pytest.approx(-0.3 * math.log(0.3) - 0.7 * math.log(0.7), rel=1e-15)
     with pytest.raises(ValueError, match="JensenShannon: there is no grad_and_hess"):
@@ -98,7 +98,7 @@ def test_close_distributions_keep_the_accuracy_of_their_difference():
 def test_generalized_divergence_of_distributions_is_the_divergence():
     t, x = drawn()
     value = fl.GeneralizedKL()(t, log_softmax(x), reduction="none")
-    np.testing.assert_allclose(value, fl.KLDivergence()(t, x, reduction="none"), rtol=1e-11)
+    np.testing.assert_allclose(value, fl.ForwardKL()(t, x, reduction="none"), rtol=1e-11)
     assert fl.GeneralizedKL()([[0.0, 0.0]], [[-INF, -INF]]) == 0
 
 
@@ -118,7 +118,7 @@ def test_distillation_is_the_divergence_of_softened_logits(classes):
     for temperature in (1.0, 4.0):
         soft = np.exp(log_softmax(y / temperature))
         value, grad = fl.Distillation(temperature).value_and_grad(y, x, reduction="none")
-        other, slope = fl.KLDivergence().value_and_grad(soft, x / temperature, reduction="none")
+        other, slope = fl.ForwardKL().value_and_grad(soft, x / temperature, reduction="none")
         np.testing.assert_allclose(value, temperature**2 * other, rtol=1e-12)
         np.testing.assert_allclose(grad, temperature * slope, rtol=1e-11, atol=1e-15)
 
@@ -134,6 +134,6 @@ def test_torch(log_target):
     scores = torch.tensor(logs, requires_grad=True)
     expected = torch.nn.functional.kl_div(scores, torch.tensor(y), reduction="batchmean", log_target=log_target)
     expected.backward()
-    value, grad = fl.KLDivergence(from_logits=False, log_target=log_target).value_and_grad(y, logs)
+    value, grad = fl.ForwardKL(scores="log_probabilities", log_target=log_target).value_and_grad(y, logs)
     assert value == pytest.approx(expected.item(), rel=1e-13)
     np.testing.assert_allclose(grad, scores.grad.numpy(), rtol=1e-13)

@@ -13,6 +13,7 @@ import pytest
 
 import fastloss as fl
 from fastloss import LinearObjective
+from fastloss._base import RAW
 from tests.inputs import draw
 from tests.support import DEFAULTS, ROW_LOSSES, additive, assert_same_bits, fresh, generator, spaced, unaligned
 
@@ -28,11 +29,7 @@ OF_CLASSES = [
     fl.CrossEntropy(label_smoothing=0.2, temperature=2.0),
     fl.CrossEntropy(class_weight=(1.0, 0.5, 2.0, 0.0, 1.5, 1.0, 3.0), label_smoothing=0.1, ignore_index=2),
     fl.CrossEntropy(softcap=3.0, z_loss=0.1),
-    *(
-        loss
-        for loss in ROW_LOSSES
-        if loss.labelled and loss.scores == "logits" and not isinstance(loss, fl.CrossEntropy)
-    ),
+    *(loss for loss in ROW_LOSSES if loss.labelled and loss.scores in RAW and not isinstance(loss, fl.CrossEntropy)),
 ]
 LAYOUTS = {
     "C": np.ascontiguousarray,
@@ -123,10 +120,10 @@ def test_shapes_and_layouts(shape, layout, dtype):
 @pytest.mark.parametrize("intercept", [True, False])
 def test_derivatives_by_finite_differences(intercept):
     rng = generator("differences")
-    X, y, weight, coef = problem(fl.Poisson(), 300, 5, np.float64, rng)
+    X, y, weight, coef = problem(fl.PoissonNLL(), 300, 5, np.float64, rng)
     coef = coef[: 5 + intercept]
     objective = LinearObjective(
-        fl.Poisson(), X, y, sample_weight=weight, l1=0.3, l2=0.7, fit_intercept=intercept
+        fl.PoissonNLL(), X, y, sample_weight=weight, l1=0.3, l2=0.7, fit_intercept=intercept
     )  # fmt: skip
     step = 1e-5 * np.eye(coef.size)
     numeric = [(objective(coef + h) - objective(coef - h)) / 2e-5 for h in step]
@@ -239,10 +236,10 @@ def test_weights_select():
 
 def test_weights_are_repetitions():
     rng = generator("repetitions")
-    X, y, _, coef = problem(fl.BinaryCrossEntropy(), 50, 4, np.float64, rng)
+    X, y, _, coef = problem(fl.BinaryCrossEntropyWithLogits(), 50, 4, np.float64, rng)
     times = rng.integers(0, 4, 50)
-    weighted = LinearObjective(fl.BinaryCrossEntropy(), X, y, sample_weight=times)
-    repeated = LinearObjective(fl.BinaryCrossEntropy(), np.repeat(X, times, axis=0), np.repeat(y, times))
+    weighted = LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, sample_weight=times)
+    repeated = LinearObjective(fl.BinaryCrossEntropyWithLogits(), np.repeat(X, times, axis=0), np.repeat(y, times))
     assert weighted(coef) == pytest.approx(repeated(coef), rel=1e-14)
     assert np.allclose(weighted.grad(coef), repeated.grad(coef), rtol=1e-13)
 
@@ -485,8 +482,8 @@ def test_coefficients_of_any_type(dtype):
 @pytest.mark.parametrize("shape", [(5000, 20), (40_000, 3), (600, 400)])
 def test_same_bits_for_every_number_of_threads(layout, dtype, shape):
     rng = generator(layout, dtype, shape)
-    X, y, weight, coef = problem(fl.BinaryCrossEntropy(), *shape, dtype, rng)
-    objective = LinearObjective(fl.BinaryCrossEntropy(), LAYOUTS[layout](X), y, sample_weight=weight, l2=0.1)
+    X, y, weight, coef = problem(fl.BinaryCrossEntropyWithLogits(), *shape, dtype, rng)
+    objective = LinearObjective(fl.BinaryCrossEntropyWithLogits(), LAYOUTS[layout](X), y, sample_weight=weight, l2=0.1)
     value, grad = objective.value_and_grad(coef, num_threads=1)
     product = objective.hessp(coef, coef, num_threads=1)
     for threads in (2, 3, 7, 64):
@@ -522,7 +519,7 @@ def test_same_bits_for_every_alignment():
 @pytest.mark.parametrize("n", [10_000, 300_000])
 def test_memory_does_not_grow_with_rows(n):
     X, y = np.ones((n, 30)), np.zeros(n)
-    objective = LinearObjective(fl.BinaryCrossEntropy(), X, y)
+    objective = LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y)
     w = np.full(31, 0.01)
     tracemalloc.start()
     try:
@@ -569,14 +566,18 @@ def ridge():
 def logistic():
     X, y = cancer()
     model = linear_model.LogisticRegression(C=1.0, tol=1e-10, max_iter=1000).fit(X, y)
-    return model, LinearObjective(fl.BinaryCrossEntropy(), X, y, l2=1 / len(y)), 1e-5
+    return model, LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, l2=1 / len(y)), 1e-5
 
 
 def weighted_logistic():
     X, y = cancer()
     weight = np.where(y == 1, 0.5, 2.0)
     model = linear_model.LogisticRegression(C=1.0, tol=1e-10, max_iter=1000).fit(X, y, sample_weight=weight)
-    return model, LinearObjective(fl.BinaryCrossEntropy(), X, y, sample_weight=weight, l2=1 / weight.sum()), 1e-5
+    return (
+        model,
+        LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, sample_weight=weight, l2=1 / weight.sum()),
+        1e-5,
+    )
 
 
 def huber():
@@ -589,13 +590,13 @@ def huber():
 def poisson():
     X, y = diabetes()
     model = linear_model.PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
-    return model, LinearObjective(fl.Poisson(), X, y, l2=0.1), 1e-5
+    return model, LinearObjective(fl.PoissonNLL(), X, y, l2=0.1), 1e-5
 
 
 def gamma():
     X, y = diabetes()
     model = linear_model.GammaRegressor(alpha=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
-    return model, LinearObjective(fl.Gamma(), X, y, l2=0.1), 1e-5
+    return model, LinearObjective(fl.GammaNLL(), X, y, l2=0.1), 1e-5
 
 
 def tweedie():
@@ -607,7 +608,7 @@ def tweedie():
 def quantile():
     X, y = diabetes()
     model = linear_model.QuantileRegressor(quantile=0.8, alpha=0.0).fit(X, y)
-    return model, LinearObjective(fl.Quantile(quantile=0.8), X, y), 1e-5
+    return model, LinearObjective(fl.Quantile(alpha=0.8), X, y), 1e-5
 
 
 def median():
@@ -680,7 +681,7 @@ def test_sparse_multinomial_fit():
 def test_fit_predicts():
     X, y = cancer()
     model = linear_model.LogisticRegression(C=1.0, tol=1e-10, max_iter=1000).fit(X, y)
-    fit = LinearObjective(fl.BinaryCrossEntropy(), X, y, l2=1 / len(y)).fit(tol=1e-8)
+    fit = LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, l2=1 / len(y)).fit(tol=1e-8)
     assert np.allclose(fit.predict(X), model.decision_function(X), rtol=0, atol=1e-4)
     assert np.allclose(fit.predict(scipy.sparse.csr_array(X)), fit.predict(X))
     without = LinearObjective(fl.SquaredError(), X, y, fit_intercept=False).fit()
@@ -692,7 +693,7 @@ def test_fit_predicts():
 
 def test_scipy_takes_it_as_it_is():
     X, y = cancer()
-    objective = LinearObjective(fl.BinaryCrossEntropy(), X, y, l2=0.01)
+    objective = LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, l2=0.01)
     start = np.zeros(31)
     results = [
         scipy_optimize.minimize(objective.value_and_grad, start, jac=True, method="L-BFGS-B"),
@@ -707,7 +708,7 @@ def test_scipy_takes_it_as_it_is():
 def test_fit_says_when_it_stopped_early():
     X, y = cancer()
     for l1 in (0.0, 0.01):
-        fit = LinearObjective(fl.BinaryCrossEntropy(), X, y, l1=l1).fit(max_iter=2)
+        fit = LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, l1=l1).fit(max_iter=2)
         assert not fit.converged
         assert fit.iterations == 2
         assert fit.message
@@ -763,7 +764,7 @@ def made(loss=fl.Huber(), X=X, y=Y, **options):  # noqa: B008
         (TypeError, "must be a mean over targets", lambda: made(fl.RootMeanSquaredError())),
         (TypeError, "takes labels and log probabilities, must be", lambda: made(fl.NegativeLogLikelihood())),
         (TypeError, "ArcFace.* takes labels and cosines, must be a mean over targets", lambda: made(fl.ArcFace())),
-        (TypeError, "KLDivergence.* takes targets of each class and logits, must be", lambda: made(fl.KLDivergence())),
+        (TypeError, "ForwardKL.* takes targets of each class and logits, must be", lambda: made(fl.ForwardKL())),
         (
             ValueError,
             r"LinearObjective: y\[1\] is nan, must be a class from 0 on, or n_classes be given",
@@ -796,10 +797,14 @@ def made(loss=fl.Huber(), X=X, y=Y, **options):  # noqa: B008
         (TypeError, "fit_intercept is 1, must be True", lambda: made(fit_intercept=1)),
         (
             ValueError,
-            r"BinaryCrossEntropy: y\[2\] is 2, must be in \[0, 1\]",
-            lambda: made(fl.BinaryCrossEntropy(), y=[0, 1, 2, 3, 0]),
+            r"BinaryCrossEntropyWithLogits: y\[2\] is 2, must be in \[0, 1\]",
+            lambda: made(fl.BinaryCrossEntropyWithLogits(), y=[0, 1, 2, 3, 0]),
         ),
-        (ValueError, r"Gamma: y\[1\] is -1.5, must be greater than 0", lambda: made(fl.Gamma(), y=[1, -1.5, 2, 3, 0])),
+        (
+            ValueError,
+            r"GammaNLL: y\[1\] is -1.5, must be greater than 0",
+            lambda: made(fl.GammaNLL(), y=[1, -1.5, 2, 3, 0]),
+        ),
         (ValueError, r"sample_weight\[3\] is -1", lambda: made(sample_weight=[1, 1, 1, -1, 1])),
         (
             ValueError,

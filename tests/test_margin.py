@@ -80,7 +80,7 @@ def test_infinite_scores(dtype):
 
 def test_soft_margin_is_binary_cross_entropy():
     for found, expected in zip(
-        each(fl.SoftMargin(), SIGNS, X), each(fl.BinaryCrossEntropy(), SIGNS > 0, X), strict=True
+        each(fl.SoftMargin(), SIGNS, X), each(fl.BinaryCrossEntropyWithLogits(), SIGNS > 0, X), strict=True
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-15)
 
@@ -88,10 +88,10 @@ def test_soft_margin_is_binary_cross_entropy():
 def test_games_are_made_of_other_losses():
     real = SIGNS > 0
     pairs = [
-        (fl.GANDiscriminator(), fl.BinaryCrossEntropy()),
+        (fl.GANDiscriminator(), fl.BinaryCrossEntropyWithLogits()),
         (fl.GANDiscriminator(mode="ls"), fl.SquaredError(half=True)),
         (fl.GANDiscriminator(mode="hinge"), fl.Hinge()),
-        (fl.GANGenerator(), fl.BinaryCrossEntropy()),
+        (fl.GANGenerator(), fl.BinaryCrossEntropyWithLogits()),
     ]
     for game, other in pairs:
         for found, expected in zip(each(game, real, X), each(other, real, X), strict=True):
@@ -99,11 +99,11 @@ def test_games_are_made_of_other_losses():
     for mode in ("wgan", "hinge"):
         assert each(fl.GANGenerator(mode=mode), [1, 0], [3.0, 3.0]) == ([-3, 3], [-1, 1], [0, 0])
     fooled = np.array(each(fl.GANGenerator(mode="minimax"), real, X))
-    np.testing.assert_allclose(fooled, -np.array(each(fl.BinaryCrossEntropy(), ~real, X)), rtol=1e-14)
+    np.testing.assert_allclose(fooled, -np.array(each(fl.BinaryCrossEntropyWithLogits(), ~real, X)), rtol=1e-14)
 
 
 def test_preferences():
-    entropy = np.array(each(fl.BinaryCrossEntropy(label_smoothing=0.2), SIGNS > 0, 0.5 * X))
+    entropy = np.array(each(fl.BinaryCrossEntropyWithLogits(label_smoothing=0.2), SIGNS > 0, 0.5 * X))
     found = each(fl.DPO(beta=0.5, label_smoothing=0.1), SIGNS > 0, X)
     for order in range(3):
         np.testing.assert_allclose(found[order], 0.5**order * entropy[order], rtol=1e-13, atol=1e-17)

@@ -14,7 +14,7 @@ LOSSES = [
     fl.WestonWatkins(),
     fl.CrammerSinger(),
     fl.MulticlassPerceptron(),
-    fl.SparsemaxLoss(),
+    fl.MulticlassSparsemax(),
 ]
 every = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
@@ -58,7 +58,7 @@ def test_kinks_and_ties():
     assert fl.CrammerSinger().grad([0], [[0.0, 0.0, 0.0]]).tolist() == [[-1, 0.5, 0.5]]
     assert fl.MulticlassPerceptron().grad([0], [[0.0, 0.0]]).tolist() == [[0, 0]]
     assert fl.MulticlassPerceptron().grad([2], [[3.0, 3.0, 0.0]]).tolist() == [[0.5, 0.5, -1]]
-    assert fl.SparsemaxLoss().grad([0], [[1.0, 0.0]]).tolist() == [[0, 0]]
+    assert fl.MulticlassSparsemax().grad([0], [[1.0, 0.0]]).tolist() == [[0, 0]]
 
 
 def test_the_power_is_one_or_two():
@@ -85,11 +85,11 @@ def test_relatives():
 def test_sparsemax_sums_to_one(dtype, scale, classes):
     rng = generator(scale, classes)
     x, y = (scale * rng.standard_normal((20, classes)) - 5 * scale).astype(dtype), rng.integers(0, classes, 20)
-    grad = fl.SparsemaxLoss().grad(y, x, reduction="none").astype(np.float64)
+    grad = fl.MulticlassSparsemax().grad(y, x, reduction="none").astype(np.float64)
     np.testing.assert_allclose(grad.sum(axis=1), 0, atol=40 * np.finfo(dtype).eps)
     grad[np.arange(20), y] += 1
     assert (grad >= -np.finfo(dtype).eps).all()
-    wanted = twin(fl.SparsemaxLoss(), "_grad")(y, x.astype(np.float64))
+    wanted = twin(fl.MulticlassSparsemax(), "_grad")(y, x.astype(np.float64))
     wanted[np.arange(20), y] += 1
     np.testing.assert_allclose(grad, wanted, atol=4 * np.finfo(dtype).eps * max(1, np.ptp(x)))
 

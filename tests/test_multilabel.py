@@ -27,7 +27,7 @@ def test_class_weights_are_no_part_of_the_mean(classes):
 
 def test_soft_margin_is_the_mean_of_binary_cross_entropy():
     y, x, _ = drawn(9)
-    assert fl.MultilabelSoftMargin()(y, x) == pytest.approx(fl.BinaryCrossEntropy()(y, x), rel=1e-14)
+    assert fl.MultilabelSoftMargin()(y, x) == pytest.approx(fl.BinaryCrossEntropyWithLogits()(y, x), rel=1e-14)
 
 
 def test_infinite_logits():

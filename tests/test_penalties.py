@@ -200,7 +200,9 @@ def test_structural_risk_of_a_variational_autoencoder():
     rng = np.random.default_rng(8)
     pixels, logits = rng.integers(0, 2, 20), rng.normal(size=20)
     latent = tuple(rng.normal(size=(2, 4)))
-    value, grad_pred, grad_latent = structural_risk(fl.BinaryCrossEntropy(), VAEKL(0.5), pixels, logits, latent)
-    assert value == fl.BinaryCrossEntropy()(pixels, logits) + VAEKL(0.5)(*latent)
+    value, grad_pred, grad_latent = structural_risk(
+        fl.BinaryCrossEntropyWithLogits(), VAEKL(0.5), pixels, logits, latent
+    )
+    assert value == fl.BinaryCrossEntropyWithLogits()(pixels, logits) + VAEKL(0.5)(*latent)
     assert grad_pred.shape == (20,)
     assert [grad.shape for grad in grad_latent] == [(4,), (4,)]

@@ -76,5 +76,5 @@ def test_parity_with_scikit_learn():
     assert fl.msle(y, x, sample_weight=w) == pytest.approx(
         metrics.mean_squared_log_error(y, x, sample_weight=w), rel=1e-13
     )
-    ours = fl.mape(y, x, sample_weight=w, epsilon=float(np.finfo(float).eps))
+    ours = fl.absolute_percentage_error(y, x, sample_weight=w, epsilon=float(np.finfo(float).eps))
     assert ours == pytest.approx(metrics.mean_absolute_percentage_error(y, x, sample_weight=w), rel=1e-13)

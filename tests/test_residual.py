@@ -29,7 +29,7 @@ EVEN = [
     ("loss", "r", "grad", "hess"),
     [
         (fl.AbsoluteError(), 0, 0, 0),
-        (fl.Quantile(quantile=0.25), 0, -0.25, 0),
+        (fl.Quantile(alpha=0.25), 0, -0.25, 0),
         (fl.Expectile(alpha=0.25), 0, 0, 1.5),
         (fl.EpsilonInsensitive(epsilon=2.0), 2, 0, 0),
         (fl.EpsilonInsensitive(epsilon=2.0), -2, 0, 0),
@@ -68,7 +68,7 @@ def test_a_tie_has_no_bias(dtype):
         (fl.SquaredError(), INF, INF),
         (fl.AbsoluteError(), INF, 1),
         (fl.MeanBias(), INF, 1),
-        (fl.Quantile(quantile=0.25), INF, 0.75),
+        (fl.Quantile(alpha=0.25), INF, 0.75),
         (fl.Expectile(alpha=0.25), INF, INF),
         (fl.Linex(), INF, INF),
         (fl.Linex(a=-2.0, b=3.0), INF, 6),
@@ -132,4 +132,4 @@ def test_as_sklearn_has_it():
     assert fl.SquaredError()(y, x) == pytest.approx(metrics.mean_squared_error(y, x), rel=1e-13)
     assert fl.AbsoluteError()(y, x) == pytest.approx(metrics.mean_absolute_error(y, x), rel=1e-13)
     expected = metrics.mean_pinball_loss(y, x, alpha=0.1)
-    assert fl.Quantile(quantile=0.1)(y, x) == pytest.approx(expected, rel=1e-13)
+    assert fl.Quantile(alpha=0.1)(y, x) == pytest.approx(expected, rel=1e-13)

@@ -32,7 +32,7 @@ def classifier(**parameters):
 def test_scorers_are_means():
     X, y = load_diabetes(return_X_y=True)
     model, w = Ridge().fit(X, y), np.random.default_rng(0).random(len(y))
-    for loss in (fl.Huber(delta=20.0), fl.Quantile(quantile=0.2), fl.SquaredLogError(), fl.RootMeanSquaredError()):
+    for loss in (fl.Huber(delta=20.0), fl.Quantile(alpha=0.2), fl.SquaredLogError(), fl.RootMeanSquaredError()):
         score = scorer(loss)
         assert score(model, X, y) == -loss(y, model.predict(X))
         assert score(model, X, y, sample_weight=w) == -loss(y, model.predict(X), sample_weight=w)
@@ -42,13 +42,13 @@ def test_scorers_are_means():
     ("loss", "method"),
     [
         (fl.SquaredError(), "predict"),
-        (fl.Poisson(), "predict"),
+        (fl.PoissonNLL(), "predict"),
         (fl.GaussianNLL(), "predict"),
         (fl.MultiQuantile(), "predict"),
-        (fl.BinaryCrossEntropyProbability(), "predict_proba"),
-        (fl.BinaryCrossEntropy(), "decision_function"),
+        (fl.BinaryCrossEntropy(), "predict_proba"),
+        (fl.BinaryCrossEntropyWithLogits(), "decision_function"),
         (fl.Hinge(), "decision_function"),
-        (fl.Brier(), "decision_function"),
+        (fl.BrierWithLogits(), "decision_function"),
         (fl.ZeroOne(), "decision_function"),
     ],
     ids=repr,
@@ -71,9 +71,9 @@ def test_cross_entropy_of_logits_and_of_probabilities():
     X, y = load_breast_cancer(return_X_y=True)
     model = classifier().fit(X, y)
     expected = pytest.approx(-log_loss(y, model.predict_proba(X)), rel=1e-9)
-    assert scorer(fl.BinaryCrossEntropy())(model, X, y) == expected
-    assert scorer(fl.BinaryCrossEntropyProbability(eps=1e-15))(model, X, y) == expected
-    assert scorer(fl.BinaryCrossEntropy(), response_method="predict_proba")(model, X, y) != expected
+    assert scorer(fl.BinaryCrossEntropyWithLogits())(model, X, y) == expected
+    assert scorer(fl.BinaryCrossEntropy(eps=1e-15))(model, X, y) == expected
+    assert scorer(fl.BinaryCrossEntropyWithLogits(), response_method="predict_proba")(model, X, y) != expected
 
 
 def test_labels_of_any_type():
@@ -90,8 +90,8 @@ def test_labels_of_any_type():
 def test_likelihoods_are_of_the_mean_that_estimators_predict():
     X, y = load_diabetes(return_X_y=True)
     for loss, estimator, deviance in (
-        (fl.Poisson(), PoissonRegressor(), mean_poisson_deviance),
-        (fl.Gamma(), GammaRegressor(), mean_gamma_deviance),
+        (fl.PoissonNLL(), PoissonRegressor(), mean_poisson_deviance),
+        (fl.GammaNLL(), GammaRegressor(), mean_gamma_deviance),
         (fl.Tweedie(power=2.0), GammaRegressor(), mean_gamma_deviance),
     ):
         means = estimator.fit(X, y).predict(X)
@@ -104,7 +104,7 @@ def test_likelihoods_are_of_the_mean_that_estimators_predict():
 
 def test_in_model_selection():
     X, y = load_breast_cancer(return_X_y=True)
-    score = scorer(fl.BinaryCrossEntropy())
+    score = scorer(fl.BinaryCrossEntropyWithLogits())
     folds = cross_val_score(classifier(), X, y, scoring=score, cv=3)
     assert (folds < 0).all()
     builtin = cross_val_score(classifier(), X, y, scoring="neg_log_loss", cv=3)
@@ -179,7 +179,7 @@ def test_two_classes():
     losses = per_example_log_loss(y.astype(bool), p)
     np.testing.assert_array_equal(losses, per_example_log_loss(y, np.column_stack((1 - p, p))))
     assert losses.mean() == pytest.approx(log_loss(y, p), rel=1e-14)
-    np.testing.assert_allclose(losses, fl.BinaryCrossEntropyProbability()(y, p, reduction="none"), rtol=1e-12)
+    np.testing.assert_allclose(losses, fl.BinaryCrossEntropy()(y, p, reduction="none"), rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

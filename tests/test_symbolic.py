@@ -54,7 +54,7 @@ FORMULAS = {
     ),
     "log_cosh": lambda y, x: log(cosh(x - y)),
     "pseudo_huber": lambda y, x, delta: delta**2 * (sqrt(1 + ((x - y) / delta) ** 2) - 1),
-    "quantile": lambda y, x, quantile: either(x > y, (1 - quantile) * (x - y), quantile * (y - x)),
+    "quantile": lambda y, x, alpha: either(x > y, (1 - alpha) * (x - y), alpha * (y - x)),
     "expectile": lambda y, x, alpha: either(x > y, 1 - alpha, alpha) * (x - y) ** 2,
     "linex": lambda y, x, a, b: b * (exp(a * (x - y)) - 1 - a * (x - y)),
     "fair": lambda y, x, c: c**2 * (absolute(x - y) / c - log(1 + absolute(x - y) / c)),
@@ -76,12 +76,15 @@ FORMULAS = {
     "absolute_percentage_error": lambda y, x, epsilon, scale: scale * absolute(x - y) / larger(absolute(y), epsilon),
     "squared_percentage_error": lambda y, x, epsilon: (x - y) ** 2 / larger(absolute(y), epsilon) ** 2,
     "symmetric_absolute_percentage_error": lambda y, x: 2 * absolute(x - y) / (absolute(x) + absolute(y)),
-    "poisson": lambda y, x, log_input, full, eps: (
+    "poisson_nll": lambda y, x, log_input, full, eps: (
         (exp(x) - y * x if log_input else x - y * log(x + eps))
         + (either(y > 1, y * log(y) - y + log(2 * pi * y) / 2, 0) if full else 0)
     ),
-    "gamma": lambda y, x: x + y * exp(-x),
+    "gamma_nll": lambda y, x: x + y * exp(-x),
     "tweedie": lambda y, x, power, link: tweedie(y, exp(x) if link == "log" else x, power),
+    "poisson_deviance": lambda y, x: tweedie_deviance(y, x, 1),
+    "gamma_deviance": lambda y, x: tweedie_deviance(y, x, 2),
+    "tweedie_deviance": lambda y, x, power: tweedie_deviance(y, x, power) if power else (x - y) ** 2,
 }
 
 
@@ -98,6 +101,15 @@ def tweedie(y, mean, power):
     first = log(mean) if power == 2 else mean ** (2 - power) / (2 - power)
     second = log(mean) if power == 1 else mean ** (1 - power) / (1 - power)
     return first - y * second
+
+
+def tweedie_deviance(y, mean, power):
+    if power == 1:
+        return 2 * (mean - y + either(y > 0, y * log(y / mean), 0))
+    if power == 2:
+        return 2 * (log(mean / y) + y / mean - 1)
+    of_itself = either(y > 0, y ** (2 - power), 0) / ((1 - power) * (2 - power))
+    return 2 * (tweedie(y, mean, power) + of_itself)
 
 
 # Of a margin, whose target is 1 or -1 ----------------------------------------------------------------
@@ -160,10 +172,10 @@ def clamped(value, least):
 
 
 FORMULAS |= {
-    "binary_cross_entropy": lambda y, z, pos_weight, label_smoothing: (
+    "binary_cross_entropy_with_logits": lambda y, z, pos_weight, label_smoothing: (
         pos_weight * smooth(y, label_smoothing) * softplus(-z) + (1 - smooth(y, label_smoothing)) * softplus(z)
     ),
-    "binary_cross_entropy_probability": lambda y, p, eps, log_clamp: (
+    "binary_cross_entropy": lambda y, p, eps, log_clamp: (
         -y * clamped(log(clipped(p, eps)), log_clamp) - (1 - y) * clamped(log(1 - clipped(p, eps)), log_clamp)
     ),
     "sigmoid_focal": lambda y, z, alpha, gamma: balance(y, alpha) * wrong(y, z) ** gamma * entropy(y, z),
@@ -175,7 +187,8 @@ FORMULAS |= {
         -(sigmoid(-z) ** gamma_pos) * log(sigmoid(z)),
         either(sigmoid(z) > clip, -((sigmoid(z) - clip) ** gamma_neg) * log(1 - (sigmoid(z) - clip)), 0),
     ),
-    "brier": lambda y, z: (sigmoid(z) - y) ** 2,
+    "brier_with_logits": lambda y, z: (sigmoid(z) - y) ** 2,
+    "brier_score": lambda y, p: (p - y) ** 2,
     "cross_entropy_lambda": lambda y, z, exposure: (
         -y * log(1 - exp(-exposure * softplus(z))) + (1 - y) * exposure * softplus(z)
     ),

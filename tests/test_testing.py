@@ -45,8 +45,8 @@ def test_rows_of_classes_pass():
 def test_weights_and_masks_are_passed_on():
     rng = np.random.default_rng(1)
     y, x, w = rng.random((3, 30))
-    check_grad(fl.BinaryCrossEntropy(), y, x, sample_weight=w, mask=w > 0.3)
-    check_hess(fl.BinaryCrossEntropy(), y, x, sample_weight=w, mask=w > 0.3)
+    check_grad(fl.BinaryCrossEntropyWithLogits(), y, x, sample_weight=w, mask=w > 0.3)
+    check_hess(fl.BinaryCrossEntropyWithLogits(), y, x, sample_weight=w, mask=w > 0.3)
 
 
 def test_large_arrays_are_probed(monkeypatch):
@@ -106,9 +106,9 @@ def test_nan_and_wrong_shapes_are_errors():
 
 def test_steps_stay_in_the_domain():
     p = np.array([1e-12, 1 - 1e-9, 0.5])
-    assert check_grad(fl.BinaryCrossEntropyProbability(), [1.0, 0.0, 0.3], p, reduction="sum", rtol=0.1) <= 1
+    assert check_grad(fl.BinaryCrossEntropy(), [1.0, 0.0, 0.3], p, reduction="sum", rtol=0.1) <= 1
     with pytest.raises(ValueError, match=r"y_pred\[1\] is on the end of the domain"):
-        check_grad(fl.BinaryCrossEntropyProbability(), [1, 0], [0.5, 0.0])
+        check_grad(fl.BinaryCrossEntropy(), [1, 0], [0.5, 0.0])
 
 
 def test_integers_and_single_precision_are_checked_in_double():

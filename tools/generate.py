@@ -1,6 +1,6 @@
-"""Write what follows from the registry: the type stub of the package and the README's table of losses.
+"""Write what follows from the registry: the type stub of the package, the README's table of losses, docs/parity.md.
 
-``python -m tools.generate`` rewrites both; with ``--check`` it only says whether they are current.
+``python -m tools.generate`` rewrites them; with ``--check`` it only says whether they are current.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from pathlib import Path
 
 import fastloss
 from fastloss import Loss, registry
+from fastloss._base import prediction
 from fastloss._functions import signature
+from fastloss._parity import OTHER_THINGS, ROWS
 
 ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
 README = ROOT / "README.md"
+PARITY = ROOT / "docs" / "parity.md"
 
 STUB_HEAD = """\
 # Written by tools/generate.py from the registry; do not edit.
@@ -25,6 +28,7 @@ from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
+from fastloss import integrations as integrations
 from fastloss import penalties as penalties
 from fastloss import testing as testing
 from fastloss._base import Loss as Loss
@@ -38,6 +42,9 @@ from fastloss._linear_cross_entropy import linear_cross_entropy_value_and_grads 
 {imports}
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
+from fastloss.metrics import explained_variance_score as explained_variance_score
+from fastloss.metrics import median_absolute_error as median_absolute_error
+from fastloss.metrics import r2_score as r2_score
 from fastloss.sequence import SequenceScores as SequenceScores
 from fastloss.sequence import TokenScores as TokenScores
 from fastloss.sequence import segment_sum as segment_sum
@@ -47,6 +54,7 @@ from fastloss.shards import ShardState as ShardState
 from fastloss.state import LossState as LossState
 
 __version__: str
+__all__ = {names!r}
 """
 
 
@@ -74,18 +82,59 @@ def _function_stub(cls: type[Loss]) -> str:
 def stub() -> str:
     """The type stub of the package."""
     imports = "\n".join(f"from {cls.__module__} import {cls.__name__} as {cls.__name__}" for cls in registry.values())
-    return STUB_HEAD.format(imports=imports) + "\n" + "\n".join(map(_function_stub, registry.values())) + "\n"
+    return (
+        STUB_HEAD.format(imports=imports, names=fastloss.__all__)
+        + "\n"
+        + "\n".join(map(_function_stub, registry.values()))
+        + "\n"
+    )
 
 
 def loss_table() -> str:
     """The losses in Markdown, by family: class, function and aliases, parameters, first line of the docstring."""
-    lines = ["| loss | functions | parameters | what it is |", "|---|---|---|---|"]
+    lines = ["| loss | functions | parameters | a prediction is | what it is |", "|---|---|---|---|---|"]
     for cls in registry.values():
         summary = (inspect.getdoc(cls) or "").partition("\n")[0].rstrip(".")
         names = ", ".join(f"`{name}`" for name in (cls.function_name, *cls.aliases))
         parameters = ", ".join(f"`{f.name}={f.default!r}`" for f in fields(cls))  # type: ignore[arg-type]
-        lines.append(f"| `{cls.__name__}` | {names} | {parameters} | {summary} |")
+        lines.append(f"| `{cls.__name__}` | {names} | {parameters} | {prediction(cls)} | {summary} |")
     return "\n".join(lines)
+
+
+PARITY_HEAD = """\
+# Names of other libraries
+
+A name that PyTorch, Keras, scikit-learn, SciPy or optax has for a loss or metric computes that library's number here,
+for that library's usual call with the targets first; or it is not here. Targets come first everywhere, but where the
+loss makes the predictions itself: `token_logprobs(logits, targets)`, `sequence_logprobs(logits, targets)` and
+`linear_cross_entropy(hidden, weight, targets)`, as PyTorch has the latter.
+
+Every row is tested: the two expressions are one number. Where a library returns a number for each element or row,
+that is their mean; `reduction="none"` gives them here too.
+
+A mean is over elements, for losses of rows over rows, and with `sample_weight` it is divided by the sum of the
+weights, as in scikit-learn. PyTorch's and Keras's means divide by the count: `reduction="batch_mean"`. PyTorch's
+`"batchmean"` is of `kl_div` alone, and no word of this package.
+
+Names of boosters' metrics are words of their configuration, whose defaults differ: LightGBM's `quantile` and `huber`
+have `alpha=0.9`, its `fair` has `fair_c=1`, its `tweedie` is of the scores' exponential as here, and its
+`cross_entropy` is that of two classes. The loss with the same parameters is the same number.
+"""
+
+
+def parity() -> str:
+    """The names of other libraries in Markdown: those that are here, and what computes the number of the others."""
+    lines = [PARITY_HEAD]
+    for title, public in (("The same name", True), ("Another name", False)):
+        lines += [f"## {title}", "", "| name | library | there | here | |", "|---|---|---|---|---|"]
+        for row in sorted(
+            (row for row in ROWS if row.public == public), key=lambda row: (row.name.lower(), row.library)
+        ):
+            lines.append(f"| `{row.name}` | {row.library} | `{row.theirs}` | `{row.here}` | {row.note} |")
+        lines.append("")
+    lines += ["## Another thing", "", "These names are no losses there, and a call of theirs is an error here.", ""]
+    lines += [f"- `{name}`: {what}." for name, what in OTHER_THINGS.items()]
+    return "\n".join(lines) + "\n"
 
 
 def replaced(text: str, section: str, content: str) -> str:
@@ -98,7 +147,7 @@ def replaced(text: str, section: str, content: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    wanted = {STUB: stub(), README: replaced(README.read_text(), "losses", loss_table())}
+    wanted = {STUB: stub(), README: replaced(README.read_text(), "losses", loss_table()), PARITY: parity()}
     stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         print(f"stale: {', '.join(stale)}; run python -m tools.generate" if stale else "current")

@@ -15,11 +15,11 @@ LOSSES: dict[str, tuple[Callable[[Any], Any], float]] = {
     "squared_error": (lambda p: losses.HalfSquaredError(), 2),
     "absolute_error": (lambda p: losses.AbsoluteError(), 1),
     "huber": (lambda p: losses.HuberLoss(delta=p.delta), 1),
-    "quantile": (lambda p: losses.PinballLoss(quantile=p.quantile), 1),
-    "poisson": (lambda p: losses.HalfPoissonLoss(), 1),
-    "gamma": (lambda p: losses.HalfGammaLoss(), 1),
+    "quantile": (lambda p: losses.PinballLoss(quantile=p.alpha), 1),
+    "poisson_nll": (lambda p: losses.HalfPoissonLoss(), 1),
+    "gamma_nll": (lambda p: losses.HalfGammaLoss(), 1),
     "tweedie": (lambda p: losses.HalfTweedieLoss(power=p.power), 1),
-    "binary_cross_entropy": (lambda p: losses.HalfBinomialLoss(), 1),
+    "binary_cross_entropy_with_logits": (lambda p: losses.HalfBinomialLoss(), 1),
 }
 
 

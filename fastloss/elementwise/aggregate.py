@@ -51,7 +51,16 @@ class AggregateLoss(Loss):
     """A loss that is a function of means over the sample, of which the first is the mean of `kernel`'s losses."""
 
     aggregate = True
+    scores = "values"
     _call = AggregateCall
+
+    def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
+        super()._check_shapes(y, x)
+        if sum(length > 1 for length in y) > 1:
+            raise ValueError(
+                f"{type(self).__name__}: y_true has shape {y}, must have one axis: of several outputs some libraries"
+                " take the mean of their losses, others one loss of all elements, for which ravel both arrays"
+            )
 
     def _fold(self, call: Call, warn: bool) -> tuple[float, float, Call]:
         """The value, its derivative in the mean of a call's losses, and that call."""
@@ -87,9 +96,10 @@ class RootMeanSquaredError(RootMeanLoss):
 
     Notes
     -----
-    Domain: `y_true` and `y_pred` are any real numbers. The gradient at :math:`L = 0` is 0. It is a loss of the
-    whole sample: the reduction is "mean", the Hessian is not diagonal, and the state is that of the squared
-    residuals, so that the loss of merged states is the square root of their mean.
+    Domain: `y_true` and `y_pred` are any real numbers. The gradient at :math:`L = 0` is 0. Several outputs are refused,
+    as libraries differ in whether they have one root or the mean of several. It is a loss of the whole sample: the
+    reduction is "mean", the Hessian is not diagonal, and the state is that of the squared residuals, so that the loss
+    of merged states is the square root of their mean.
 
     Numerics: the squares, which are summed in float64, overflow from residuals of about 1e154 on.
 
@@ -126,9 +136,10 @@ class RootMeanSquaredLogError(RootMeanLoss):
 
     Notes
     -----
-    Domain: `y_true` and `y_pred` are greater than -1. The gradient at :math:`L = 0` is 0. It is a loss of the
-    whole sample: the reduction is "mean", the Hessian is not diagonal, and the state is that of
-    `SquaredLogError`, so that the loss of merged states is the square root of their mean.
+    Domain: `y_true` and `y_pred` are greater than -1. The gradient at :math:`L = 0` is 0. Several outputs are refused,
+    as libraries differ in whether they have one root or the mean of several. It is a loss of the whole sample: the
+    reduction is "mean", the Hessian is not diagonal, and the state is that of `SquaredLogError`, so that the loss of
+    merged states is the square root of their mean.
 
     Numerics: those of `SquaredLogError`, whose squares of logarithms neither overflow nor cancel.
 
@@ -185,12 +196,12 @@ class FractionOfVarianceUnexplained(VarianceRatioLoss):
     Notes
     -----
     Domain: `y_true` and `y_pred` are any real numbers. 0 is a perfect prediction, 1 that of the mean, and there is no
-    upper bound. For constant targets the loss is infinite, or 0 if the prediction is perfect. All elements of
-    an array of several axes are one sample. It is a loss of the whole sample: the reduction is "mean", the Hessian is
-    not diagonal, and the state is that of the squared residuals.
+    upper bound. For constant targets the loss is infinite, or 0 if the prediction is perfect. Several outputs are
+    refused, as `r2_score` has the mean of theirs. It is a loss of the whole sample: the reduction is "mean", the
+    Hessian is not diagonal, and the state is that of the squared residuals.
 
-    Numerics: the variance is summed about the mean, in a second pass over the targets. `1 - L` is scikit-learn's
-    ``r2_score``.
+    Numerics: the variance is summed about the mean, in a second pass over the targets. `1 - L` is `r2_score`,
+    scikit-learn's.
 
     References
     ----------
@@ -228,12 +239,12 @@ class UnexplainedVariance(VarianceRatioLoss):
     Notes
     -----
     Domain: `y_true` and `y_pred` are any real numbers. A constant added to all predictions changes nothing. For
-    constant targets the loss is infinite, or 0 if the residuals are constant. All elements of an array of several
-    axes are one sample. It is a loss of the whole sample: the reduction is "mean", the Hessian is not diagonal, and
-    the state is that of the squared residuals.
+    constant targets the loss is infinite, or 0 if the residuals are constant. Several outputs are refused, as
+    `explained_variance_score` has the mean of theirs. It is a loss of the whole sample: the reduction is "mean", the
+    Hessian is not diagonal, and the state is that of the squared residuals.
 
-    Numerics: both variances are summed about their means, in further passes. `1 - L` is scikit-learn's
-    ``explained_variance_score``.
+    Numerics: both variances are summed about their means, in further passes. `1 - L` is
+    `explained_variance_score`, scikit-learn's.
 
     References
     ----------

@@ -18,8 +18,8 @@ def _balance(alpha: float) -> tuple[float, float]:
     return (alpha, 1 - alpha) if alpha >= 0 else (1.0, 1.0)
 
 
-@loss("bce", "bce_with_logits", "binary_cross_entropy_with_logits", "binary_crossentropy", "log_loss_with_logits")
-class BinaryCrossEntropy(Loss):
+@loss("bce_with_logits", "sigmoid_binary_cross_entropy")
+class BinaryCrossEntropyWithLogits(Loss):
     r"""Binary cross-entropy of a logit.
 
     With :math:`\sigma(z) = 1 / (1 + e^{-z})`, softplus :math:`\operatorname{sp}(z) = \log(1 + e^z)`, the smoothed
@@ -40,7 +40,7 @@ class BinaryCrossEntropy(Loss):
 
     See Also
     --------
-    BinaryCrossEntropyProbability : The same of a probability.
+    BinaryCrossEntropy : The same of a probability.
     SoftMargin : The same with classes -1 and 1.
 
     Notes
@@ -57,11 +57,12 @@ class BinaryCrossEntropy(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.BinaryCrossEntropy()([1, 0, 1], [0.0, -100.0, -100.0], reduction="none")
+    >>> fl.BinaryCrossEntropyWithLogits()([1, 0, 1], [0.0, -100.0, -100.0], reduction="none")
     array([6.93147181e-01, 3.72007598e-44, 1.00000000e+02])
     """
 
-    kernel = "BINARY_CROSS_ENTROPY"
+    kernel = "BINARY_CROSS_ENTROPY_WITH_LOGITS"
+    scores = "logits"
     target = UNIT
     variants = ({"pos_weight": 3.0}, {"label_smoothing": 0.1}, {"pos_weight": 0.3, "label_smoothing": 0.2})
     pos_weight: float = number(NON_NEGATIVE, default=1.0)
@@ -74,8 +75,8 @@ class BinaryCrossEntropy(Loss):
         return "WEIGHTED_BINARY_CROSS_ENTROPY", (weight * few, weight * (1 - few), 1 - few, few)
 
 
-@loss("log_loss", "bce_loss", "bce_prob")
-class BinaryCrossEntropyProbability(Loss):
+@loss("bce", "log_loss", "binary_crossentropy")
+class BinaryCrossEntropy(Loss):
     r"""Binary cross-entropy of a probability, the logarithmic loss.
 
     .. math::
@@ -93,7 +94,7 @@ class BinaryCrossEntropyProbability(Loss):
 
     See Also
     --------
-    BinaryCrossEntropy : The same of a logit, and the better choice wherever there is one.
+    BinaryCrossEntropyWithLogits : The same of a logit, and the better choice wherever there is one.
 
     Notes
     -----
@@ -107,13 +108,14 @@ class BinaryCrossEntropyProbability(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.BinaryCrossEntropyProbability()([1, 0, 0], [0.5, 0.0, 1.0], reduction="none")
+    >>> fl.BinaryCrossEntropy()([1, 0, 0], [0.5, 0.0, 1.0], reduction="none")
     array([0.69314718, 0.        ,        inf])
-    >>> fl.BinaryCrossEntropyProbability(log_clamp=-100)([0], [1.0])
+    >>> fl.BinaryCrossEntropy(log_clamp=-100)([0], [1.0])
     100.0
     """
 
-    kernel = "BINARY_CROSS_ENTROPY_PROBABILITY"
+    kernel = "BINARY_CROSS_ENTROPY"
+    scores = "probabilities"
     target = UNIT
     prediction = UNIT
     variants = ({"eps": 1e-7}, {"log_clamp": -100.0}, {"eps": 0.01, "log_clamp": -3.0})
@@ -126,7 +128,7 @@ class BinaryCrossEntropyProbability(Loss):
         return self.kernel, (low, math.log1p(-self.eps), self.eps, floor)
 
 
-@loss("focal", "focal_loss", "sigmoid_focal_loss", "binary_focal_crossentropy")
+@loss()
 class SigmoidFocal(Loss):
     r"""Focal loss of a logit: cross-entropy, with less weight on what is classified well.
 
@@ -176,6 +178,7 @@ class SigmoidFocal(Loss):
     """
 
     kernel = "SIGMOID_FOCAL"
+    scores = "logits"
     target = UNIT
     newton = "surrogate"
     variants = ({"gamma": 0.0}, {"gamma": 0.5, "alpha": -1.0}, {"gamma": 5.0, "alpha": 0.7})
@@ -229,6 +232,7 @@ class ReducedFocal(Loss):
     """
 
     kernel = "REDUCED_FOCAL"
+    scores = "logits"
     target = BINARY
     newton = "surrogate"
     variants = ({"threshold": 0.3, "gamma": 1.5, "alpha": 0.25},)
@@ -292,6 +296,7 @@ class AsymmetricLoss(Loss):
     """
 
     kernel = "ASYMMETRIC_FOCAL"
+    scores = "logits"
     target = BINARY
     newton = "surrogate"
     variants = ({"clip": 0.0}, {"gamma_neg": 2.5, "gamma_pos": 0.0, "clip": 0.2})
@@ -300,8 +305,8 @@ class AsymmetricLoss(Loss):
     clip: float = number(SMOOTHING, default=0.05)
 
 
-@loss("brier_score", "brier_score_loss")
-class Brier(Loss):
+@loss()
+class BrierWithLogits(Loss):
     r"""Brier score of a logit: the squared error of its probability.
 
     .. math::
@@ -311,7 +316,7 @@ class Brier(Loss):
 
     See Also
     --------
-    SquaredError : The same of a probability.
+    BrierScore : The same of a probability.
 
     Notes
     -----
@@ -329,13 +334,53 @@ class Brier(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Brier()([1, 0], [0.0, -20.0], reduction="none")
+    >>> fl.BrierWithLogits()([1, 0], [0.0, -20.0], reduction="none")
     array([2.50000000e-01, 4.24835424e-18])
     """
 
     kernel = "BRIER"
+    scores = "logits"
     target = UNIT
     newton = "surrogate"
+
+
+@loss("brier_score_loss")
+class BrierScore(Loss):
+    r"""Brier score of a probability: its squared error.
+
+    .. math:: \ell = (p - y)^2 \qquad \ell' = 2 (p - y) \qquad \ell'' = 2
+
+    See Also
+    --------
+    BrierWithLogits : The same of a logit.
+    MulticlassBrier : Of the softmax of several logits.
+    BinaryCrossEntropy : The logarithmic score.
+
+    Notes
+    -----
+    Domain: `y_true` and `y_pred` are in [0, 1].
+
+    Numerics: one subtraction and one product, each rounded once.
+
+    References
+    ----------
+    .. [1] G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950),
+       doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.BrierScore()([1, 0], [0.75, 0.5], reduction="none")
+    array([0.0625, 0.25  ])
+    """
+
+    kernel = "SQUARED_ERROR"
+    scores = "probabilities"
+    target = UNIT
+    prediction = UNIT
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return self.kernel, (1.0,)
 
 
 @loss("xentlambda")
@@ -358,7 +403,7 @@ class CrossEntropyLambda(Loss):
 
     See Also
     --------
-    BinaryCrossEntropy : The case of one trial.
+    BinaryCrossEntropyWithLogits : The case of one trial.
 
     Notes
     -----
@@ -379,6 +424,7 @@ class CrossEntropyLambda(Loss):
     """
 
     kernel = "CROSS_ENTROPY_LAMBDA"
+    scores = "logits"
     target = UNIT
     newton = "floored"
     variants = ({"exposure": 0.3}, {"exposure": 5.0})
@@ -388,7 +434,7 @@ class CrossEntropyLambda(Loss):
         return self.kernel, (self.exposure, math.log(self.exposure))
 
 
-@loss("zero_one_loss")
+@loss()
 class ZeroOne(Loss):
     r"""Zero-one loss: 1 for a score on the wrong side of the threshold, else 0.
 
@@ -416,6 +462,7 @@ class ZeroOne(Loss):
     """
 
     kernel = "ZERO_ONE"
+    scores = "scores"
     target = SIGN
     newton = "none"
     variants = ({"threshold": 0.5},)
@@ -449,7 +496,7 @@ class Slide(Loss):
 
     See Also
     --------
-    BinaryCrossEntropy : The loss without these weights.
+    BinaryCrossEntropyWithLogits : The loss without these weights.
 
     Notes
     -----
@@ -469,6 +516,7 @@ class Slide(Loss):
     """
 
     kernel = "SLIDE"
+    scores = "logits"
     target = UNIT
     variants = ({"mu": 0.1}, {"mu": 0.75})
     mu: float = number(UNIT, default=0.5)

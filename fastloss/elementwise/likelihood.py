@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastloss._base import Loss, loss, number
+from fastloss._base import Loss, Scores, loss, number
 from fastloss._parameters import ANY, NON_NEGATIVE, POSITIVE, Domain, choice
 
 
-@loss("poisson_nll", "poisson_nll_loss")
-class Poisson(Loss):
+@loss("poisson_nll_loss")
+class PoissonNLL(Loss):
     r"""Poisson negative log-likelihood of counts.
 
     With `log_input` the prediction is the logarithm of the rate,
@@ -38,7 +38,7 @@ class Poisson(Loss):
 
     See Also
     --------
-    Tweedie : The family that this and `Gamma` belong to.
+    Tweedie : The family that this and `GammaNLL` belong to.
 
     Notes
     -----
@@ -56,7 +56,7 @@ class Poisson(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Poisson(log_input=False, eps=0.0)([0.0, 1.0], [2.0, 1.0], reduction="none")
+    >>> fl.PoissonNLL(log_input=False, eps=0.0)([0.0, 1.0], [2.0, 1.0], reduction="none")
     array([2., 1.])
     """
 
@@ -71,6 +71,10 @@ class Poisson(Loss):
     full: bool = False
     eps: float = number(NON_NEGATIVE, default=1e-8)
 
+    @property
+    def scores(self) -> Scores:  # type: ignore[override]
+        return "log_means" if self.log_input else "means"
+
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return f"POISSON_{'LOG' if self.log_input else 'IDENTITY'}{'_FULL' if self.full else ''}", (self.eps,)
 
@@ -78,8 +82,8 @@ class Poisson(Loss):
         return ANY if self.log_input else NON_NEGATIVE
 
 
-@loss("gamma_nll")
-class Gamma(Loss):
+@loss()
+class GammaNLL(Loss):
     r"""Gamma negative log-likelihood of positive amounts.
 
     The prediction is the logarithm of their mean.
@@ -92,7 +96,7 @@ class Gamma(Loss):
 
     See Also
     --------
-    Tweedie : The family that this and `Poisson` belong to; also with the mean itself as the prediction.
+    Tweedie : The family that this and `PoissonNLL` belong to; also with the mean itself as the prediction.
 
     Notes
     -----
@@ -110,11 +114,12 @@ class Gamma(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Gamma()([1.0, 2.0], [0.0, 0.0], reduction="none")
+    >>> fl.GammaNLL()([1.0, 2.0], [0.0, 0.0], reduction="none")
     array([1., 2.])
     """
 
     kernel = "GAMMA_LOG"
+    scores = "log_means"
     target = POSITIVE
 
 
@@ -153,7 +158,7 @@ class Tweedie(Loss):
 
     See Also
     --------
-    Poisson, Gamma : Powers 1 and 2 with the log link.
+    PoissonNLL, GammaNLL : Powers 1 and 2 with the log link.
 
     Notes
     -----
@@ -198,11 +203,12 @@ class Tweedie(Loss):
     power: float = number(default=1.5)
     link: str = choice("log", "identity", default="log")
 
+    @property
+    def scores(self) -> Scores:  # type: ignore[override]
+        return "log_means" if self.link == "log" else "means"
+
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        if 0 < self.power < 1:
-            raise ValueError(
-                f"Tweedie: power is {self.power:g}, must be at most 0 or at least 1: no distribution has one between"
-            )
+        _check_power(self)
         special = {0.0: "NORMAL", 1.0: "POISSON", 2.0: "GAMMA"}
         if self.link == "identity":
             # The Poisson kernel's constant is added to the rate.
@@ -212,7 +218,170 @@ class Tweedie(Loss):
         return "TWEEDIE_LOG" if 1 < self.power < 2 else "TWEEDIE_LOG_OUTER", (self.power,)
 
     def _target_domain(self) -> Domain:
-        return ANY if self.power <= 0 else NON_NEGATIVE if self.power < 2 else POSITIVE
+        return _targets(self.power)
 
     def _prediction_domain(self) -> Domain:
         return POSITIVE if self.link == "identity" and self.power != 0 else ANY
+
+
+# Deviances ------------------------------------------------------------------------------------------
+
+
+@loss("mean_poisson_deviance")
+class PoissonDeviance(Loss):
+    r"""Poisson deviance of counts: twice what the log-likelihood of the mean lacks to the largest one.
+
+    .. math::
+
+        \ell = 2 \left( y \log \frac{y}{\hat y} - y + \hat y \right)
+        \qquad \ell' = 2 \left( 1 - \frac{y}{\hat y} \right)
+        \qquad \ell'' = \frac{2 y}{\hat y^2}
+
+    See Also
+    --------
+    PoissonNLL : Half of it up to a term of the target, and with the logarithm of the mean.
+    TweedieDeviance : The family.
+
+    Notes
+    -----
+    Domain: `y_true` is not negative, `y_pred` is positive. The loss is 0 where they are equal, and
+    :math:`2 \hat y` for a target of 0.
+
+    Numerics: the ratio's logarithm is ``log1p`` of the relative difference where that is small. The value is a
+    difference, accurate relative to the sum of :math:`|\hat y - y|` and :math:`y |\log (\hat y / y)|`.
+
+    References
+    ----------
+    .. [1] P. McCullagh, J. A. Nelder, "Generalized Linear Models", 2nd edition, Chapman and Hall (1989),
+       doi:10.1007/978-1-4899-3242-6.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.PoissonDeviance()([0.0, 1.0, 1.0], [2.0, 1.0, 2.0], reduction="none")
+    array([4.        , 0.        , 0.61370564])
+    """
+
+    kernel = "POISSON_DEVIANCE"
+    scores = "means"
+    target = NON_NEGATIVE
+    prediction = POSITIVE
+
+
+@loss("mean_gamma_deviance")
+class GammaDeviance(Loss):
+    r"""Gamma deviance of positive amounts: twice what the log-likelihood of the mean lacks to the largest one.
+
+    .. math::
+
+        \ell = 2 \left( \log \frac{\hat y}{y} + \frac{y}{\hat y} - 1 \right)
+        \qquad \ell' = \frac{2 (\hat y - y)}{\hat y^2}
+        \qquad \ell'' = \frac{2}{\hat y^2} \left( \frac{2 y}{\hat y} - 1 \right)
+
+    See Also
+    --------
+    GammaNLL : Half of it up to a term of the target, and with the logarithm of the mean.
+    TweedieDeviance : The family.
+
+    Notes
+    -----
+    Domain: `y_true` and `y_pred` are positive. The loss is 0 where they are equal, and depends on their ratio alone. It
+    is not convex: the curvature is negative where the prediction is more than twice too large.
+
+    Numerics: the ratio's logarithm is ``log1p`` of the relative difference where that is small. The value is a
+    difference, accurate relative to the sum of :math:`|\log (\hat y / y)|` and :math:`|1 - y / \hat y|`.
+
+    References
+    ----------
+    .. [1] P. McCullagh, J. A. Nelder, "Generalized Linear Models", 2nd edition, Chapman and Hall (1989),
+       doi:10.1007/978-1-4899-3242-6.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.GammaDeviance()([1.0, 2.0], [2.0, 2.0], reduction="none")
+    array([0.38629436, 0.        ])
+    """
+
+    kernel = "GAMMA_DEVIANCE"
+    scores = "means"
+    newton = "floored"
+    target = POSITIVE
+    prediction = POSITIVE
+
+
+@loss("mean_tweedie_deviance")
+class TweedieDeviance(Loss):
+    r"""Tweedie deviance, of variance proportional to a power of the mean.
+
+    With the power :math:`p`,
+
+    .. math::
+
+        \ell = 2 \left( \frac{\max(y, 0)^{2-p}}{(1-p)(2-p)} - y \frac{\hat y^{1-p}}{1-p}
+            + \frac{\hat y^{2-p}}{2-p} \right)
+        \qquad \ell' = 2 \hat y^{-p} (\hat y - y)
+        \qquad \ell'' = 2 \hat y^{-p} \left( (1 - p) + p \frac{y}{\hat y} \right)
+
+    and at the powers 0, 1 and 2 the limits: the squared error, and the deviances of Poisson and gamma.
+
+    Parameters
+    ----------
+    power : float, default=0.0
+        The power :math:`p` of the mean that the variance follows; at most 0 or at least 1, without units. 0 is the
+        normal distribution, 1 Poisson, between 1 and 2 a sum of a Poisson number of gamma amounts with a point
+        mass at 0, 2 gamma, 3 inverse Gaussian. None has a power between 0 and 1.
+
+    See Also
+    --------
+    Tweedie : Half of it up to a term of the target, also with the logarithm of the mean.
+    PoissonDeviance, GammaDeviance, SquaredError : Powers 1, 2 and 0.
+
+    Notes
+    -----
+    Domain: `y_true` is any real number up to power 0, not negative from 1, and positive from 2 on; `y_pred` is
+    positive, but for power 0, where it is any real number. The loss is 0 where they are equal.
+
+    Numerics: where prediction and target are within a factor of e the value is computed of the logarithm of their
+    ratio, so that neither the terms above cancel nor powers near 1 and 2 lose accuracy. It is accurate relative to the
+    sum of the absolute terms.
+
+    References
+    ----------
+    .. [1] B. Jorgensen, "Exponential dispersion models", Journal of the Royal Statistical Society B 49 (1987),
+       doi:10.1111/j.2517-6161.1987.tb01685.x.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.TweedieDeviance(power=1.5)([0.0, 1.0, 4.0], [1.0, 1.0, 1.0], reduction="none")
+    array([4., 0., 4.])
+    """
+
+    scores = "means"
+    newton = "floored"
+    variants = ({"power": 1.0}, {"power": 1.1}, {"power": 1.5}, {"power": 2.0}, {"power": -0.7}, {"power": 3.0})
+    power: float = number(default=0.0)
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        _check_power(self)
+        special = {0.0: "SQUARED_ERROR", 1.0: PoissonDeviance.kernel, 2.0: GammaDeviance.kernel}
+        return special.get(self.power, "TWEEDIE_DEVIANCE"), (self.power or 1.0,)
+
+    def _target_domain(self) -> Domain:
+        return _targets(self.power)
+
+    def _prediction_domain(self) -> Domain:
+        return POSITIVE if self.power else ANY
+
+
+def _check_power(loss: Tweedie | TweedieDeviance) -> None:
+    if 0 < loss.power < 1:
+        raise ValueError(
+            f"{type(loss).__name__}: power is {loss.power:g}, must be at most 0 or at least 1: no distribution has one"
+            " between"
+        )
+
+
+def _targets(power: float) -> Domain:
+    return ANY if power <= 0 else NON_NEGATIVE if power < 2 else POSITIVE

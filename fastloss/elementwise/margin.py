@@ -46,6 +46,7 @@ class Hinge(Loss):
     """
 
     kernel = "HINGE"
+    scores = "scores"
     target = SIGN
     newton = "surrogate"
     variants = ({"margin": 0.25},)
@@ -86,6 +87,7 @@ class SquaredHinge(Loss):
     """
 
     kernel = "SQUARED_HINGE"
+    scores = "scores"
     target = SIGN
     newton = "surrogate"
     variants = ({"margin": 0.25},)
@@ -135,6 +137,7 @@ class SmoothedHinge(Loss):
     """
 
     kernel = "SMOOTHED_HINGE"
+    scores = "scores"
     target = SIGN
     newton = "surrogate"
     variants = ({"gamma": 0.25},)
@@ -180,6 +183,7 @@ class ModifiedHuber(Loss):
     """
 
     kernel = "MODIFIED_HUBER"
+    scores = "scores"
     target = SIGN
     newton = "surrogate"
 
@@ -214,11 +218,12 @@ class Perceptron(Loss):
     """
 
     kernel = "PERCEPTRON"
+    scores = "scores"
     target = SIGN
     newton = "surrogate"
 
 
-@loss("soft_margin_loss", "logistic")
+@loss("soft_margin_loss")
 class SoftMargin(Loss):
     r"""Logistic loss of a margin.
 
@@ -230,7 +235,7 @@ class SoftMargin(Loss):
 
     See Also
     --------
-    BinaryCrossEntropy : The same with classes 0 and 1, and with soft labels.
+    BinaryCrossEntropyWithLogits : The same with classes 0 and 1, and with soft labels.
 
     Notes
     -----
@@ -246,6 +251,7 @@ class SoftMargin(Loss):
     """
 
     kernel = "SOFT_MARGIN"
+    scores = "logits"
     target = SIGN
 
 
@@ -283,6 +289,7 @@ class Exponential(Loss):
     """
 
     kernel = "EXPONENTIAL"
+    scores = "scores"
     target = SIGN
 
 
@@ -320,6 +327,7 @@ class Savage(Loss):
     """
 
     kernel = "SAVAGE"
+    scores = "scores"
     target = SIGN
     newton = "surrogate"
 
@@ -358,6 +366,7 @@ class SigmoidLoss(Loss):
     """
 
     kernel = "SIGMOID_LOSS"
+    scores = "scores"
     target = SIGN
     newton = "surrogate"
 
@@ -392,6 +401,7 @@ class HingeEmbedding(Loss):
     """
 
     kernel = "HINGE_EMBEDDING"
+    scores = "distances"
     target = SIGN
     newton = "surrogate"
     variants = ({"margin": 0.25},)
@@ -446,6 +456,7 @@ class GANDiscriminator(Loss):
     """
 
     target = SIGN
+    scores = "scores"
     variants = ({"mode": "ls"}, {"mode": "wgan"}, {"mode": "hinge"})
     mode: str = choice("bce", "ls", "wgan", "hinge", default="bce")
 
@@ -502,6 +513,7 @@ class GANGenerator(Loss):
     """
 
     target = SIGN
+    scores = "scores"
     variants = ({"mode": "minimax"}, {"mode": "ls"}, {"mode": "wgan"}, {"mode": "hinge"})
     mode: str = choice("bce", "minimax", "ls", "wgan", "hinge", default="bce")
 
@@ -567,6 +579,7 @@ class DPO(Loss):
     """
 
     kernel = "DPO"
+    scores = "log_ratios"
     target = UNIT
     variants = ({"beta": 0.3, "label_smoothing": 0.1}, {"beta": 2.5})
     beta: float = number(POSITIVE, default=0.1)
@@ -613,6 +626,7 @@ class IPO(Loss):
     """
 
     kernel = "IPO"
+    scores = "log_ratios"
     target = SIGN
     variants = ({"beta": 0.3},)
     beta: float = number(POSITIVE, default=0.1)
@@ -663,6 +677,7 @@ class KTO(Loss):
     """
 
     kernel = "KTO"
+    scores = "log_ratios"
     target = SIGN
     newton = "surrogate"
     variants = ({"beta": 2.5},)

@@ -34,7 +34,7 @@ class PairLoss(Loss):
         return (None, None) if derivative is None else (derivative[..., 0], derivative[..., 1])
 
 
-@loss("gaussian_nll_loss")
+@loss()
 class GaussianNLL(PairLoss):
     r"""Gaussian negative log-likelihood of a predicted mean and variance.
 
@@ -88,6 +88,7 @@ class GaussianNLL(PairLoss):
     """
 
     kernel = "GAUSSIAN_NLL"
+    scores = "means_and_variances"
     second_prediction = NON_NEGATIVE
     newton = "surrogate"
     variants = ({"full": True, "eps": 0.1},)
@@ -98,7 +99,7 @@ class GaussianNLL(PairLoss):
         return self.kernel, (0.5 * math.log(2 * math.pi) if self.full else 0.0, self.eps)
 
 
-@loss("rmse_with_uncertainty")
+@loss()
 class GaussianNLLLogSigma(PairLoss):
     r"""Gaussian negative log-likelihood of a predicted mean and log standard deviation.
 
@@ -142,6 +143,7 @@ class GaussianNLLLogSigma(PairLoss):
     """
 
     kernel = "GAUSSIAN_NLL_LOG_SIGMA"
+    scores = "means_and_log_deviations"
 
 
 @loss()
@@ -188,10 +190,11 @@ class LaplaceNLL(PairLoss):
     """
 
     kernel = "LAPLACE_NLL"
+    scores = "locations_and_log_scales"
     newton = "surrogate"
 
 
-@loss("margin_ranking_loss")
+@loss()
 class MarginRanking(PairLoss):
     r"""Margin ranking loss: of two scores one ought to be larger by a margin.
 
@@ -234,6 +237,7 @@ class MarginRanking(PairLoss):
     """
 
     target = SIGN
+    scores = "pairs_of_scores"
     newton = "surrogate"
     variants = ({"margin": 1.0},)
     margin: float = number(NON_NEGATIVE, default=0.0)
@@ -287,6 +291,7 @@ class MultiQuantile(Loss):
     """
 
     kernel = "MULTI_QUANTILE"
+    scores = "quantiles"
     newton = "surrogate"
     variants = ({"quantiles": (0.75, 0.25)},)
     quantiles: tuple[float, ...] = numbers(OPEN_UNIT, default=(0.1, 0.5, 0.9))

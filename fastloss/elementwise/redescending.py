@@ -47,6 +47,7 @@ class Cauchy(Loss):
     """
 
     kernel = "CAUCHY"
+    scores = "values"
     newton = "surrogate"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.3849)
@@ -93,6 +94,7 @@ class Tukey(Loss):
     """
 
     kernel = "TUKEY"
+    scores = "values"
     newton = "surrogate"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=4.685)
@@ -138,6 +140,7 @@ class Welsch(Loss):
     """
 
     kernel = "WELSCH"
+    scores = "values"
     newton = "surrogate"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.985)
@@ -183,6 +186,7 @@ class GemanMcClure(Loss):
     """
 
     kernel = "GEMAN_MCCLURE"
+    scores = "values"
     newton = "surrogate"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=1.0)
@@ -237,6 +241,7 @@ class Barron(Loss):
     """
 
     kernel = "BARRON"
+    scores = "values"
     variants = (
         {"alpha": 2.0, "c": 0.3}, {"alpha": 0.0, "c": 3.0}, {"alpha": -2.0, "c": 0.3}, {"alpha": 1.7, "c": 70.0},
         {"alpha": 5.5}, {"alpha": -1e9}, {"alpha": 1e-9}, {"alpha": 2.0 - 1e-9},
@@ -301,6 +306,7 @@ class StudentTNLL(Loss):
     """
 
     kernel = "STUDENT_T"
+    scores = "values"
     newton = "surrogate"
     variants = ({"df": 0.7, "scale": 0.3}, {"df": 50.0, "scale": 70.0})
     df: float = number(POSITIVE, default=3.0)

@@ -6,7 +6,7 @@ from fastloss._base import Loss, loss, number
 from fastloss._parameters import POSITIVE, Domain
 
 
-@loss("msle", "mean_squared_logarithmic_error", "squared_logarithmic_error")
+@loss("msle", "mean_squared_log_error", "mean_squared_logarithmic_error")
 class SquaredLogError(Loss):
     r"""Squared logarithmic error, for amounts over orders of magnitude.
 
@@ -45,12 +45,13 @@ class SquaredLogError(Loss):
     """
 
     kernel = "SQUARED_LOG_ERROR"
+    scores = "values"
     target = Domain(low=-1, low_open=True)
     prediction = Domain(low=-1, low_open=True)
     newton = "floored"
 
 
-@loss("mape", "mean_absolute_percentage_error")
+@loss()
 class AbsolutePercentageError(Loss):
     r"""Absolute percentage error: the residual in units of the target.
 
@@ -94,6 +95,7 @@ class AbsolutePercentageError(Loss):
     """
 
     kernel = "ABSOLUTE_PERCENTAGE_ERROR"
+    scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 1.0, "scale": 100.0}, {"epsilon": 2.220446049250313e-16})
     epsilon: float = number(POSITIVE, default=1e-8)
@@ -142,6 +144,7 @@ class SquaredPercentageError(Loss):
     """
 
     kernel = "SQUARED_PERCENTAGE_ERROR"
+    scores = "values"
     variants = ({"epsilon": 1.0},)
     epsilon: float = number(POSITIVE, default=1e-8)
 
@@ -183,4 +186,5 @@ class SymmetricAbsolutePercentageError(Loss):
     """
 
     kernel = "SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR"
+    scores = "values"
     newton = "surrogate"

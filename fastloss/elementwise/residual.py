@@ -8,7 +8,7 @@ from fastloss._parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Domain
 AT_LEAST_ONE = Domain(low=1)
 
 
-@loss("mse", "mse_loss", "l2_loss", "mean_squared_error")
+@loss("mse", "mse_loss", "mean_squared_error")
 class SquaredError(Loss):
     r"""Squared error.
 
@@ -44,6 +44,7 @@ class SquaredError(Loss):
     """
 
     kernel = "SQUARED_ERROR"
+    scores = "values"
     variants = ({"half": True},)
     half: bool = False
 
@@ -83,6 +84,7 @@ class AbsoluteError(Loss):
     """
 
     kernel = "ABSOLUTE_ERROR"
+    scores = "values"
     newton = "surrogate"
 
 
@@ -111,6 +113,7 @@ class MeanBias(Loss):
     """
 
     kernel = "MEAN_BIAS"
+    scores = "values"
     newton = "surrogate"
 
 
@@ -152,6 +155,7 @@ class Lp(Loss):
     """
 
     kernel = "LP"
+    scores = "values"
     variants = ({"p": 1.0}, {"p": 1.5}, {"p": 3.7}, {"p": 9.5})
     p: float = number(AT_LEAST_ONE, default=2.0)
 
@@ -167,23 +171,23 @@ class Lp(Loss):
         return self.kernel, (self.p,)
 
 
-@loss("pinball", "quantile_loss", "pinball_loss")
+@loss("pinball", "quantile_loss", "pinball_loss", "mean_pinball_loss")
 class Quantile(Loss):
     r"""Pinball loss, whose mean is least at a quantile of the targets.
 
-    With the residual :math:`r = \hat y - y` and the quantile :math:`\tau`,
+    With the residual :math:`r = \hat y - y` and the level :math:`\alpha` of the quantile,
 
     .. math::
 
-        \ell = \max((1 - \tau) r, -\tau r)
-        \qquad \ell' = \begin{cases} 1 - \tau & r > 0 \\ -\tau & r \le 0 \end{cases}
+        \ell = \max((1 - \alpha) r, -\alpha r)
+        \qquad \ell' = \begin{cases} 1 - \alpha & r > 0 \\ -\alpha & r \le 0 \end{cases}
         \qquad \ell'' = 0
 
     Parameters
     ----------
-    quantile : float, default=0.5
-        The quantile, in the open unit interval; a prediction that is too low costs `quantile` for each unit, one that
-        is too high the rest to 1.
+    alpha : float, default=0.5
+        The level of the quantile, in the open unit interval; a prediction that is too low costs `alpha` for each unit,
+        one that is too high the rest to 1.
 
     See Also
     --------
@@ -194,7 +198,7 @@ class Quantile(Loss):
     -----
     Domain: `y_true` and `y_pred` are any real numbers.
 
-    Numerics: the gradient at :math:`r = 0`, where it jumps, is :math:`-\tau`.
+    Numerics: the gradient at :math:`r = 0`, where it jumps, is :math:`-\alpha`.
 
     References
     ----------
@@ -203,17 +207,18 @@ class Quantile(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Quantile(quantile=0.75)([0.0, 0.0], [-1.0, 1.0], reduction="none")
+    >>> fl.Quantile(alpha=0.75)([0.0, 0.0], [-1.0, 1.0], reduction="none")
     array([0.75, 0.25])
     """
 
     kernel = "QUANTILE"
+    scores = "values"
     newton = "surrogate"
-    variants = ({"quantile": 0.1}, {"quantile": 0.999})
-    quantile: float = number(OPEN_UNIT, default=0.5)
+    variants = ({"alpha": 0.1}, {"alpha": 0.999})
+    alpha: float = number(OPEN_UNIT, default=0.5)
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.quantile, 1.0 - self.quantile)
+        return self.kernel, (self.alpha, 1.0 - self.alpha)
 
 
 @loss("expectile_loss")
@@ -255,6 +260,7 @@ class Expectile(Loss):
     """
 
     kernel = "EXPECTILE"
+    scores = "values"
     variants = ({"alpha": 0.1}, {"alpha": 0.999})
     alpha: float = number(OPEN_UNIT, default=0.5)
 
@@ -302,6 +308,7 @@ class EpsilonInsensitive(Loss):
     """
 
     kernel = "EPSILON_INSENSITIVE"
+    scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
@@ -346,6 +353,7 @@ class SquaredEpsilonInsensitive(Loss):
     """
 
     kernel = "SQUARED_EPSILON_INSENSITIVE"
+    scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
@@ -392,6 +400,7 @@ class Linex(Loss):
     """
 
     kernel = "LINEX"
+    scores = "values"
     variants = ({"a": -1.7, "b": 0.3}, {"a": 1e-3, "b": 2.0})
     a: float = number(default=1.0)
     b: float = number(POSITIVE, default=1.0)

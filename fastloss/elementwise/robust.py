@@ -51,6 +51,7 @@ class Huber(Loss):
     """
 
     kernel = "HUBER"
+    scores = "values"
     newton = "surrogate"
     variants = ({"delta": 0.3},)
     delta: float = number(POSITIVE, default=1.0)
@@ -95,6 +96,7 @@ class SmoothL1(Loss):
     """
 
     kernel = "SMOOTH_L1"
+    scores = "values"
     newton = "surrogate"
     variants = ({"beta": 0.3}, {"beta": 0.0})
     beta: float = number(NON_NEGATIVE, default=1.0)
@@ -136,6 +138,7 @@ class LogCosh(Loss):
     """
 
     kernel = "LOG_COSH"
+    scores = "values"
 
 
 @loss("pseudo_huber_loss")
@@ -176,6 +179,7 @@ class PseudoHuber(Loss):
     """
 
     kernel = "PSEUDO_HUBER"
+    scores = "values"
     variants = ({"delta": 0.3}, {"delta": 70.0})
     delta: float = number(POSITIVE, default=1.0)
 
@@ -220,6 +224,7 @@ class Fair(Loss):
     """
 
     kernel = "FAIR"
+    scores = "values"
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=1.3998)
 
@@ -267,6 +272,7 @@ class Wing(Loss):
     """
 
     kernel = "WING"
+    scores = "values"
     newton = "surrogate"
     variants = ({"width": 0.3, "curvature": 70.0}, {"width": 5.0, "curvature": 0.1})
     width: float = number(POSITIVE, default=10.0)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
 from fastloss import Loss
+from fastloss._base import RAW
 from fastloss._call import GRAD, HESS, Array, Floats
 from fastloss._rows import RowLoss
 
@@ -81,7 +82,7 @@ class Objective(Value):
             raise ValueError(
                 f"{owner}: y_true holds a target of each class, must hold labels for an objective of gradient boosting"
             )
-        if isinstance(loss, RowLoss) and loss.scores != "logits":
+        if isinstance(loss, RowLoss) and loss.scores not in RAW:
             raise ValueError(
                 f"{owner}: y_pred holds {loss.scores.replace('_', ' ')}, must hold logits for an objective of gradient"
                 " boosting, which predicts any real numbers"
@@ -169,11 +170,13 @@ def _start(loss: Loss, y: Doubles, weight: Doubles | None, quantile: Quantiles) 
     match loss:
         case fl.SquaredError():
             return mean(y, weight)
-        case fl.BinaryCrossEntropyProbability() | fl.Poisson(log_input=False) | fl.Tweedie(link="identity"):
+        case fl.BinaryCrossEntropy() | fl.BrierScore() | fl.PoissonNLL(log_input=False) | fl.Tweedie(link="identity"):
             return mean(y, weight)
-        case fl.Poisson() | fl.Gamma() | fl.Tweedie():
+        case fl.PoissonDeviance() | fl.GammaDeviance() | fl.TweedieDeviance():
+            return mean(y, weight)
+        case fl.PoissonNLL() | fl.GammaNLL() | fl.Tweedie():
             return float(np.log(mean(y, weight)))
-        case fl.BinaryCrossEntropy():
+        case fl.BinaryCrossEntropyWithLogits():
             smooth = (1 - loss.label_smoothing) * mean(y, weight) + loss.label_smoothing / 2
             return _logit(loss.pos_weight * smooth, 1 - smooth)
         case fl.SoftMargin():
@@ -183,7 +186,7 @@ def _start(loss: Loss, y: Doubles, weight: Doubles | None, quantile: Quantiles) 
             return quantile(y, weight, 0.5)
         case fl.Quantile():
             # Where prediction and target are equal the libraries take the slope above: start there.
-            return float(np.nextafter(np.float32(quantile(y, weight, loss.quantile)), np.float32(np.inf)))
+            return float(np.nextafter(np.float32(quantile(y, weight, loss.alpha)), np.float32(np.inf)))
         case fl.MultiQuantile():
             return np.array([quantile(y, weight, level) for level in loss.quantiles])
         case fl.AbsolutePercentageError():

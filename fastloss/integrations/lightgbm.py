@@ -3,15 +3,15 @@
 A model that is trained with the objective of a loss that LightGBM has as well is LightGBM's own, to rounding, if it
 starts from the same constant, which is `init_score`:
 
-* ``SquaredError(half=True)`` is ``regression``, ``BinaryCrossEntropy()`` is ``binary`` and ``cross_entropy``,
-  ``Gamma()`` is ``gamma``, ``Tweedie(power=p)`` is ``tweedie``, ``Huber(delta=d)`` is ``huber`` with ``alpha=d``,
+* ``SquaredError(half=True)`` is ``regression``, ``BinaryCrossEntropyWithLogits()`` is ``binary`` and ``cross_entropy``,
+  ``GammaNLL()`` is ``gamma``, ``Tweedie(power=p)`` is ``tweedie``, ``Huber(delta=d)`` is ``huber`` with ``alpha=d``,
   ``Fair(c=c)`` is ``fair`` with ``fair_c=c``, ``CrossEntropy(hessian="lightgbm")`` is ``multiclass``, and without
   weights ``CrossEntropyLambda()`` is ``cross_entropy_lambda``;
-* ``BinaryCrossEntropy(pos_weight=w)`` is ``binary`` with ``scale_pos_weight=w``, started from the score of
-  ``BinaryCrossEntropy()``;
-* ``Poisson()`` is ``poisson`` with a ``poisson_max_delta_step`` near 0. With its default of m = 0.7 LightGBM multiplies
-  the curvature by exp(m): ``learning_rate``, ``lambda_l2`` and ``min_sum_hessian_in_leaf`` divided by exp(m), and
-  ``min_gain_to_split`` multiplied by it, make the custom objective equal to that;
+* ``BinaryCrossEntropyWithLogits(pos_weight=w)`` is ``binary`` with ``scale_pos_weight=w``, started from the score of
+  ``BinaryCrossEntropyWithLogits()``;
+* ``PoissonNLL()`` is ``poisson`` with a ``poisson_max_delta_step`` near 0. With its default of m = 0.7 LightGBM
+  multiplies the curvature by exp(m): ``learning_rate``, ``lambda_l2`` and ``min_sum_hessian_in_leaf`` divided by
+  exp(m), and ``min_gain_to_split`` multiplied by it, make the custom objective equal to that;
 * ``AbsoluteError()``, ``Quantile(q)`` and, without weights, ``AbsolutePercentageError(epsilon=1)`` grow the first tree
   of ``regression_l1``, ``quantile`` and ``mape``, which then set leaves to quantiles of residuals. No custom objective
   can.
@@ -175,7 +175,7 @@ def init_score(loss: Loss, y_true: ArrayLike, sample_weight: ArrayLike | None = 
     --------
     >>> import fastloss as fl
     >>> from fastloss.integrations.lightgbm import init_score
-    >>> init_score(fl.BinaryCrossEntropy(), [0, 1, 1, 1])  # the logarithm of 3
+    >>> init_score(fl.BinaryCrossEntropyWithLogits(), [0, 1, 1, 1])  # the logarithm of 3
     1.0986122886681098
     """
     return start(loss, y_true, sample_weight, _quantile, _START)

@@ -29,8 +29,8 @@ def scorer(loss: Loss, *, response_method: ResponseMethod | None = None, pos_lab
     Parameters
     ----------
     loss : Loss
-        Any loss. One of the logarithm of a mean, `Poisson`, `Gamma` or `Tweedie`, is taken of the mean itself, which is
-        what estimators predict.
+        Any loss. One of the logarithm of a mean, `PoissonNLL`, `GammaNLL` or `Tweedie`, is taken of the mean itself,
+        which is what estimators predict.
     response_method : {"predict", "predict_proba", "decision_function"}, optional
         What to ask the estimator for. By default the loss's domain decides: probabilities for a loss of those, the
         decision function for one of a label and a score, predictions otherwise.
@@ -97,9 +97,9 @@ class MeanLoss:
 def _of_the_mean(loss: Loss) -> Loss:
     """The loss with an identity link for one with a logarithmic one."""
     match loss:
-        case fl.Poisson(log_input=True):
-            return fl.Poisson(log_input=False, full=loss.full, eps=0.0)
-        case fl.Gamma():
+        case fl.PoissonNLL(log_input=True):
+            return fl.PoissonNLL(log_input=False, full=loss.full, eps=0.0)
+        case fl.GammaNLL():
             return fl.Tweedie(power=2.0, link="identity")
         case fl.Tweedie():
             return fl.Tweedie(power=loss.power, link="identity")
@@ -132,7 +132,7 @@ def per_example_log_loss(y_true: ArrayLike, y_prob: ArrayLike, *, labels: ArrayL
 
     See Also
     --------
-    fastloss.BinaryCrossEntropyProbability : With gradients, for two classes.
+    fastloss.BinaryCrossEntropy : With gradients, for two classes.
     scorer : Any loss for model selection.
 
     Notes

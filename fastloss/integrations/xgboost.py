@@ -3,12 +3,12 @@
 A model that is trained with the objective of a loss that XGBoost has as well is XGBoost's own, to rounding, if it
 starts from the same constant, which is `base_score`:
 
-* ``SquaredError(half=True)`` is ``reg:squarederror``, ``BinaryCrossEntropy()`` is ``binary:logistic``, ``Gamma()`` is
-  ``reg:gamma``, ``Tweedie(power=p)`` is ``reg:tweedie``, ``PseudoHuber(delta=d)`` is ``reg:pseudohubererror`` with
-  ``huber_slope=d``, ``CrossEntropy(hessian="upper_bound")`` is ``multi:softprob``;
-* ``BinaryCrossEntropy(pos_weight=w)`` is ``binary:logistic`` with ``scale_pos_weight=w``, given the same start:
-  XGBoost takes one Newton step from 0 there;
-* ``Poisson()`` is ``count:poisson`` with ``max_delta_step=0``. With its default of m = 0.7 XGBoost multiplies the
+* ``SquaredError(half=True)`` is ``reg:squarederror``, ``BinaryCrossEntropyWithLogits()`` is ``binary:logistic``,
+  ``GammaNLL()`` is ``reg:gamma``, ``Tweedie(power=p)`` is ``reg:tweedie``, ``PseudoHuber(delta=d)`` is
+  ``reg:pseudohubererror`` with ``huber_slope=d``, ``CrossEntropy(hessian="upper_bound")`` is ``multi:softprob``;
+* ``BinaryCrossEntropyWithLogits(pos_weight=w)`` is ``binary:logistic`` with ``scale_pos_weight=w``, given the same
+  start: XGBoost takes one Newton step from 0 there;
+* ``PoissonNLL()`` is ``count:poisson`` with ``max_delta_step=0``. With its default of m = 0.7 XGBoost multiplies the
   curvature by exp(m) and bounds leaves by m: ``eta``, ``lambda`` and ``min_child_weight`` divided by exp(m), and
   ``max_delta_step`` (and ``gamma``) multiplied by it, make the custom objective equal to that;
 * ``SquaredLogError()`` is twice ``reg:squaredlogerror``: double ``lambda`` and ``min_child_weight``;
@@ -172,7 +172,7 @@ def base_score(loss: Loss, y_true: ArrayLike, sample_weight: ArrayLike | None = 
     --------
     >>> import fastloss as fl
     >>> from fastloss.integrations.xgboost import base_score
-    >>> base_score(fl.BinaryCrossEntropy(), [0, 1, 1, 1])  # the logarithm of 3
+    >>> base_score(fl.BinaryCrossEntropyWithLogits(), [0, 1, 1, 1])  # the logarithm of 3
     1.0986122886681098
     """
     found = start(loss, y_true, sample_weight, _quantile, {})

@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fastloss._base import Newton, loss, number
+from fastloss._base import Newton, choice, loss, number
 from fastloss._parameters import ANY, NON_NEGATIVE, POSITIVE, UNIT, Domain
 from fastloss._rows import RowLoss
+
+SCORES = choice("logits", "log_probabilities", default="logits", kw_only=True)
 
 
 @dataclass(frozen=True)
 class _Divergence(RowLoss):
     """Scores are logits or logarithms of probabilities; targets are probabilities or their logarithms."""
 
-    from_logits: bool = field(default=True, kw_only=True)
+    scores: Literal["logits", "log_probabilities"] = SCORES  # type: ignore[misc]
     log_target: bool = field(default=False, kw_only=True)
-
-    @property
-    def scores(self) -> Literal["logits", "log_probabilities"]:  # type: ignore[override]
-        return "logits" if self.from_logits else "log_probabilities"
 
     @property
     def targets(self) -> Literal["probabilities", "log_probabilities"]:  # type: ignore[override]
@@ -33,11 +31,11 @@ class _Divergence(RowLoss):
         return None, kernel + ("_LOG_TARGET" if self.log_target else "")
 
     def _constants(self, classes: int) -> tuple[float, ...]:
-        return (float(self.from_logits),)
+        return (float(self.scores == "logits"),)
 
 
-@loss("kl_div", "kullback_leibler_divergence")
-class KLDivergence(_Divergence):
+@loss()
+class ForwardKL(_Divergence):
     r"""Kullback-Leibler divergence from the softmax of logits to a target distribution.
 
     With the log-probabilities :math:`\log p_k = x_k - \log \sum_j e^{x_j}` and :math:`S = \sum_k t_k`,
@@ -53,8 +51,8 @@ class KLDivergence(_Divergence):
     ----------
     axis : int, default=-1
         The axis of `y_pred` along which the classes lie; any layout is read in place.
-    from_logits : bool, default=True
-        Whether `y_pred` holds logits, or the logarithms of probabilities, as PyTorch's ``kl_div`` has it. The value is
+    scores : {"logits", "log_probabilities"}, default="logits"
+        What `y_pred` holds: logits, or the logarithms of probabilities, as PyTorch's ``kl_div`` has it. The value is
         the same for log-probabilities that are normalised; the gradient is not.
     log_target : bool, default=False
         Whether `y_true` holds the logarithms of the targets.
@@ -86,18 +84,22 @@ class KLDivergence(_Divergence):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.KLDivergence()([[0.5, 0.5, 0.0]], [[1.0, 1.0, 1.0]])
+    >>> fl.ForwardKL()([[0.5, 0.5, 0.0]], [[1.0, 1.0, 1.0]])
     0.405465...
     """
 
-    variants = ({"from_logits": False}, {"log_target": True}, {"from_logits": False, "log_target": True})
+    variants = (
+        {"scores": "log_probabilities"},
+        {"log_target": True},
+        {"scores": "log_probabilities", "log_target": True},
+    )
 
     @property
     def newton(self) -> Newton:  # type: ignore[override]
-        return "own" if self.from_logits else "surrogate"
+        return "own" if self.scores == "logits" else "surrogate"
 
     def _kernels(self) -> tuple[None, str]:
-        return self._named("KL_DIVERGENCE" if self.from_logits else "KL_DIVERGENCE_OF_LOGS")
+        return self._named("FORWARD_KL" if self.scores == "logits" else "FORWARD_KL_OF_LOGS")
 
     def _constants(self, classes: int) -> tuple[float, ...]:
         return (1.0, 0.0, 1.0)
@@ -121,14 +123,14 @@ class ReverseKL(_Divergence):
     ----------
     axis : int, default=-1
         The axis of `y_pred` along which the classes lie; any layout is read in place.
-    from_logits : bool, default=True
-        Whether `y_pred` holds logits, or the logarithms of probabilities.
+    scores : {"logits", "log_probabilities"}, default="logits"
+        What `y_pred` holds: logits, or the logarithms of probabilities.
     log_target : bool, default=False
         Whether `y_true` holds the logarithms of the targets.
 
     See Also
     --------
-    KLDivergence : With the distributions in the other order.
+    ForwardKL : With the distributions in the other order.
     JensenShannon : Between the two.
 
     Notes
@@ -150,13 +152,17 @@ class ReverseKL(_Divergence):
     """
 
     newton = "surrogate"
-    variants = ({"from_logits": False}, {"log_target": True}, {"from_logits": False, "log_target": True})
+    variants = (
+        {"scores": "log_probabilities"},
+        {"log_target": True},
+        {"scores": "log_probabilities", "log_target": True},
+    )
 
     def _kernels(self) -> tuple[None, str]:
         return self._named("REVERSE_KL")
 
 
-@loss("jsd", "generalized_jsd", "jensen_shannon_divergence")
+@loss()
 class JensenShannon(_Divergence):
     r"""Generalized Jensen-Shannon divergence between the softmax of logits and a target distribution.
 
@@ -173,18 +179,18 @@ class JensenShannon(_Divergence):
     Parameters
     ----------
     beta : float, default=0.5
-        The weight :math:`\beta` of the target, in [0, 1]. The loss is `KLDivergence` for 0 and `ReverseKL` for 1, by
+        The weight :math:`\beta` of the target, in [0, 1]. The loss is `ForwardKL` for 0 and `ReverseKL` for 1, by
         convention: the formula itself is 0 there, and tends to :math:`\beta` and :math:`1 - \beta` times them.
     axis : int, default=-1
         The axis of `y_pred` along which the classes lie; any layout is read in place.
-    from_logits : bool, default=True
-        Whether `y_pred` holds logits, or the logarithms of probabilities.
+    scores : {"logits", "log_probabilities"}, default="logits"
+        What `y_pred` holds: logits, or the logarithms of probabilities.
     log_target : bool, default=False
         Whether `y_true` holds the logarithms of the targets.
 
     See Also
     --------
-    KLDivergence, ReverseKL : The ends.
+    ForwardKL, ReverseKL : The ends.
     TotalVariation : Another distance that is bounded.
 
     Notes
@@ -217,19 +223,19 @@ class JensenShannon(_Divergence):
     newton = "surrogate"
     variants = (
         {"beta": 0.1, "log_target": True},
-        {"beta": 0.7, "from_logits": False},
-        {"from_logits": False, "log_target": True},
+        {"beta": 0.7, "scores": "log_probabilities"},
+        {"scores": "log_probabilities", "log_target": True},
         {"beta": 0.0},
-        {"beta": 1.0, "from_logits": False, "log_target": True},
+        {"beta": 1.0, "scores": "log_probabilities", "log_target": True},
     )
     beta: float = number(UNIT, default=0.5)
 
     def _end(self) -> _Divergence | None:
         """The loss of another name that this one is."""
-        ends = {0.0: KLDivergence, 1.0: ReverseKL}
+        ends = {0.0: ForwardKL, 1.0: ReverseKL}
         if self.beta not in ends:
             return None
-        return ends[self.beta](axis=self.axis, from_logits=self.from_logits, log_target=self.log_target)
+        return ends[self.beta](axis=self.axis, scores=self.scores, log_target=self.log_target)
 
     def _kernels(self) -> tuple[str | None, str | None]:
         end = self._end()
@@ -237,7 +243,7 @@ class JensenShannon(_Divergence):
 
     def _constants(self, classes: int) -> tuple[float, ...]:
         end = self._end()
-        return end._constants(classes) if end else (self.beta, float(self.from_logits))
+        return end._constants(classes) if end else (self.beta, float(self.scores == "logits"))
 
 
 @loss()
@@ -256,8 +262,8 @@ class GeneralizedKL(RowLoss):
 
     See Also
     --------
-    KLDivergence : Of distributions.
-    Poisson : The same of each element, but for what depends on the target alone.
+    ForwardKL : Of distributions.
+    PoissonNLL : The same of each element, but for what depends on the target alone.
 
     Notes
     -----
@@ -282,7 +288,7 @@ class GeneralizedKL(RowLoss):
     """
 
     dense = "GENERALIZED_KL"
-    scores = "log_probabilities"
+    scores = "log_amounts"
 
 
 @loss("tvd", "total_variation_distance")
@@ -345,7 +351,7 @@ class Distillation(RowLoss):
 
     See Also
     --------
-    KLDivergence : Of a teacher's probabilities.
+    ForwardKL : Of a teacher's probabilities.
 
     Notes
     -----
@@ -369,6 +375,7 @@ class Distillation(RowLoss):
     """
 
     dense = "DISTILLATION"
+    scores = "logits"
     target = ANY
     targets = "reals"
     variants = ({"temperature": 1.0}, {"temperature": 5.0})

@@ -62,6 +62,7 @@ class MultiMargin(RowLoss):
     """
 
     labelled = "MULTI_MARGIN"
+    scores = "scores"
     newton = "surrogate"
     variants = ({"margin": 0.5}, {"p": 2, "margin": 2.0})
     margin: float = number(NON_NEGATIVE, default=1.0)
@@ -123,6 +124,7 @@ class WestonWatkins(RowLoss):
     """
 
     labelled = "MULTI_MARGIN"
+    scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
@@ -131,7 +133,7 @@ class WestonWatkins(RowLoss):
         return (1.0, 1.0)
 
 
-@loss("multiclass_hinge", "categorical_hinge")
+@loss("multiclass_hinge", "multiclass_hinge_loss")
 class CrammerSinger(RowLoss):
     r"""Hinge loss of Crammer and Singer: what the largest other score lacks to a margin of 1 below the label's.
 
@@ -182,6 +184,7 @@ class CrammerSinger(RowLoss):
     """
 
     labelled = "CRAMMER_SINGER"
+    scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
@@ -190,7 +193,7 @@ class CrammerSinger(RowLoss):
         return (1.0,)
 
 
-@loss()
+@loss("multiclass_perceptron_loss")
 class MulticlassPerceptron(RowLoss):
     r"""Multi-class perceptron loss: what the largest score is above the label's.
 
@@ -238,6 +241,7 @@ class MulticlassPerceptron(RowLoss):
     """
 
     labelled = "CRAMMER_SINGER"
+    scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
@@ -246,8 +250,8 @@ class MulticlassPerceptron(RowLoss):
         return (0.0,)
 
 
-@loss("sparsemax")
-class SparsemaxLoss(RowLoss):
+@loss("multiclass_sparsemax_loss")
+class MulticlassSparsemax(RowLoss):
     r"""Sparsemax loss: cross-entropy for probabilities of which most are exactly 0.
 
     With the sparsemax :math:`p_k = \max(0, x_k - \tau)`, whose threshold makes it sum to 1, its support :math:`S` and
@@ -294,7 +298,7 @@ class SparsemaxLoss(RowLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> loss = fl.SparsemaxLoss()
+    >>> loss = fl.MulticlassSparsemax()
     >>> loss([0, 1], [[2.0, 0.5, 0.0], [0.5, 0.0, -3.0]], reduction="none")
     array([0.    , 0.5625])
     >>> loss.grad([1], [[0.5, 0.0, -3.0]])
@@ -302,6 +306,7 @@ class SparsemaxLoss(RowLoss):
     """
 
     labelled = "SPARSEMAX"
+    scores = "scores"
     newton = "surrogate"
     variants = ({"temperature": 0.5},)
     class_weight: tuple[float, ...] | None = weights(default=None)

@@ -30,7 +30,7 @@ class MultilabelSoftMargin(RowLoss):
 
     See Also
     --------
-    BinaryCrossEntropy : Of each class on its own; its targets may be anywhere in [0, 1].
+    BinaryCrossEntropyWithLogits : Of each class on its own; its targets may be anywhere in [0, 1].
     AsymmetricLoss : With less weight on the many negatives.
 
     Notes
@@ -48,6 +48,7 @@ class MultilabelSoftMargin(RowLoss):
     """
 
     dense = "MULTILABEL_SOFT_MARGIN"
+    scores = "logits"
     targets = "labels"
     class_weight: tuple[float, ...] | None = weights(default=None)
 
@@ -72,7 +73,7 @@ class _PairCall(RowCall):
         return super()._run(operation, scale, value, grad, hess, check)
 
 
-@loss("multilabel_margin_loss")
+@loss()
 class MultilabelMargin(RowLoss):
     r"""Multi-label margin loss: what each false class lacks to a margin of 1 below each true one.
 
@@ -114,6 +115,7 @@ class MultilabelMargin(RowLoss):
     """
 
     dense = "MULTILABEL_MARGIN"
+    scores = "scores"
     targets = "labels"
     _call = _PairCall
     newton = "surrogate"

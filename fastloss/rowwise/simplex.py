@@ -91,6 +91,7 @@ class MulticlassZeroOne(RowLoss):
     """
 
     labelled = "MULTICLASS_ZERO_ONE"
+    scores = "scores"
     newton = "none"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
@@ -122,7 +123,7 @@ class MulticlassBrier(RowLoss):
 
     See Also
     --------
-    Brier : Of one probability for each target.
+    BrierWithLogits : Of one probability for each target.
     CrossEntropy : The logarithmic score.
 
     Notes
@@ -148,6 +149,7 @@ class MulticlassBrier(RowLoss):
 
     labelled = "MULTICLASS_BRIER_OF_LABELS"
     dense = "MULTICLASS_BRIER"
+    scores = "logits"
     newton = "surrogate"
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -194,6 +196,7 @@ class ListNet(RowLoss):
     """
 
     dense = "LIST_NET"
+    scores = "logits"
     target = ANY
     targets = "reals"
 
@@ -242,5 +245,6 @@ class ListMLE(RowLoss):
     """
 
     dense = "LIST_MLE"
+    scores = "scores"
     target = ANY
     targets = "reals"

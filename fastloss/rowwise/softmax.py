@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     grad: Floats | None
 
 
-@loss("softmax_cross_entropy", "sparse_categorical_crossentropy", "categorical_crossentropy")
+@loss("softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels")
 class CrossEntropy(RowLoss):
     r"""Cross-entropy of the softmax of logits.
 
@@ -65,7 +65,7 @@ class CrossEntropy(RowLoss):
 
     See Also
     --------
-    BinaryCrossEntropy : The same of one logit for each target.
+    BinaryCrossEntropyWithLogits : The same of one logit for each target.
     token_logprobs : Scores of the tokens of a language model.
     linear_cross_entropy : Cross-entropy of a linear layer whose logits are never held.
     ShardState : Cross-entropy of rows whose classes are in several places.
@@ -100,6 +100,7 @@ class CrossEntropy(RowLoss):
 
     labelled = "CROSS_ENTROPY"
     dense = "DENSE_CROSS_ENTROPY"
+    scores = "logits"
     variants = (
         {"label_smoothing": 0.1},
         {"temperature": 2.0, "z_loss": 0.01},
@@ -228,6 +229,7 @@ class SoftmaxFocal(RowLoss):
     """
 
     labelled = "SOFTMAX_FOCAL"
+    scores = "logits"
     variants = ({"gamma": 0.0}, {"gamma": 0.5}, {"gamma": 3.5})
     gamma: float = number(NON_NEGATIVE, default=2.0)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -287,6 +289,7 @@ class Poly1CrossEntropy(RowLoss):
     """
 
     labelled = "POLY1"
+    scores = "logits"
     variants = ({"epsilon": -1.0}, {"epsilon": 2.5})
     epsilon: float = number(Domain(low=-1), default=1.0)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -345,6 +348,7 @@ class GeneralizedCrossEntropy(RowLoss):
     """
 
     labelled = "GENERALIZED_CROSS_ENTROPY"
+    scores = "logits"
     newton = "surrogate"
     variants = ({"q": 0.05}, {"q": 1.0})
     q: float = number(Domain(low=0, high=1, low_open=True), default=0.7)
@@ -536,6 +540,7 @@ class DistributionFocalLoss(RowLoss):
     """
 
     labelled = "DISTRIBUTION_FOCAL"
+    scores = "logits"
     between = True
 
     def _constants(self, classes: int) -> tuple[float, ...]:
@@ -609,6 +614,7 @@ class SoftmaxEntropy(RowLoss):
     """
 
     labelled = "SOFTMAX_ENTROPY"
+    scores = "logits"
     unsupervised = True
     newton = "surrogate"
     variants = ({"temperature": 2.0}, {"temperature": 0.5, "softcap": 5.0})

@@ -23,18 +23,18 @@ def _terms(y, z):
 # Cross-entropy ------------------------------------------------------------------------------------
 
 
-def binary_cross_entropy(y, z, pos_weight, label_smoothing):
+def binary_cross_entropy_with_logits(y, z, pos_weight, label_smoothing):
     y = (1 - label_smoothing) * y + label_smoothing / 2
     return pos_weight * y * softplus(-z) + (1 - y) * softplus(z)
 
 
-def binary_cross_entropy_grad_terms(y, z, pos_weight, label_smoothing):
+def binary_cross_entropy_with_logits_grad_terms(y, z, pos_weight, label_smoothing):
     y = (1 - label_smoothing) * y + label_smoothing / 2
     both = pos_weight * y + 1 - y
     return (1 - y if z > 0 else pos_weight * y) + both * sigmoid(-abs(z))
 
 
-def binary_cross_entropy_probability(y, p, eps, log_clamp):
+def binary_cross_entropy(y, p, eps, log_clamp):
     p = min(max(p, eps), 1 - eps)
     floor = log_clamp if log_clamp < 0 else -inf
     yes = max(log(p), floor) if p > 0 else floor
@@ -42,7 +42,7 @@ def binary_cross_entropy_probability(y, p, eps, log_clamp):
     return (-y * yes if y > 0 else 0) + (-(1 - y) * no if y < 1 else 0)
 
 
-def binary_cross_entropy_probability_kinks(y, eps, log_clamp):
+def binary_cross_entropy_kinks(y, eps, log_clamp):
     floor = exp(log_clamp) if log_clamp < 0 else mpf(0)
     return [eps, 1 - eps, floor, 1 - floor]
 
@@ -161,19 +161,19 @@ def asymmetric_loss_hess_terms(y, z, gamma_neg, gamma_pos, clip):
 # Others -------------------------------------------------------------------------------------------
 
 
-def brier(y, z):
+def brier_with_logits(y, z):
     return (sigmoid(z) - y) ** 2
 
 
-def brier_terms(y, z):
+def brier_with_logits_terms(y, z):
     return _terms(y, z) ** 2
 
 
-def brier_grad_terms(y, z):
+def brier_with_logits_grad_terms(y, z):
     return 2 * _terms(y, z) * sigmoid(z) * sigmoid(-z)
 
 
-def brier_hess_terms(y, z):
+def brier_with_logits_hess_terms(y, z):
     s = sigmoid(z) * sigmoid(-z)
     return 2 * s * (s + _terms(y, z) * abs(1 - 2 * sigmoid(z)))
 
@@ -184,3 +184,7 @@ def zero_one(y, z, threshold):
 
 def zero_one_kinks(y, threshold):
     return [threshold]
+
+
+def brier_score(y, p):
+    return (p - y) ** 2

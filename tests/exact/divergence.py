@@ -5,9 +5,9 @@ from mpmath import exp, fsum, log, mpf
 from tests.exact.softmax import log_sum_exp, softmax_grad_terms
 
 
-def _distributions(y, x, from_logits, log_target):
+def _distributions(y, x, scores, log_target):
     t = [exp(v) for v in y] if log_target else y
-    lse = log_sum_exp(x) if from_logits else 0
+    lse = log_sum_exp(x) if scores == "logits" else 0
     return t, [exp(v - lse) for v in x]
 
 
@@ -19,68 +19,68 @@ def _divergence_terms(t, p):
     return fsum(a * (abs(log(a)) + abs(log(b))) for a, b in zip(t, p, strict=True) if a)
 
 
-def kl_divergence(y, x, from_logits, log_target):
-    return _divergence(*_distributions(y, x, from_logits, log_target))
+def forward_kl(y, x, scores, log_target):
+    return _divergence(*_distributions(y, x, scores, log_target))
 
 
-def kl_divergence_terms(y, x, from_logits, log_target):
-    return _divergence_terms(*_distributions(y, x, from_logits, log_target))
+def forward_kl_terms(y, x, scores, log_target):
+    return _divergence_terms(*_distributions(y, x, scores, log_target))
 
 
-def kl_divergence_grad_terms(y, x, from_logits, log_target):
-    t, _ = _distributions(y, x, from_logits, log_target)
-    return softmax_grad_terms(t, x) if from_logits else t
+def forward_kl_grad_terms(y, x, scores, log_target):
+    t, _ = _distributions(y, x, scores, log_target)
+    return softmax_grad_terms(t, x) if scores == "logits" else t
 
 
-def reverse_kl(y, x, from_logits, log_target):
-    t, p = _distributions(y, x, from_logits, log_target)
+def reverse_kl(y, x, scores, log_target):
+    t, p = _distributions(y, x, scores, log_target)
     return mpf("inf") if 0 in t else _divergence(p, t)
 
 
-def reverse_kl_terms(y, x, from_logits, log_target):
-    t, p = _distributions(y, x, from_logits, log_target)
+def reverse_kl_terms(y, x, scores, log_target):
+    t, p = _distributions(y, x, scores, log_target)
     return mpf(0) if 0 in t else _divergence_terms(p, t)
 
 
-def _centred(p, slopes, from_logits):
+def _centred(p, slopes, scores):
     """Of slopes in probabilities, less their mean if the probabilities are a softmax."""
-    mean = fsum(u * v for u, v in zip(p, slopes, strict=True)) if from_logits else 0
+    mean = fsum(u * v for u, v in zip(p, slopes, strict=True)) if scores == "logits" else 0
     return [u * (v + mean) for u, v in zip(p, slopes, strict=True)]
 
 
-def reverse_kl_grad_terms(y, x, from_logits, log_target):
-    t, p = _distributions(y, x, from_logits, log_target)
-    return _centred(p, [1 + abs(log(v)) + abs(log(u)) for u, v in zip(t, p, strict=True)], from_logits)
+def reverse_kl_grad_terms(y, x, scores, log_target):
+    t, p = _distributions(y, x, scores, log_target)
+    return _centred(p, [1 + abs(log(v)) + abs(log(u)) for u, v in zip(t, p, strict=True)], scores)
 
 
 def _mixture(t, p, beta):
     return [beta * a + (1 - beta) * b for a, b in zip(t, p, strict=True)]
 
 
-def jensen_shannon(y, x, beta, from_logits, log_target):
+def jensen_shannon(y, x, beta, scores, log_target):
     if beta in (0, 1):
-        return (kl_divergence, reverse_kl)[int(beta)](y, x, from_logits, log_target)
-    t, p = _distributions(y, x, from_logits, log_target)
+        return (forward_kl, reverse_kl)[int(beta)](y, x, scores, log_target)
+    t, p = _distributions(y, x, scores, log_target)
     m = _mixture(t, p, beta)
     return beta * _divergence(t, m) + (1 - beta) * _divergence(p, m)
 
 
-def jensen_shannon_terms(y, x, beta, from_logits, log_target):
+def jensen_shannon_terms(y, x, beta, scores, log_target):
     if beta in (0, 1):
-        return (kl_divergence_terms, reverse_kl_terms)[int(beta)](y, x, from_logits, log_target)
-    t, p = _distributions(y, x, from_logits, log_target)
+        return (forward_kl_terms, reverse_kl_terms)[int(beta)](y, x, scores, log_target)
+    t, p = _distributions(y, x, scores, log_target)
     m = _mixture(t, p, beta)
     pairs = [(beta * a, a / b) for a, b in zip(t, m, strict=True)]
     pairs += [((1 - beta) * a, a / b) for a, b in zip(p, m, strict=True)]
     return fsum(weight * abs(log(ratio)) for weight, ratio in pairs if weight)
 
 
-def jensen_shannon_grad_terms(y, x, beta, from_logits, log_target):
+def jensen_shannon_grad_terms(y, x, beta, scores, log_target):
     if beta in (0, 1):
-        return (kl_divergence_grad_terms, reverse_kl_grad_terms)[int(beta)](y, x, from_logits, log_target)
-    t, p = _distributions(y, x, from_logits, log_target)
+        return (forward_kl_grad_terms, reverse_kl_grad_terms)[int(beta)](y, x, scores, log_target)
+    t, p = _distributions(y, x, scores, log_target)
     ratios = [u / v for u, v in zip(p, _mixture(t, p, beta), strict=True)]
-    return _centred(p, [(1 - beta) * (1 + abs(log(v))) for v in ratios], from_logits)
+    return _centred(p, [(1 - beta) * (1 + abs(log(v))) for v in ratios], scores)
 
 
 def generalized_kl(y, x):

@@ -49,12 +49,12 @@ def _threshold(z):
     raise AssertionError
 
 
-def sparsemax_loss(y, x, class_weight, temperature):
+def multiclass_sparsemax(y, x, class_weight, temperature):
     z = [v / temperature for v in x]
     tau = _threshold(z)
     return _weight(y, class_weight) * (fsum(v**2 - tau**2 for v in z if v > tau) / 2 + mpf(1) / 2 - z[y])
 
 
-def sparsemax_loss_terms(y, x, class_weight, temperature):
+def multiclass_sparsemax_terms(y, x, class_weight, temperature):
     z = [abs(v / temperature) for v in x]
     return _weight(y, class_weight) * (1 + max(z))

@@ -19,11 +19,11 @@ def mean_bias(y, x):
     return x - y
 
 
-def quantile(y, x, quantile):
-    return max(quantile * (y - x), (quantile - 1) * (y - x))
+def quantile(y, x, alpha):
+    return max(alpha * (y - x), (alpha - 1) * (y - x))
 
 
-def quantile_kinks(y, quantile):
+def quantile_kinks(y, alpha):
     return [y]
 
 

@@ -14,7 +14,7 @@ def softplus(z):
 # Cross-entropy ------------------------------------------------------------------------------------
 
 
-def binary_cross_entropy(y, z, pos_weight=1.0, label_smoothing=0.0):
+def binary_cross_entropy_with_logits(y, z, pos_weight=1.0, label_smoothing=0.0):
     if label_smoothing:
         y = (1 - label_smoothing) * y + label_smoothing / 2
     if pos_weight == 1:
@@ -22,7 +22,7 @@ def binary_cross_entropy(y, z, pos_weight=1.0, label_smoothing=0.0):
     return pos_weight * y * softplus(-z) + (1 - y) * softplus(z)
 
 
-def binary_cross_entropy_grad(y, z, pos_weight=1.0, label_smoothing=0.0):
+def binary_cross_entropy_with_logits_grad(y, z, pos_weight=1.0, label_smoothing=0.0):
     if label_smoothing:
         y = (1 - label_smoothing) * y + label_smoothing / 2
     if pos_weight == 1:
@@ -30,7 +30,7 @@ def binary_cross_entropy_grad(y, z, pos_weight=1.0, label_smoothing=0.0):
     return (pos_weight * y + 1 - y) * sigmoid(z) - pos_weight * y
 
 
-def binary_cross_entropy_probability(y, p, eps=0.0, log_clamp=0.0):
+def binary_cross_entropy(y, p, eps=0.0, log_clamp=0.0):
     if eps:
         p = np.clip(p, eps, 1 - eps)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -40,7 +40,7 @@ def binary_cross_entropy_probability(y, p, eps=0.0, log_clamp=0.0):
         return -np.where(y == 0, 0, y * yes) - np.where(y == 1, 0, (1 - y) * no)
 
 
-def binary_cross_entropy_probability_grad(y, p, eps=0.0, log_clamp=0.0):
+def binary_cross_entropy_grad(y, p, eps=0.0, log_clamp=0.0):
     with np.errstate(divide="ignore", invalid="ignore"):
         yes, no = np.where(y == 0, 0, y / p), np.where(y == 1, 0, (1 - y) / (1 - p))
     if log_clamp:
@@ -56,11 +56,11 @@ def _slide_weight(y, mu):
 
 
 def slide(y, z, mu=0.5):
-    return _slide_weight(y, mu) * binary_cross_entropy(y, z)
+    return _slide_weight(y, mu) * binary_cross_entropy_with_logits(y, z)
 
 
 def slide_grad(y, z, mu=0.5):
-    return _slide_weight(y, mu) * binary_cross_entropy_grad(y, z)
+    return _slide_weight(y, mu) * binary_cross_entropy_with_logits_grad(y, z)
 
 
 def cross_entropy_lambda(y, z, exposure=1.0):
@@ -84,7 +84,7 @@ def _balance(y, alpha):
 
 def _focal(y, z, gamma):
     p = sigmoid(z)
-    return (y * (1 - p) + (1 - y) * p) ** gamma * binary_cross_entropy(y, z)
+    return (y * (1 - p) + (1 - y) * p) ** gamma * binary_cross_entropy_with_logits(y, z)
 
 
 def _focal_grad(y, z, gamma):
@@ -92,7 +92,7 @@ def _focal_grad(y, z, gamma):
     m = y * (1 - p) + (1 - y) * p
     with np.errstate(divide="ignore", invalid="ignore"):
         lean = np.where(m == 0, 0, (1 - 2 * y) * p * (1 - p) / m)
-    return m**gamma * (gamma * lean * binary_cross_entropy(y, z) + p - y)
+    return m**gamma * (gamma * lean * binary_cross_entropy_with_logits(y, z) + p - y)
 
 
 def sigmoid_focal(y, z, alpha=0.25, gamma=2.0):
@@ -110,12 +110,12 @@ def _reduced(y, z, threshold, gamma, reduced, plain):
 
 
 def reduced_focal(y, z, threshold=0.5, gamma=2.0, alpha=-1.0):
-    found = _reduced(y, z, threshold, gamma, _focal(y, z, gamma), binary_cross_entropy(y, z))
+    found = _reduced(y, z, threshold, gamma, _focal(y, z, gamma), binary_cross_entropy_with_logits(y, z))
     return _balance(y, alpha) * found
 
 
 def reduced_focal_grad(y, z, threshold=0.5, gamma=2.0, alpha=-1.0):
-    found = _reduced(y, z, threshold, gamma, _focal_grad(y, z, gamma), binary_cross_entropy_grad(y, z))
+    found = _reduced(y, z, threshold, gamma, _focal_grad(y, z, gamma), binary_cross_entropy_with_logits_grad(y, z))
     return _balance(y, alpha) * found
 
 
@@ -142,11 +142,11 @@ def asymmetric_loss_grad(y, z, gamma_neg=4.0, gamma_pos=1.0, clip=0.05):
 # Others -------------------------------------------------------------------------------------------
 
 
-def brier(y, z):
+def brier_with_logits(y, z):
     return (sigmoid(z) - y) ** 2
 
 
-def brier_grad(y, z):
+def brier_with_logits_grad(y, z):
     p = sigmoid(z)
     return 2 * (p - y) * p * (1 - p)
 
@@ -157,3 +157,11 @@ def zero_one(y, z, threshold=0.0):
 
 def zero_one_grad(y, z, threshold=0.0):
     return np.zeros_like(z)
+
+
+def brier_score(y, p):
+    return (p - y) ** 2
+
+
+def brier_score_grad(y, p):
+    return 2 * (p - y)

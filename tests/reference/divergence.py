@@ -5,10 +5,10 @@ import numpy as np
 from tests.reference.softmax import log_softmax
 
 
-def _logs(y, x, from_logits, log_target):
+def _logs(y, x, scores, log_target):
     """Targets, their logarithms, and those of the probabilities."""
     t, log_t = (np.exp(y), y) if log_target else (y, np.log(y))
-    return t, log_t, log_softmax(x) if from_logits else x
+    return t, log_t, log_softmax(x) if scores == "logits" else x
 
 
 def _terms(weight, log_ratio):
@@ -20,43 +20,43 @@ def _through_softmax(p, slopes):
     return p * (slopes - _terms(p, slopes).sum(axis=-1, keepdims=True))
 
 
-def kl_divergence(y, x, from_logits, log_target):
-    t, log_t, log_p = _logs(y, x, from_logits, log_target)
+def forward_kl(y, x, scores, log_target):
+    t, log_t, log_p = _logs(y, x, scores, log_target)
     return _terms(t, log_t - log_p).sum(axis=-1)
 
 
-def kl_divergence_grad(y, x, from_logits, log_target):
-    t, _, log_p = _logs(y, x, from_logits, log_target)
-    return t.sum(axis=-1, keepdims=True) * np.exp(log_p) - t if from_logits else -t
+def forward_kl_grad(y, x, scores, log_target):
+    t, _, log_p = _logs(y, x, scores, log_target)
+    return t.sum(axis=-1, keepdims=True) * np.exp(log_p) - t if scores == "logits" else -t
 
 
-def reverse_kl(y, x, from_logits, log_target):
-    _, log_t, log_p = _logs(y, x, from_logits, log_target)
+def reverse_kl(y, x, scores, log_target):
+    _, log_t, log_p = _logs(y, x, scores, log_target)
     return _terms(np.exp(log_p), log_p - log_t).sum(axis=-1)
 
 
-def reverse_kl_grad(y, x, from_logits, log_target):
-    _, log_t, log_p = _logs(y, x, from_logits, log_target)
+def reverse_kl_grad(y, x, scores, log_target):
+    _, log_t, log_p = _logs(y, x, scores, log_target)
     p, apart = np.exp(log_p), log_p - log_t
-    return _through_softmax(p, apart) if from_logits else p * (apart + 1)
+    return _through_softmax(p, apart) if scores == "logits" else p * (apart + 1)
 
 
-def jensen_shannon(y, x, beta, from_logits, log_target):
+def jensen_shannon(y, x, beta, scores, log_target):
     if beta in (0, 1):
-        return (kl_divergence, reverse_kl)[int(beta)](y, x, from_logits, log_target)
-    t, log_t, log_p = _logs(y, x, from_logits, log_target)
+        return (forward_kl, reverse_kl)[int(beta)](y, x, scores, log_target)
+    t, log_t, log_p = _logs(y, x, scores, log_target)
     p = np.exp(log_p)
     log_m = np.log(beta * t + (1 - beta) * p)
     return (beta * _terms(t, log_t - log_m) + (1 - beta) * _terms(p, log_p - log_m)).sum(axis=-1)
 
 
-def jensen_shannon_grad(y, x, beta, from_logits, log_target):
+def jensen_shannon_grad(y, x, beta, scores, log_target):
     if beta in (0, 1):
-        return (kl_divergence_grad, reverse_kl_grad)[int(beta)](y, x, from_logits, log_target)
-    t, _, log_p = _logs(y, x, from_logits, log_target)
+        return (forward_kl_grad, reverse_kl_grad)[int(beta)](y, x, scores, log_target)
+    t, _, log_p = _logs(y, x, scores, log_target)
     p = np.exp(log_p)
     slopes = (1 - beta) * (log_p - np.log(beta * t + (1 - beta) * p))
-    return _through_softmax(p, slopes) if from_logits else p * slopes
+    return _through_softmax(p, slopes) if scores == "logits" else p * slopes
 
 
 def generalized_kl(y, x):

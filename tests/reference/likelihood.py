@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def poisson(y, x, log_input=True, full=False, eps=1e-8):
+def poisson_nll(y, x, log_input=True, full=False, eps=1e-8):
     values = np.exp(x) - y * x if log_input else x - np.where(y == 0, 0, y * np.log(x + eps))
     if full:
         large = np.maximum(y, 1)
@@ -11,15 +11,15 @@ def poisson(y, x, log_input=True, full=False, eps=1e-8):
     return values
 
 
-def poisson_grad(y, x, log_input=True, full=False, eps=1e-8):
+def poisson_nll_grad(y, x, log_input=True, full=False, eps=1e-8):
     return np.exp(x) - y if log_input else 1 - np.where(y == 0, 0, y / (x + eps))
 
 
-def gamma(y, x):
+def gamma_nll(y, x):
     return x + y * np.exp(-x)
 
 
-def gamma_grad(y, x):
+def gamma_nll_grad(y, x):
     return 1 - y * np.exp(-x)
 
 
@@ -37,3 +37,31 @@ def tweedie_grad(y, x, power=1.5, link="log"):
     if link == "log":
         return np.exp((2 - power) * x) - y * np.exp((1 - power) * x)
     return x**-power * (x - y)
+
+
+def poisson_deviance(y, x):
+    return 2 * (x - y + np.where(y == 0, 0, y * np.log(np.where(y == 0, 1, y) / x)))
+
+
+def poisson_deviance_grad(y, x):
+    return 2 * (x - y) / x
+
+
+def gamma_deviance(y, x):
+    return 2 * (np.log(x / y) + y / x - 1)
+
+
+def gamma_deviance_grad(y, x):
+    return 2 * (x - y) / x**2
+
+
+def tweedie_deviance(y, x, power=0.0):
+    if power == 0:
+        return (x - y) ** 2
+    if power in (1, 2):
+        return (poisson_deviance if power == 1 else gamma_deviance)(y, x)
+    return 2 * (tweedie(y, x, power, "identity") + np.maximum(y, 0) ** (2 - power) / ((1 - power) * (2 - power)))
+
+
+def tweedie_deviance_grad(y, x, power=0.0):
+    return 2 * x**-power * (x - y)

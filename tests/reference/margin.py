@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from tests.reference.binary import binary_cross_entropy, binary_cross_entropy_grad, sigmoid, softplus
+from tests.reference.binary import (
+    binary_cross_entropy_with_logits,
+    binary_cross_entropy_with_logits_grad,
+    sigmoid,
+    softplus,
+)
 
 
 def _sign(y):
@@ -140,11 +145,11 @@ def gan_generator_grad(y, x, mode="bce"):
 
 
 def dpo(y, x, beta=0.1, label_smoothing=0.0):
-    return binary_cross_entropy((1 - label_smoothing) * y + label_smoothing * (1 - y), beta * x)
+    return binary_cross_entropy_with_logits((1 - label_smoothing) * y + label_smoothing * (1 - y), beta * x)
 
 
 def dpo_grad(y, x, beta=0.1, label_smoothing=0.0):
-    return beta * binary_cross_entropy_grad((1 - label_smoothing) * y + label_smoothing * (1 - y), beta * x)
+    return beta * binary_cross_entropy_with_logits_grad((1 - label_smoothing) * y + label_smoothing * (1 - y), beta * x)
 
 
 def ipo(y, x, beta=0.1):

@@ -82,14 +82,14 @@ def _threshold(z):
     return np.take_along_axis(sums, support - 1, axis=1) / support.astype(z.dtype)
 
 
-def sparsemax_loss(y, x, class_weight, temperature):
+def multiclass_sparsemax(y, x, class_weight, temperature):
     z = x / temperature
     tau = _threshold(z)
     squares = np.where(z > tau, z * z - tau * tau, 0).sum(axis=1)
     return _weight(y, x, class_weight) * (squares / 2 + 0.5 - z[np.arange(len(y)), y])
 
 
-def sparsemax_loss_grad(y, x, class_weight, temperature):
+def multiclass_sparsemax_grad(y, x, class_weight, temperature):
     z = x / temperature
     grad = np.maximum(z - _threshold(z), 0)
     grad[np.arange(len(y)), y] -= 1

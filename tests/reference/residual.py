@@ -28,13 +28,13 @@ def mean_bias_grad(y, x):
     return np.ones_like(x)
 
 
-def quantile(y, x, quantile=0.5):
+def quantile(y, x, alpha=0.5):
     r = x - y
-    return np.maximum((1 - quantile) * r, -quantile * r)
+    return np.maximum((1 - alpha) * r, -alpha * r)
 
 
-def quantile_grad(y, x, quantile=0.5):
-    return np.where(x > y, x.dtype.type(1 - quantile), x.dtype.type(-quantile))
+def quantile_grad(y, x, alpha=0.5):
+    return np.where(x > y, x.dtype.type(1 - alpha), x.dtype.type(-alpha))
 
 
 def expectile(y, x, alpha=0.5):

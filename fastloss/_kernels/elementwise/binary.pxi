@@ -5,9 +5,9 @@
 # the cross-entropy is L + |z| wrong and its derivative s (wrong - c). Nothing in that cancels for hard labels.
 
 cpdef enum:
-    BINARY_CROSS_ENTROPY = 0x300
+    BINARY_CROSS_ENTROPY_WITH_LOGITS = 0x300
     WEIGHTED_BINARY_CROSS_ENTROPY
-    BINARY_CROSS_ENTROPY_PROBABILITY
+    BINARY_CROSS_ENTROPY
     ZERO_ONE
     SIGMOID_FOCAL
     REDUCED_FOCAL
@@ -17,8 +17,8 @@ cpdef enum:
     SLIDE
 
 
-cdef inline floating binary_cross_entropy(floating y, floating z, double a, double b, double c, double d,
-                                          floating* grad, floating* hess) noexcept nogil:
+cdef inline floating binary_cross_entropy_with_logits(floating y, floating z, double a, double b, double c, double d,
+                                                      floating* grad, floating* hess) noexcept nogil:
     cdef floating tail, far
     cdef floating wrong = 1 - y if z > 0 else y
     logistic(z, &tail, &far)
@@ -57,8 +57,8 @@ cdef inline floating zero_one(floating y, floating z, double threshold, double b
     return miss if good else nan
 
 
-cdef inline floating binary_cross_entropy_probability(floating y, floating p, double low, double high, double eps,
-                                                      double floor, floating* grad, floating* hess) noexcept nogil:
+cdef inline floating binary_cross_entropy(floating y, floating p, double low, double high, double eps,
+                                          double floor, floating* grad, floating* hess) noexcept nogil:
     """Both logarithms clamped to [low, high]; a term has a slope where its own argument is at least `floor`, and
     both where p is not clipped by `eps`."""
     p = p + 0                                                   # never -0, whose reciprocal is negative
@@ -289,12 +289,12 @@ cdef inline floating slide(floating y, floating z, double mu, double before, dou
 
 cdef void binary(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
                  floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if kernel == BINARY_CROSS_ENTROPY:
-        specialise(binary_cross_entropy[floating], y, x, p, value, grad, hess, n, operation)
+    if kernel == BINARY_CROSS_ENTROPY_WITH_LOGITS:
+        specialise(binary_cross_entropy_with_logits[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == WEIGHTED_BINARY_CROSS_ENTROPY:
         specialise(weighted_binary_cross_entropy[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == BINARY_CROSS_ENTROPY_PROBABILITY:
-        specialise(binary_cross_entropy_probability[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == BINARY_CROSS_ENTROPY:
+        specialise(binary_cross_entropy[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == ZERO_ONE:
         specialise(zero_one[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == SIGMOID_FOCAL:

@@ -11,6 +11,9 @@ cpdef enum:
     TWEEDIE_LOG
     TWEEDIE_LOG_OUTER
     TWEEDIE_IDENTITY
+    POISSON_DEVIANCE
+    GAMMA_DEVIANCE
+    TWEEDIE_DEVIANCE
 
 cdef inline floating poisson_log(floating y, floating x, double a, double b, double c, double d,
                                  floating* grad, floating* hess) noexcept nogil:
@@ -219,6 +222,64 @@ cdef inline floating tweedie_identity(floating y, floating x, double power, doub
         return times_power(m, share / first - target / second, log_x, log_lo, second, second_lo)
 
 
+# Deviances: twice what the likelihood of the mean lacks to that of the target itself.
+
+cdef inline double log_quotient(floating like, double x, double y) noexcept nogil:
+    """log(x / y), also where the two are close, or their quotient over- or underflows."""
+    cdef double ratio = x / y
+    cdef double near = log1p_for(like, (x - y) / y)
+    cdef double far = log_for(like, ratio)
+    if floating is double:
+        far = far if (ratio > 1e-300) & (ratio < 1e300) else log(x) - log(y)
+    return near if (ratio > 0.5) & (ratio < 2) else far
+
+
+cdef inline floating poisson_deviance(floating y, floating x, double a, double b, double c, double d, floating* grad,
+                                      floating* hess) noexcept nogil:
+    cdef double r = <double> x - <double> y, curve
+    poisson_ratio(y, x, &curve)
+    grad[0] = <floating> (2.0 * (r / x))
+    hess[0] = <floating> (2.0 * curve)
+    return <floating> (2.0 * (r - (0.0 if y == 0 else y * log_quotient(x, x, y))))
+
+
+cdef inline floating gamma_deviance(floating y, floating x, double a, double b, double c, double d, floating* grad,
+                                    floating* hess) noexcept nogil:
+    gamma_identity(y, x, a, b, c, d, grad, hess)
+    grad[0] = 2 * grad[0]
+    hess[0] = 2 * hess[0]
+    return <floating> (2.0 * (log_quotient(x, x, y) - (<double> x - <double> y) / x))
+
+
+cdef inline floating tweedie_deviance(floating y, floating x, double power, double b, double c, double d,
+                                      floating* grad, floating* hess) noexcept nogil:
+    """With L = log(x / y) the value is 2 y^(2-p) (expm1((2-p) L) / (2-p) - expm1((1-p) L) / (1-p)), which near L = 0
+    and near the powers 1 and 2 has no large terms; far from it and for y <= 0 it is a sum of powers.
+    """
+    cdef double first_lo, second_lo, log_lo = 0, log_y, most, slope, bracket, near, far
+    cdef double first = two_sum(2.0, -power, &first_lo)
+    cdef double second = two_sum(1.0, -power, &second_lo)
+    cdef double likelihood_of_mean = tweedie_identity(y, x, power, b, c, d, grad, hess)
+    cdef double size = y if y > 0 else 1.0
+    cdef double ratio = log_quotient(x, x, size)
+    grad[0] = 2 * grad[0]
+    hess[0] = 2 * hess[0]
+    bracket = expm1_for(x, first * ratio, 0) / first - expm1_for(x, second * ratio, 0) / second
+    if floating is float:
+        most = fl_exp_to_f32(first * fl_log_to_f32(size))
+        near = most * bracket
+        far = x * fl_exp_to_f32(-power * fl_log_to_f32(x)) * (x / first - y / second)
+    else:
+        log_y = log_dd(size, 0.0, &log_lo)
+        most = times_power(size, 1.0, log_y, log_lo, second, second_lo)
+        near = 0.0 if bracket == 0 else times_power(size, bracket, log_y, log_lo, second, second_lo)
+        far = likelihood_of_mean
+    slope = most / (first * second)
+    far = slope if slope == INFINITY else far + slope
+    near = near if (ratio > -1) & (ratio < 1) else far
+    return <floating> (2.0 * (near if y > 0 else likelihood_of_mean + 0.0 * y))
+
+
 cdef void likelihood(int kernel, const floating* y, const floating* x, const double* p, floating* value,
                      floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
     if kernel == POISSON_LOG:
@@ -241,3 +302,9 @@ cdef void likelihood(int kernel, const floating* y, const floating* x, const dou
         specialise(tweedie_log_outer[floating], y, x, p, value, grad, hess, n, operation)
     elif kernel == TWEEDIE_IDENTITY:
         specialise(tweedie_identity[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == POISSON_DEVIANCE:
+        specialise(poisson_deviance[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == GAMMA_DEVIANCE:
+        specialise(gamma_deviance[floating], y, x, p, value, grad, hess, n, operation)
+    elif kernel == TWEEDIE_DEVIANCE:
+        specialise(tweedie_deviance[floating], y, x, p, value, grad, hess, n, operation)

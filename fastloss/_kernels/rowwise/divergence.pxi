@@ -1,10 +1,10 @@
 # Divergences between a target distribution t and that of a row, p. A target of 0 adds nothing whatever its score.
 
 cpdef enum:
-    KL_DIVERGENCE = 0x200
-    KL_DIVERGENCE_OF_LOGS                       # both targets and scores may be logarithms of probabilities
-    KL_DIVERGENCE_LOG_TARGET
-    KL_DIVERGENCE_OF_LOGS_LOG_TARGET
+    FORWARD_KL = 0x200
+    FORWARD_KL_OF_LOGS                       # both targets and scores may be logarithms of probabilities
+    FORWARD_KL_LOG_TARGET
+    FORWARD_KL_OF_LOGS_LOG_TARGET
     GENERALIZED_KL
     REVERSE_KL
     REVERSE_KL_LOG_TARGET
@@ -15,9 +15,9 @@ cpdef enum:
 
 cdef inline int divergence_traits(int kernel) noexcept nogil:
     cdef int traits = 0
-    if kernel not in (KL_DIVERGENCE_OF_LOGS, KL_DIVERGENCE_OF_LOGS_LOG_TARGET, GENERALIZED_KL, TOTAL_VARIATION):
+    if kernel not in (FORWARD_KL_OF_LOGS, FORWARD_KL_OF_LOGS_LOG_TARGET, GENERALIZED_KL, TOTAL_VARIATION):
         traits = SHIFTED
-    if kernel in (KL_DIVERGENCE_LOG_TARGET, KL_DIVERGENCE_OF_LOGS_LOG_TARGET, REVERSE_KL_LOG_TARGET,
+    if kernel in (FORWARD_KL_LOG_TARGET, FORWARD_KL_OF_LOGS_LOG_TARGET, REVERSE_KL_LOG_TARGET,
                   JENSEN_SHANNON_LOG_TARGET, DISTILLATION):
         traits |= LOG_TARGETS
     if kernel == DISTILLATION:
@@ -240,18 +240,18 @@ cdef inline floating map_distillation(floating x, floating t, floating a, floati
 
 
 cdef inline void divergence(int kernel, Stage* stage, floating unit) noexcept nogil:
-    if kernel == KL_DIVERGENCE:
+    if kernel == FORWARD_KL:
         specialise_rows(
             sum_kl[floating], finish_dense_cross_entropy[floating], map_dense_cross_entropy[floating], True, stage, unit
         )
-    elif kernel == KL_DIVERGENCE_LOG_TARGET:
+    elif kernel == FORWARD_KL_LOG_TARGET:
         specialise_rows(
             sum_kl_log_target[floating], finish_dense_cross_entropy[floating], map_kl_log_target[floating], True, stage,
             unit,
         )
-    elif kernel == KL_DIVERGENCE_OF_LOGS:
+    elif kernel == FORWARD_KL_OF_LOGS:
         specialise_rows(sum_kl_of_logs[floating], finish_sum[floating], map_kl_of_logs[floating], True, stage, unit)
-    elif kernel == KL_DIVERGENCE_OF_LOGS_LOG_TARGET:
+    elif kernel == FORWARD_KL_OF_LOGS_LOG_TARGET:
         specialise_rows(
             sum_kl_of_logs_log_target[floating], finish_sum[floating], map_kl_of_logs_log_target[floating], True, stage,
             unit,

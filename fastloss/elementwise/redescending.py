@@ -48,6 +48,7 @@ class Cauchy(Loss):
 
     kernel = "CAUCHY"
     newton = "surrogate"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.3849)
 
@@ -94,6 +95,7 @@ class Tukey(Loss):
 
     kernel = "TUKEY"
     newton = "surrogate"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=4.685)
 
@@ -139,6 +141,7 @@ class Welsch(Loss):
 
     kernel = "WELSCH"
     newton = "surrogate"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.985)
 
@@ -184,6 +187,7 @@ class GemanMcClure(Loss):
 
     kernel = "GEMAN_MCCLURE"
     newton = "surrogate"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=1.0)
 
@@ -248,6 +252,10 @@ class Barron(Loss):
     def newton(self) -> Newton:  # type: ignore[override]
         return "surrogate" if self.alpha < 1 else "own"
 
+    @property
+    def reweighted(self) -> bool:  # type: ignore[override]
+        return self.alpha < 2
+
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         k = abs(self.alpha - 2.0)
         if k == 0:
@@ -302,6 +310,7 @@ class StudentTNLL(Loss):
 
     kernel = "STUDENT_T"
     newton = "surrogate"
+    reweighted = True
     variants = ({"df": 0.7, "scale": 0.3}, {"df": 50.0, "scale": 70.0})
     df: float = number(POSITIVE, default=3.0)
     scale: float = number(POSITIVE, default=1.0)

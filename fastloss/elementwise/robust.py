@@ -52,6 +52,7 @@ class Huber(Loss):
 
     kernel = "HUBER"
     newton = "surrogate"
+    reweighted = True
     variants = ({"delta": 0.3},)
     delta: float = number(POSITIVE, default=1.0)
 
@@ -99,6 +100,10 @@ class SmoothL1(Loss):
     variants = ({"beta": 0.3}, {"beta": 0.0})
     beta: float = number(NON_NEGATIVE, default=1.0)
 
+    @property
+    def reweighted(self) -> bool:  # type: ignore[override]
+        return self.beta > 0
+
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return self.kernel if self.beta else AbsoluteError.kernel, (self.beta,)
 
@@ -136,6 +141,7 @@ class LogCosh(Loss):
     """
 
     kernel = "LOG_COSH"
+    reweighted = True
 
 
 @loss("pseudo_huber_loss")
@@ -176,6 +182,7 @@ class PseudoHuber(Loss):
     """
 
     kernel = "PSEUDO_HUBER"
+    reweighted = True
     variants = ({"delta": 0.3}, {"delta": 70.0})
     delta: float = number(POSITIVE, default=1.0)
 
@@ -220,6 +227,7 @@ class Fair(Loss):
     """
 
     kernel = "FAIR"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=1.3998)
 

@@ -47,6 +47,9 @@ def start(
             found = _of_rows(loss, y, weight) if isinstance(loss, RowLoss) else _searched(loss, y, weight)
     if not np.isfinite(found).all():
         raise ValueError(f"{name}: the best constant for y_true is {found}, must be finite to start from")
+    domain = loss.domains()[1]
+    if isinstance(found, float) and found not in domain:
+        raise ValueError(f"{name}: the best constant for y_true is {found}, must be {domain}")
     return found
 
 
@@ -126,8 +129,8 @@ def _closed(loss: Loss, given: Array, sample_weight: Array | None, quantile: Qua
         case fl.GaussianNLLLogSigma():
             mean = _mean(y, weight)
             return np.array([mean, 0.5 * np.log(_mean(np.square(y - mean), weight))])
-        case fl.LaplaceNLL():
-            median = quantile(y, weight, 0.5)
+        case fl.LaplaceNLL():  # in no library, whose quantiles with weights may be a target off
+            median = float(_searched(fl.AbsoluteError(), y, weight))
             return np.array([median, np.log(_mean(np.abs(y - median), weight))])
     return None
 
@@ -192,10 +195,10 @@ def _of_rows(loss: RowLoss, y: Array, weight: Array | None) -> Doubles:
 
 BLOCK = 1 << 18  # targets of one call
 PLACES = 1000  # targets that are tried
-FAR = 64  # doublings of a step
+FAR = 46  # steps, of which the last is 2^1023 times the first
 PRECISION = 1e-9  # of a constant, in steps
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
-NEGLIGIBLE = 1e-15  # of the loss: a step that gains less leads to a minimum that is infinitely far
+NEGLIGIBLE = 1e-15  # of the slope: where this much is left, it fades on the way to a minimum that is infinitely far
 LARGEST = float(np.finfo(np.float64).max)
 
 
@@ -227,8 +230,7 @@ class MeanLoss:
 
 def _searched(loss: Loss, y: Array, weight: Array | None) -> float | Doubles:
     """The least of the minima beside some of the targets, by Brent's method on the slope."""
-    domain = loss.domains()[1].closed(np.float64)
-    low, high = max(domain[0], -LARGEST), min(domain[1], LARGEST)
+    low, high, _ = loss.domains()[1].closed(np.float64)
     some = slice(None, None, -(-y.size // PLACES))
     sample = MeanLoss(loss, y[some], None if weight is None else weight[some])
     scores = np.geomspace(2.0**-4, 2.0**5, 10) if loss.domains()[0].bounded else np.empty(0)
@@ -263,7 +265,7 @@ class Search:
             turned = slope_there == 0 or (slope_there > 0) == upward
             if turned or value_there > value:
                 break
-            if abs(slope_there * (there - here)) <= NEGLIGIBLE * abs(first[1]) < math.inf:
+            if abs(slope_there) <= NEGLIGIBLE * abs(slope):
                 raise _no_minimum(self.mean.loss, "rise" if upward else "fall")
             here, value = there, value_there
         else:
@@ -280,15 +282,16 @@ class Search:
                 here, value = middle, value_middle
         found = self.root(self.mean.slope, here, there) if turned else here
         value, slope = self.mean(found)
-        if first[1] <= value:
+        if first[1] < value:
             return first[0]  # a kink, which a search comes only near to
         return found if slope else self.middle(found)
 
     def outward(self, here: float, upward: bool) -> Iterator[float]:
-        """Places on one side, in steps that double, to the end of the domain."""
+        """Places on one side, in steps that grow faster and faster, to the end of the domain."""
+        low, high = max(self.low, -LARGEST), min(self.high, LARGEST)
         for k in range(FAR):
-            step = self.step * 2.0**k
-            there = float(np.clip(here + step if upward else here - step, self.low, self.high))
+            step = self.step * 2.0 ** min(k * (k + 1) // 2, 1023)
+            there = float(np.clip(here + step if upward else here - step, low, high))
             if there == here:
                 return
             yield there

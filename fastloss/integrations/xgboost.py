@@ -227,7 +227,8 @@ def base_score(loss: Loss, y_true: ArrayLike, sample_weight: ArrayLike | None = 
     found = start("base_score", loss, y_true, sample_weight, _quantile)
     if isinstance(found, float):
         return found
-    centered: list[float] = (found - found.mean() if isinstance(loss, CrossEntropy) else found).tolist()
+    shifts = isinstance(loss, CrossEntropy) and loss == CrossEntropy(hessian=loss.hessian)
+    centered: list[float] = (found - found.mean() if shifts else found).tolist()
     return centered
 
 

@@ -2,7 +2,8 @@
 
 The objective of a loss that CatBoost has as well trains CatBoost's own model, to rounding, if both are given
 ``leaf_estimation_method``, ``leaf_estimation_iterations=1`` and ``boost_from_average=False``: CatBoost chooses others
-for custom objectives than for its own. A constant to start from is the `baseline` of a Pool.
+for custom objectives than for its own. A constant to start from is the `baseline` of a Pool;
+``fastloss.integrations.lightgbm.init_score`` finds the best.
 ``SquaredError(half=True)`` is its ``RMSE``, ``BinaryCrossEntropy()`` its ``Logloss``, ``Poisson()`` its ``Poisson``.
 
 Losses with several predictions for a target are left out: CatBoost would call for each row by itself.

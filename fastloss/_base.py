@@ -119,6 +119,10 @@ class Loss:
         is then never negative, and 0 beside a gradient only by underflow or for a target at the end of its domain;
         the same with a floor, where it is negative in places and without bound in others; a constant, where it is 0
         or negative in places; or nothing, since the gradient is 0 everywhere.
+    reweighted : bool
+        Whether the slope over the residual, the weight of iteratively reweighted least squares, is bounded and falls
+        as the residual grows, so that a parabola of that curvature majorizes the loss: it touches it at the residual
+        and lies nowhere below.
     """
 
     function_name: ClassVar[str]
@@ -134,6 +138,7 @@ class Loss:
     rowwise: ClassVar[bool] = False  # one loss for each row of classes
     unsupervised: ClassVar[bool] = False  # a target says only whether its row counts; None: every row does
     newton: ClassVar[Newton] = "own"
+    reweighted: ClassVar[bool] = False
     _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
     _call: ClassVar[type[Call]] = Call  # what checks its arrays and reduces its results
     _plan: Plan
@@ -451,6 +456,12 @@ class Loss:
 
 
 _CALL = inspect.signature(Loss.__call__).parameters.keys()
+
+
+def require_loss(owner: str, given: Any) -> None:
+    """Refuse what is no loss object, such as a function or a class."""
+    if not isinstance(given, Loss):
+        raise TypeError(f"{owner}: loss is {given!r}, must be a loss object such as fastloss.Huber()")
 
 
 def _rebuild(cls: type[_L], parameters: dict[str, Any]) -> _L:

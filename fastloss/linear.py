@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastloss import _solvers, _threads
 from fastloss._arrays import as_array, operand
-from fastloss._base import RAW, Loss
+from fastloss._base import RAW, Loss, require_loss
 from fastloss._call import GRAD, HESS, VALUE
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, checked
@@ -134,8 +134,7 @@ class LinearObjective:
         fit_intercept: bool = True,
         n_classes: int | None = None,
     ) -> None:
-        if not isinstance(loss, Loss):
-            raise TypeError(f"{OWNER}: loss is {loss!r}, must be a loss object such as fastloss.Huber()")
+        require_loss(OWNER, loss)
         allowed = "a mean over targets of one prediction each, or over labels of a row of logits each"
         if isinstance(loss, RowLoss):
             if loss.labelled is None or loss.scores not in RAW:

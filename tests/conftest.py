@@ -1,4 +1,6 @@
-"""Fixtures that run over the registry."""
+"""Fixtures that run over the registry, and what was left untested."""
+
+from importlib.util import find_spec
 
 import ml_dtypes
 import numpy as np
@@ -37,3 +39,11 @@ def dtype(request):
 def wide(request):
     """The two types that are computed in."""
     return request.param
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say loudly which boosters were not there to be tested against."""
+    missing = [name for name in ("xgboost", "lightgbm", "catboost") if find_spec(name) is None]
+    if missing:
+        terminalreporter.write_sep("!", "gradient boosting was NOT tested in full", red=True, bold=True)
+        terminalreporter.write_line(f"missing: {', '.join(missing)}; pip install '.[boosters]'", red=True)

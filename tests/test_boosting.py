@@ -4,6 +4,8 @@ import copy
 import math
 import pickle
 import threading
+import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ import pytest
 import fastloss as fl
 from fastloss._base import RAW
 from fastloss._parameters import ANY
-from fastloss.integrations import _boosting, catboost, lightgbm, xgboost
+from fastloss.integrations import _boosting, _start, catboost, lightgbm, sklearn, xgboost
 from fastloss.testing import check_hess
+from tests import conftest
 from tests.inputs import draw, draw_rows
 from tests.support import EVERY, additive, fresh, generator
 
@@ -87,14 +90,14 @@ def test_the_curvature_is_usable(loss):
     assert np.isfinite(grad).all()
     assert np.isfinite(hess).all()
     np.testing.assert_array_equal(grad, loss.grad(y, x, reduction="sum"))
-    assert (hess >= 0 if loss.newton == "own" else hess > 0).all()  # may underflow
+    assert (hess >= 0 if loss.newton == "own" or loss.reweighted else hess > 0).all()  # may underflow
     assert hess.mean() > 1e-7
 
 
 def test_the_curvature_is_what_the_loss_declares(loss):
     y, x = spread(loss)
     grad, own = loss.grad_and_hess(y, x, reduction="sum")
-    _, hess = xgboost.sklearn_objective(loss)(y, x)
+    _, hess = xgboost.sklearn_objective(loss, curvature="own")(y, x)
     match loss.newton:
         case "own":
             straight = (loss.scores == "means") & (y == 0)  # the one target without any
@@ -164,6 +167,52 @@ def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
 )
 def test_stated_surrogates(loss, constant):
     assert _boosting.surrogate(loss) == (None if constant is None else pytest.approx(constant, rel=1e-3))
+
+
+REWEIGHTED = [loss for loss in TRAINABLE if loss.reweighted]
+
+
+@pytest.mark.parametrize("loss", TRAINABLE, ids=repr)
+def test_a_bounded_weight_that_falls_is_declared(loss):
+    target, prediction, _ = loss.domains()
+    falls = False
+    r = np.geomspace(1e-3, 100.0, 2001)
+    single = not (loss.pair or loss.rowwise or isinstance(loss, fl.MultiQuantile))
+    if single and target == prediction == ANY and np.allclose(loss.grad(0 * r, r), loss.grad(0 * r + 8, r + 8)):
+        above, below = loss.grad(0 * r, r, reduction="sum") / r, loss.grad(0 * r, -r, reduction="sum") / -r
+        limit = loss.grad_and_hess([0.0], [0.0], reduction="sum")[1][0]
+        shrinks = np.all(np.diff(above) <= 1e-12 * above[:-1]) and above[-1] < 0.999 * limit
+        falls = 0 < limit < math.inf and np.allclose(above, below) and above[0] <= limit and shrinks
+    if isinstance(loss, fl.Barron) and 0 < 2 - loss.alpha < 1e-6:
+        falls = True  # too slowly to be seen
+    assert loss.reweighted == falls
+
+
+@pytest.mark.parametrize("loss", REWEIGHTED, ids=repr)
+@pytest.mark.parametrize("make", [xgboost.sklearn_objective, lightgbm.sklearn_objective])
+def test_the_parabola_of_the_weight_majorizes(loss, make):
+    rng = generator(loss, "majorizes")
+    scale = 10 ** rng.uniform(-3, 3, (3, 4000))
+    y, x, other = scale * rng.normal(size=(3, 4000))
+    x[:100] = y[:100]
+    grad, weight = (array.astype(np.float64) for array in make(loss)(y, x))
+    np.testing.assert_allclose(weight[:100], loss.grad_and_hess([0.0], [0.0], reduction="sum")[1][0], rtol=1e-6)
+    value = loss(y, x, reduction="none")
+    step = other - x
+    parabola = value + grad * step + 0.5 * weight * step**2
+    reach = value + np.abs(grad * step) + 0.5 * weight * step**2
+    assert (loss(y, other, reduction="none") <= parabola + 1e-6 * reach).all()
+
+
+def test_curvature_is_a_choice():
+    assert xgboost.objective(fl.LogCosh()) == xgboost.objective(fl.LogCosh(), curvature="majorizing")
+    assert xgboost.objective(fl.LogCosh()) != xgboost.objective(fl.LogCosh(), curvature="own")
+    assert xgboost.objective(fl.Hinge()) == xgboost.objective(fl.Hinge(), curvature="own")
+    for make in (xgboost.objective, lightgbm.sklearn_objective, catboost.objective):
+        with pytest.raises(ValueError, match=r"^Hinge: curvature is 'majorizing', must be 'own': slope over residual"):
+            make(fl.Hinge(), curvature="majorizing")
+        with pytest.raises(ValueError, match=r"^Huber: curvature is 'irls', must be 'majorizing', 'own' or None"):
+            make(fl.Huber(), curvature="irls")
 
 
 @pytest.mark.parametrize("make", [xgboost.sklearn_objective, lightgbm.sklearn_objective])
@@ -241,6 +290,22 @@ def test_what_no_booster_predicts_is_refused(loss, make):
         make(loss)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        xgboost.objective, xgboost.sklearn_objective, xgboost.metric, xgboost.sklearn_metric, lightgbm.objective,
+        lightgbm.sklearn_objective, lightgbm.metric, lightgbm.sklearn_metric, catboost.objective, catboost.metric,
+        sklearn.scorer, lambda loss: xgboost.base_score(loss, [1.0]), lambda loss: lightgbm.init_score(loss, [1.0]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("given", [fl.huber, fl.Huber, "huber"], ids=repr)
+def test_what_is_no_loss_object_is_refused(make, given):
+    with pytest.raises(
+        TypeError, match=r"^\w+: loss is .*[Hh]uber.*, must be a loss object such as fastloss\.Huber\(\)$"
+    ):
+        make(given)
+
+
 def test_catboost_has_one_output():
     for make in (catboost.objective, catboost.metric):
         with pytest.raises(ValueError, match="MultiQuantile: must be a sum over elements with one prediction each"):
@@ -260,45 +325,187 @@ def test_metrics_are_means():
 
 # Where to start -------------------------------------------------------------------------------------
 
-BEST = [
-    fl.SquaredError(), fl.BinaryCrossEntropyWithLogits(pos_weight=2.0, label_smoothing=0.1), fl.SoftMargin(),
-    fl.PoissonNLL(), fl.BinaryCrossEntropy(), fl.GammaNLL(), fl.Tweedie(power=1.3),
-    fl.Tweedie(power=1.3, link="identity"),
+STARTS = [xgboost.base_score, lightgbm.init_score]
+AT_QUANTILES = (fl.AbsoluteError, fl.Quantile, fl.AbsolutePercentageError, fl.MultiQuantile)
+KINKED_ROWS = (fl.MultiMargin, fl.WestonWatkins, fl.CrammerSinger, fl.MulticlassPerceptron)
+NO_MINIMUM = [
+    fl.MeanBias(), fl.SigmoidLoss(), fl.KTO(), fl.KTO(beta=2.5), fl.GANDiscriminator(mode="wgan"),
+    fl.GANGenerator(mode="minimax"), fl.GANGenerator(mode="wgan"), fl.GANGenerator(mode="hinge"),
+    fl.GeneralizedCrossEntropy(q=1.0),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("start", [xgboost.base_score, lightgbm.init_score])
-@pytest.mark.parametrize("loss", BEST, ids=repr)
-def test_closed_forms_are_stationary(loss, start):
-    y, _ = draw(loss, 300, np.float64, np.random.default_rng(4))
-    for w in (None, weights(y)):
-        grad = loss.grad(y, np.full(300, start(loss, y, w)), sample_weight=w)
-        assert abs(grad.sum()) < 1e-12 * max(1, np.abs(y).max())
+def targets(loss):
+    y = arrays(loss, 300, np.float64)[0]
+    return np.abs(y) if loss.domains()[1].low == 0 else y  # a mean must be in the domain of predictions
 
 
-@pytest.mark.parametrize("start", [xgboost.base_score, lightgbm.init_score])
-def test_other_losses_start_from_a_newton_step(start):
-    loss = fl.LogCosh()
-    y = np.random.default_rng(5).normal(size=50)
-    grad, hess = loss.grad_and_hess(y, np.zeros(50))
-    assert start(loss, y) == pytest.approx(-grad.sum() / hess.sum())
-    assert np.shape(start(fl.GaussianNLLLogSigma(), y)) == (2,)
+def means(loss, y, constants, w=None):
+    return np.array([loss(y, np.broadcast_to(one, y.shape + np.shape(one)), sample_weight=w) for one in constants])
 
 
-@pytest.mark.parametrize("start", [xgboost.base_score, lightgbm.init_score])
+@pytest.mark.parametrize(("start", "weighted"), [(xgboost.base_score, False), (lightgbm.init_score, True)])
+@pytest.mark.parametrize("loss", [loss for loss in TRAINABLE if loss not in NO_MINIMUM], ids=repr)
+def test_the_start_is_the_best_constant(loss, start, weighted):
+    y = targets(loss)
+    w = weights(y).astype(np.float64) if weighted else None
+    found = np.asarray(start(loss, y, w))
+    if isinstance(loss, AT_QUANTILES):
+        columns = found.reshape(-1)
+        levels = [fl.Quantile(quantile=level) for level in loss.quantiles] if found.ndim else [loss]
+        for one, column in zip(levels, columns, strict=True):
+            order = np.sort(y)
+            best = int(np.argmin(means(one, y, order, w)))
+            assert order[max(0, best - 1)] - 1e-6 <= column <= order[min(best + 1, y.size - 1)] + 1e-6
+        return
+    rng = np.random.default_rng(7)
+    others = found + rng.normal(size=(80, *found.shape)) * np.exp(rng.uniform(-6, 3, (80, *(1,) * found.ndim)))
+    low, high, _ = loss.domains()[1].closed(np.float64)
+    if not found.ndim:
+        others = np.concatenate([others, np.quantile(y, np.linspace(0, 1, 31)), np.linspace(-5, 5, 31)])
+    if isinstance(loss, fl.GaussianNLL):
+        others[:, 1] = np.abs(others[:, 1])
+    least = means(loss, y, [found], w)[0]
+    allowed = 1e-3 * abs(least) if isinstance(loss, KINKED_ROWS) else 1e-9 * abs(least) + 1e-15
+    assert least <= means(loss, y, np.clip(others, low, high), w).min() + allowed
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        loss
+        for loss in TRAINABLE
+        if not (loss.rowwise or loss.pair or isinstance(loss, (*AT_QUANTILES, fl.ReducedFocal)))  # which jumps itself
+        and loss not in NO_MINIMUM
+    ],
+    ids=repr,
+)
+def test_the_slope_changes_sign_at_the_start(loss):
+    y = targets(loss)
+    found = lightgbm.init_score(loss, y)
+    step = 1e-6 * max(1.0, abs(found))
+    below, above = (loss.grad(y, np.full(300, found + d), reduction="sum").sum() for d in (-step, step))
+    assert below <= 0 <= above
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("loss", NO_MINIMUM, ids=repr)
+def test_losses_without_a_minimum_say_so(loss, start):
+    y, _ = arrays(loss, 301)
+    with pytest.raises(ValueError, match=rf"^{type(loss).__name__}: the mean loss for y_true has no minimum, it sinks"):
+        start(loss, y)
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("loss", [fl.LogCosh(), fl.PseudoHuber(), fl.PseudoHuber(delta=50.0), fl.Cauchy(), fl.Fair()])
+def test_robust_losses_start_among_the_targets(loss, start, diabetes):
+    _, y = diabetes
+    assert abs(start(loss, y) - np.median(y)) < np.std(y)
+    assert means(loss, y, [start(loss, y)]) <= means(loss, y, [np.median(y)])
+
+
+@pytest.mark.parametrize("loss", [fl.LogCosh(), fl.PseudoHuber(), fl.Fair(), fl.Huber(), fl.Cauchy(), fl.Tukey()])
+def test_an_outlier_does_not_move_a_robust_start(loss):
+    y = np.arange(20.0)
+    for outliers in ([1e300], [1e300, -1e300, 1e300]):
+        assert abs(xgboost.base_score(loss, np.append(y, outliers)) - xgboost.base_score(loss, y)) < 2
+    assert xgboost.base_score(fl.PseudoHuber(), [0.0, 1.0, 1e300]) < 3
+    assert xgboost.base_score(fl.Expectile(alpha=0.1), [0.0, 1.0, 1e300]) == pytest.approx(1e299 / 1.9, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "start"),
+    [
+        (fl.Hinge(), [1, -1], 0.0),
+        (fl.Hinge(), [1, 1, 0], 1.0),
+        (fl.Hinge(), [1, 1], 1.0),
+        (fl.Perceptron(), [1, 1], 0.0),
+        (fl.EpsilonInsensitive(epsilon=3.0), [0.0, 10.0], 5.0),
+        (fl.EpsilonInsensitive(epsilon=7.0), [0.0, 10.0], 5.0),
+        (fl.Tukey(c=1.0), [0.0, 0.1, 5.0, 5.0, 5.1, 40.0], 5.033),
+        (fl.LogCosh(), [7.0], 7.0),
+        (fl.Huber(), [-3.0, -3.0, -3.0], -3.0),
+        (fl.Cauchy(), [0.0, 0.0], 0.0),
+        (fl.SquaredLogError(), [0, 0], 0.0),
+        (fl.Brier(), [0.25, 0.25], math.log(1 / 3)),
+        (fl.GaussianNLLLogSigma(), [1.0, 3.0], [2.0, 0.0]),
+        (fl.LaplaceNLL(), [1.0, 5.0], [3.0, math.log(2)]),
+        (fl.GaussianNLL(eps=0.25), [1.0, 1.0], [1.0, 0.25]),
+        (fl.MarginRanking(margin=1.0), [1, 1, -1], [0.5, -0.5]),
+        (fl.MulticlassBrier(), [0, 0, 1, 1], [0.0, 0.0]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("start_of", STARTS)
+def test_known_starts(loss, y, start, start_of):
+    assert start_of(loss, y) == pytest.approx(start, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", [fl.PseudoHuber(), fl.SigmoidFocal(), fl.Hinge(), fl.SquaredError()], ids=repr)
+def test_any_type_of_targets_gives_one_start(loss):
+    import ml_dtypes
+
+    y = np.random.default_rng(3).integers(0, 2, 50)
+    wanted = lightgbm.init_score(loss, y)
+    for dtype in (bool, np.int8, np.uint64, np.float16, np.float32, np.float64, ml_dtypes.bfloat16, ">f4"):
+        assert lightgbm.init_score(loss, y.astype(dtype)) == wanted
+    assert lightgbm.init_score(loss, list(y)) == wanted
+    assert lightgbm.init_score(loss, np.append(y, [1] * 9), np.repeat([1.0, 0.0], [50, 9])) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("loss", [fl.LogCosh(), fl.EpsilonInsensitive(), fl.Tukey()], ids=repr)
+def test_the_search_takes_few_passes_and_little_memory(loss, monkeypatch):
+    y = np.random.default_rng(8).normal(150, 70, 400_000).astype(np.float32)
+    whole = np.sort(y)
+    passes = []
+    monkeypatch.setattr(_start, "BLOCK", 1 << 13)
+    call = _start.MeanLoss.__call__
+    monkeypatch.setattr(_start.MeanLoss, "__call__", lambda mean, at: passes.append(mean.y.size) or call(mean, at))
+    tracemalloc.start()
+    found = lightgbm.init_score(loss, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert passes.count(y.size) < 20
+    assert peak < 2 * y.size  # a byte for each in a check, and blocks
+    assert found == pytest.approx(lightgbm.init_score(loss, whole), rel=1e-6)
+
+
+@pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize(
     ("loss", "y", "w", "message"),
     [
         (fl.PoissonNLL(), [0, 0], None, "the best constant for y_true is -inf, must be finite"),
+        (fl.Tweedie(power=-1.0, link="identity"), [0, -2], None, "constant for y_true is -1.0, must be greater"),
+        (fl.GaussianNLLLogSigma(), [2.0], None, r"the best constant for y_true is \[  2. -inf\], must be finite"),
+        (fl.SigmoidFocal(), [1, 1], None, "has no minimum, it sinks the more predictions rise; start from 0"),
+        (fl.Exponential(), [0, 0], None, "has no minimum, it sinks the more predictions fall; start from 0"),
         (fl.SquaredError(), [[1.0]], None, r"y_true has shape \(1, 1\), must have one axis"),
         (fl.SquaredError(), [], None, r"y_true has shape \(0,\), must have one axis, and elements"),
         (fl.SquaredError(), [1.0], [0.0], "sample_weight sums to 0, must be positive"),
         (fl.SquaredError(), [1.0], [1.0, 2.0], r"sample_weight has shape \(2,\), must have y_true's \(1,\)"),
+        (fl.SquaredError(), [1.0, 1.0], [2.0, -1.0], r"sample_weight\[1\] is -1.0, must be finite and not negative"),
+        (fl.SquaredError(), [1.0, 1.0], [2.0, np.inf], r"sample_weight\[1\] is inf, must be finite"),
+        (fl.LogCosh(), [1.0, np.nan], None, r"y_true\[1\] is nan, must be finite"),
+        (fl.CrossEntropy(), [1.0, np.nan], None, r"y_true\[1\] is nan, must be finite"),
+        (fl.LogCosh(), [1.0, -np.inf], [1, 0], r"y_true\[1\] is -inf, must be finite"),
+        (fl.BinaryCrossEntropy(), [0, 1, 2], None, r"y_true\[2\] is 2\.?0?, must be in \[0, 1\]"),
+        (fl.Hinge(), [0, 3], None, r"y_true\[1\] is 3\.?0?, must be 1 for the positive class"),
+        (fl.CrossEntropy(), [0, -1], None, r"y_true\[1\] is -1, must be a class from 0 to 0"),
+        (fl.MultiMargin(), [0, 1.5], None, r"y_true\[1\] is 1.5, must be a class from 0 to 2"),
     ],
 )
 def test_no_start_without_data(start, loss, y, w, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError if "class from 0 to 0" not in message else IndexError, match=message):
         start(loss, y, w)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_no_start_of_what_cannot_be_boosted(start):
+    with pytest.raises(TypeError, match="LogCosh: y_true has dtype <U1, must be a real number type"):
+        start(fl.LogCosh(), ["a"])
+    for loss in REFUSED:
+        with pytest.raises(ValueError, match=f"^{type(loss).__name__}: "):
+            start(loss, [1.0])
 
 
 def test_classes_start_from_their_shares():
@@ -307,16 +514,19 @@ def test_classes_start_from_their_shares():
     centered = xgboost.base_score(fl.CrossEntropy(), y, w)
     np.testing.assert_allclose(np.diff(centered), np.log([4, 1.25]))
     assert sum(centered) == pytest.approx(0, abs=1e-15)
-    assert np.shape(xgboost.base_score(fl.CrossEntropy(class_weight=(1, 2, 3)), y)) == (3,)
+    ignored = lightgbm.init_score(fl.CrossEntropy(), np.append(y, -100), np.append(w, 9.0))
+    np.testing.assert_array_equal(ignored, lightgbm.init_score(fl.CrossEntropy(), y, w))
 
 
-@pytest.mark.parametrize("start", [xgboost.base_score, lightgbm.init_score])
-def test_rows_start_from_a_newton_step(start):
+def test_rows_start_where_their_loss_is_least():
     y, w = np.array([0, 2, 2, 1]), np.array([1.0, 2.0, 3.0, 4.0])
-    grad = fl.MulticlassSparsemax().grad(y, np.zeros((4, 3)), sample_weight=w)
-    np.testing.assert_allclose(start(fl.MulticlassSparsemax(), y, w), -grad.sum(axis=0), rtol=1e-6)
-    assert np.shape(start(fl.CrossEntropy(z_loss=0.1), y, w)) == (3,)
-    assert np.shape(start(fl.DistributionFocalLoss(), [0.0, 1.5])) == (3,)
+    shares = np.array([0.1, 0.4, 0.5])
+    np.testing.assert_allclose(lightgbm.init_score(fl.MulticlassSparsemax(), y, w), shares - 1 / 3, atol=1e-6)
+    smooth = lightgbm.init_score(fl.CrossEntropy(label_smoothing=0.3), y, w)
+    np.testing.assert_allclose(np.exp(smooth) / np.exp(smooth).sum(), 0.7 * shares + 0.1, atol=1e-6)
+    assert np.shape(xgboost.base_score(fl.CrossEntropy(class_weight=(1, 2, 3, 4)), y)) == (4,)
+    between = lightgbm.init_score(fl.DistributionFocalLoss(), [0.0, 1.5])
+    np.testing.assert_allclose(np.exp(between), [0.5, 0.25, 0.25])
 
 
 def test_one_class_has_a_finite_logit():
@@ -352,10 +562,12 @@ def test_xgboost_model_is_reproduced(name, weighted, request):
     w = weights(y) if weighted else None
     data = xgb.DMatrix(X, y, weight=w)
     common = {"eta": 0.1, "max_depth": 4, "nthread": 1}
+    start = xgboost.base_score(loss, y, w)
+    if name == "pseudo-Huber":  # which XGBoost starts from a Newton step
+        builtin = builtin | {"base_score": start}
     theirs = xgb.train({**common, **builtin}, data, ROUNDS)
-    ours = xgb.train(
-        {**common, **own, "base_score": xgboost.base_score(loss, y, w)}, data, ROUNDS, obj=xgboost.objective(loss)
-    )
+    objective = xgboost.objective(loss, curvature="own")
+    ours = xgb.train({**common, **own, "base_score": start}, data, ROUNDS, obj=objective)
     assert_same_model(ours.predict(data), theirs.predict(data, output_margin=True), 1e-5)
 
 
@@ -375,9 +587,10 @@ def test_xgboost_squared_log_error(diabetes):
     xgb = pytest.importorskip("xgboost")
     X, y = diabetes
     data, loss, common = xgb.DMatrix(X, y), fl.SquaredLogError(), {"lambda": 0, "max_depth": 4, "nthread": 1}
+    grad, hess = loss.grad_and_hess(y, np.zeros(len(y)))
+    common["base_score"] = -grad.sum() / hess.sum()  # from above the targets, where curvatures are floors, it diverges
     theirs = xgb.train({**common, "objective": "reg:squaredlogerror", "min_child_weight": 1e-5}, data, ROUNDS)
-    own = {"min_child_weight": 2e-5, "base_score": xgboost.base_score(loss, y)}
-    ours = xgb.train({**common, **own}, data, ROUNDS, obj=xgboost.objective(loss))
+    ours = xgb.train({**common, "min_child_weight": 2e-5}, data, ROUNDS, obj=xgboost.objective(loss))
     assert_same_model(ours.predict(data), theirs.predict(data, output_margin=True), 1e-5)
 
 
@@ -462,6 +675,32 @@ def test_xgboost_predicts_several_quantiles(diabetes):
     assert loss(y, found) < 0.8 * loss(y, np.tile(score, (len(y), 1)))
 
 
+def test_xgboost_base_score_is_a_raw_score(diabetes, digits):
+    xgb = pytest.importorskip("xgboost")
+    loss, (X, y) = fl.Poisson(), diabetes
+    data, score = xgb.DMatrix(X, y), xgboost.base_score(loss, y)
+    still = {"eta": 0.0, "nthread": 1}
+    model = xgb.train({**still, "base_score": score}, data, 1, obj=xgboost.objective(loss))
+    np.testing.assert_allclose(model.predict(data), score, rtol=1e-6)
+    assert score == pytest.approx(math.log(y.mean()))
+    X, y = digits
+    data, loss = xgb.DMatrix(X, y), fl.SoftmaxFocal()
+    scores = xgboost.base_score(loss, y)
+    parameters = {**still, "num_class": 10, "base_score": scores, "disable_default_eval_metric": True}
+    model = xgb.train(parameters, data, 1, obj=xgboost.objective(loss))
+    np.testing.assert_allclose(model.predict(data, output_margin=True), np.tile(scores, (len(y), 1)), rtol=1e-5)
+
+
+def test_xgboost_base_margin_takes_the_place_of_base_score(diabetes):
+    xgb = pytest.importorskip("xgboost")
+    X, y = diabetes
+    data = xgb.DMatrix(X, y, base_margin=y / 2)
+    common = {"nthread": 1, "base_score": 100.0}
+    theirs = xgb.train({**common, "objective": "reg:squarederror"}, data, 20)
+    ours = xgb.train(common, data, 20, obj=xgboost.objective(fl.SquaredError(half=True)))
+    assert_same_model(ours.predict(data), theirs.predict(data), 1e-5)
+
+
 # LightGBM --------------------------------------------------------------------------------------------
 
 SMALL_STEP = {"objective": "poisson", "poisson_max_delta_step": 1e-12}
@@ -484,13 +723,22 @@ LIGHTGBM = {
 QUIET = {"verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
 
 
+# Where LightGBM itself does not start from the least mean loss.
+LIGHTGBM_START = {
+    fl.Huber: np.average,
+    fl.Fair: np.average,
+    fl.CrossEntropyLambda: lambda y, weights: np.log(np.expm1(np.average(y, weights=weights))),
+}
+
+
 def lightgbm_model(loss, X, y, w, rounds, parameters):
-    """A model from the stated start, and that start."""
+    """A model of LightGBM's own curvature and start, and that start."""
     lgb = pytest.importorskip("lightgbm")
-    score = lightgbm.init_score(loss, y, w)
+    start = LIGHTGBM_START.get(type(loss))
+    score = start(y, weights=w) if start else lightgbm.init_score(loss, y, w)
     first = np.full(len(y), score) if np.ndim(score) == 0 else np.tile(score, (len(y), 1))
     data = lgb.Dataset(X, y, weight=w, init_score=first)
-    return lgb.train({**QUIET, **parameters, "objective": lightgbm.objective(loss)}, data, rounds), score
+    return lgb.train({**QUIET, **parameters, "objective": lightgbm.objective(loss, "own")}, data, rounds), score
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -631,6 +879,61 @@ def test_catboost_model_is_reproduced(name, weighted, request):
     assert found == pytest.approx(loss(y, ours.predict(X), sample_weight=w), rel=1e-6)
 
 
+# Robust losses ---------------------------------------------------------------------------------------
+
+FAR_AWAY = [
+    fl.LogCosh(), fl.PseudoHuber(), fl.PseudoHuber(delta=50.0), fl.Fair(), fl.Huber(), fl.SmoothL1(), fl.Cauchy(),
+    fl.Barron(alpha=1.0), fl.Barron(alpha=0.0, c=3.0), fl.StudentTNLL(), fl.GemanMcClure(c=70.0),
+]  # fmt: skip
+
+
+def curve_of(library, loss, X, y, rounds, start=0.0, **parameters):
+    """The mean loss before each round and after the last, in a model that a booster trains."""
+    if library == "xgboost":
+        xgb = pytest.importorskip("xgboost")
+        data, history = xgb.DMatrix(X, y), {}
+        parameters = {"nthread": 1, "base_score": start, "disable_default_eval_metric": True} | parameters
+        xgb.train(parameters, data, rounds, obj=xgboost.objective(loss), custom_metric=xgboost.metric(loss),
+                  evals=[(data, "train")], evals_result=history, verbose_eval=False)  # fmt: skip
+    else:
+        lgb = pytest.importorskip("lightgbm")
+        data, history = lgb.Dataset(X, y, init_score=np.full(len(y), start)), {}
+        parameters = QUIET | {"objective": lightgbm.objective(loss), "metric": "none"} | parameters
+        lgb.train(parameters, data, rounds, valid_sets=[data], valid_names=["train"], feval=lightgbm.metric(loss),
+                  callbacks=[lgb.record_evaluation(history)])  # fmt: skip
+    return np.array([means(loss, y, [start])[0], *history["train"][loss.function_name]])
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("loss", FAR_AWAY, ids=repr)
+def test_full_steps_from_afar_lower_the_loss_each_round(library, loss, diabetes):
+    X, y = diabetes
+    full = {
+        "xgboost": {"eta": 1.0, "lambda": 0.0, "min_child_weight": 0.0},
+        "lightgbm": {"learning_rate": 1.0, "min_sum_hessian_in_leaf": 0.0},  # its lambda_l2 is 0
+    }
+    curve = curve_of(library, loss, X, (y + 10_000).astype(np.float32), 30, **full[library])
+    assert np.all(np.diff(curve) <= 1e-5 * curve[:-1])
+    assert curve[-1] < 0.75 * means(loss, y, [xgboost.base_score(loss, y)])[0]
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("loss", [fl.LogCosh(), fl.PseudoHuber(), fl.PseudoHuber(delta=50.0), fl.Fair()], ids=repr)
+def test_robust_losses_train_with_default_parameters(library, loss, diabetes):
+    X, y = diabetes
+    curve = curve_of(library, loss, X, y, ROUNDS, xgboost.base_score(loss, y))
+    assert np.all(np.diff(curve) <= 1e-5 * curve[:-1])
+    assert curve[-1] < 0.65 * curve[0]
+
+
+def test_catboost_majorizes_too(diabetes):
+    X, y = diabetes
+    loss = fl.LogCosh()
+    more = {"l2_leaf_reg": 0, "learning_rate": 1.0, "eval_metric": catboost.metric(loss)}
+    model = catboost_model(catboost.objective(loss), X, y + 10_000, None, **more)
+    assert loss(y + 10_000, model.predict(X)) < 0.5 * loss(y, np.full(len(y), np.median(y)))
+
+
 # Together --------------------------------------------------------------------------------------------
 
 
@@ -703,3 +1006,15 @@ def test_conventions_of_multiclass_curvature():
             np.testing.assert_allclose(grad, p - np.eye(5)[y], rtol=1e-5, atol=1e-7)
             np.testing.assert_allclose(hess, factor * p * (1 - p), rtol=1e-5)
     check_hess(fl.CrossEntropy(hessian="exact"), y, x)
+
+
+@pytest.mark.parametrize("missing", [[], ["catboost"], ["xgboost", "lightgbm"]], ids=str)
+def test_missing_boosters_are_announced(missing, monkeypatch):
+    lines = []
+    reporter = SimpleNamespace(
+        write_sep=lambda _, text, **style: lines.append(text), write_line=lambda text, **style: lines.append(text)
+    )
+    monkeypatch.setattr(conftest, "find_spec", lambda name: None if name in missing else name)
+    conftest.pytest_terminal_summary(reporter)
+    assert ("NOT tested" in "".join(lines)) == bool(missing)
+    assert ", ".join(missing) in "".join(lines)

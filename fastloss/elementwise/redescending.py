@@ -49,6 +49,7 @@ class Cauchy(Loss):
     kernel = "CAUCHY"
     scores = "values"
     newton = "surrogate"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.3849)
 
@@ -96,6 +97,7 @@ class Tukey(Loss):
     kernel = "TUKEY"
     scores = "values"
     newton = "surrogate"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=4.685)
 
@@ -142,6 +144,7 @@ class Welsch(Loss):
     kernel = "WELSCH"
     scores = "values"
     newton = "surrogate"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.985)
 
@@ -188,6 +191,7 @@ class GemanMcClure(Loss):
     kernel = "GEMAN_MCCLURE"
     scores = "values"
     newton = "surrogate"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=1.0)
 
@@ -253,6 +257,10 @@ class Barron(Loss):
     def newton(self) -> Newton:  # type: ignore[override]
         return "surrogate" if self.alpha < 1 else "own"
 
+    @property
+    def reweighted(self) -> bool:  # type: ignore[override]
+        return self.alpha < 2
+
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         k = abs(self.alpha - 2.0)
         if k == 0:
@@ -308,6 +316,7 @@ class StudentTNLL(Loss):
     kernel = "STUDENT_T"
     scores = "values"
     newton = "surrogate"
+    reweighted = True
     variants = ({"df": 0.7, "scale": 0.3}, {"df": 50.0, "scale": 70.0})
     df: float = number(POSITIVE, default=3.0)
     scale: float = number(POSITIVE, default=1.0)

@@ -53,6 +53,7 @@ class Huber(Loss):
     kernel = "HUBER"
     scores = "values"
     newton = "surrogate"
+    reweighted = True
     variants = ({"delta": 0.3},)
     delta: float = number(POSITIVE, default=1.0)
 
@@ -101,6 +102,10 @@ class SmoothL1(Loss):
     variants = ({"beta": 0.3}, {"beta": 0.0})
     beta: float = number(NON_NEGATIVE, default=1.0)
 
+    @property
+    def reweighted(self) -> bool:  # type: ignore[override]
+        return self.beta > 0
+
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         return self.kernel if self.beta else AbsoluteError.kernel, (self.beta,)
 
@@ -139,6 +144,7 @@ class LogCosh(Loss):
 
     kernel = "LOG_COSH"
     scores = "values"
+    reweighted = True
 
 
 @loss("pseudo_huber_loss")
@@ -180,6 +186,7 @@ class PseudoHuber(Loss):
 
     kernel = "PSEUDO_HUBER"
     scores = "values"
+    reweighted = True
     variants = ({"delta": 0.3}, {"delta": 70.0})
     delta: float = number(POSITIVE, default=1.0)
 
@@ -225,6 +232,7 @@ class Fair(Loss):
 
     kernel = "FAIR"
     scores = "values"
+    reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=1.3998)
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
 from fastloss import Loss
+from fastloss._base import require_loss
 from fastloss._call import Array, Floats
 from fastloss._parameters import UNIT
 
@@ -60,6 +61,7 @@ def scorer(loss: Loss, *, response_method: ResponseMethod | None = None, pos_lab
     """
     from sklearn.metrics import make_scorer
 
+    require_loss("scorer", loss)
     loss = _of_the_mean(loss)
     target, prediction, _ = loss.domains()
     if response_method is None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import io
 import json
 import os
 import re
+import resource
+import signal
 import subprocess
 import sys
-from contextlib import nullcontext
-from dataclasses import fields
+import zipfile
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +22,13 @@ import pytest
 import fastloss as fl
 from fastloss import registry
 
-typer_testing = pytest.importorskip("typer.testing")
-from fastloss.cli import losses as catalogue  # noqa: E402
-from fastloss.cli import printing, reading  # noqa: E402
-from fastloss.cli.app import app  # noqa: E402
-from fastloss.cli.errors import Refused  # noqa: E402
-from tests.inputs import draw  # noqa: E402
+pytest.importorskip("typer")
+pytest.importorskip("pyarrow")
+from fastloss.cli import losses as catalogue
+from fastloss.cli import main, printing, reading
+from fastloss.cli.app import score
+from fastloss.cli.ending import Refused
+from tests.inputs import draw
 
 N = 100
 RNG = np.random.default_rng(0)
@@ -42,32 +49,36 @@ def _small_chunks(monkeypatch):
     monkeypatch.setattr(reading, "BLOCK", 512)
 
 
-@pytest.fixture(params=["pyarrow", "standard library"])
-def reader(request, monkeypatch):
-    if request.param == "pyarrow":
-        pytest.importorskip("pyarrow")
-    else:
-        monkeypatch.setitem(sys.modules, "pyarrow", None)
+@dataclass
+class Result:
+    status: int | None
+    stdout: str
+    stderr: str
 
 
-def run(*arguments):
-    return typer_testing.CliRunner().invoke(app, [str(argument) for argument in arguments])
+def run(*arguments, terminal=False):
+    """What the command prints, in this process, and its exit status."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2)]
+    streams[0].isatty = lambda: terminal
+    with redirect_stdout(streams[0]), redirect_stderr(streams[1]), pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    out, err = (bytes(stream.detach().getvalue()).decode() for stream in streams if not stream.flush())
+    return Result(end.value.code or 0, out, err)
 
 
 def scored(*arguments):
     result = run("score", *arguments, "--json")
-    assert result.exit_code == 0, result.output
+    assert result.status == 0, result.stderr
     return json.loads(result.stdout)
 
 
-def refusal(*arguments):
+def refusal(*arguments, status=2):
     """The one line on standard error that a refused command prints."""
     result = run(*arguments)
-    assert result.exit_code == 2
+    assert result.status == status
     assert result.stdout == ""
-    assert isinstance(result.exception, SystemExit)
-    assert result.stderr.startswith("fastloss: ")
-    assert result.stderr.count("\n") == 1
+    assert re.fullmatch("fastloss: .+\n", result.stderr)
+    assert result.stderr.isascii() or result.stderr[:-1].isprintable()
     return result.stderr
 
 
@@ -117,7 +128,6 @@ def test_every_file_gives_the_same_scores(tmp_path, kind):
         assert part["mean"] == pytest.approx(huber(Y[rows], P[rows], sample_weight=W[rows]))
 
 
-@pytest.mark.usefixtures("reader")
 def test_csv_with_words_missing_cells_and_quotes(tmp_path):
     path = tmp_path / "a.csv"
     text = '\ufeffy,p,"the site"\n1,2,north\n\nNA,2,"a, ""b"""\n0,3,north\n,1,NA\n'
@@ -131,14 +141,14 @@ def test_csv_with_words_missing_cells_and_quotes(tmp_path):
     ]
 
 
-@pytest.mark.usefixtures("reader")
 def test_csv_streams(tmp_path):
-    chunks = list(reading.open_table(write_csv(tmp_path / "a.csv"), mmap=False).chunks(["p", "site"], {"site"}))
+    table = reading.open_table(write_csv(tmp_path / "a.csv"), mmap=False)
+    chunks = list(table.chunks(["p", "site"], "site"))
     assert len(chunks) > 5
     assert [chunk.start for chunk in chunks] == np.cumsum([0] + [len(chunk) for chunk in chunks])[:-1].tolist()
     assert chunks[-1].done == 1.0
     np.testing.assert_array_equal(np.concatenate([chunk.columns["p"] for chunk in chunks]), P)
-    assert chunks[0].columns["site"][0] == str(SITE[0])
+    assert list(table.labels(chunks[0].columns["site"])) == [str(site) for site in SITE[: len(chunks[0])]]
 
 
 def test_mmap(tmp_path):
@@ -183,14 +193,18 @@ def test_a_loss_without_targets(tmp_path):
     assert line == "fastloss: --true: CrossEntropy needs the column of its targets\n"
 
 
-@pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("y,p\n1,2\n1,abc\n", "abc"),
-        ("y,p\n1,2\n1\n", "1"),
-        ("y,p,y\n1,2,3\n", "the header names y twice"),
+        ("y,p\n1,2\n1,abc\n", "row 1 (from 0) of column 'p' is 'abc', must be a number"),
+        ("a,y,p\n\n" + "x,1,2\n" * 100 + 'x,"\x1b\n",2\n', r"row 100 (from 0) of column 'y' is '\x1b\n', must"),
+        ("y,p\n1,2\n1\n", "row 1 (from 0): expected 2 columns, got 1: 1"),
+        ("y,p,y\n1,2,3\n", "has 2 columns 'y', must have one"),
+        ("y;p\n1;2\n", "the header is 'y;p', must have commas between the names"),
         ("y,p\n", "there are no rows"),
+        ("y,p", "there are no rows"),
+        ("y,p\n\n\n", "there are no rows"),
+        ("y,p\n1,2\n" + "1" * 3000 + ",2\n", "a row is too long"),
         ("", "has no column 'y'; it has none"),
     ],
 )
@@ -202,11 +216,76 @@ def test_bad_csv(tmp_path, text, message):
     assert str(path) in line
 
 
-@pytest.mark.usefixtures("reader")
 def test_csv_that_is_not_text(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"y,p,site\n1,2,\xff\xfe\n")
-    assert str(path) in refusal("score", path, *BASE, "--by", "site")
+    assert f"{path}: row 0 (from 0) of column 'site' is no UTF-8 text" in refusal("score", path, *BASE, "--by", "site")
+    path.write_bytes("y,p\n1,2\n".encode("utf-16"))
+    assert f"{path}: the header is no UTF-8 text" in refusal("score", path, *BASE)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("1.5", 1.5),
+        (" 1.5 ", 1.5),
+        ("\t1.5", 1.5),
+        ('"1.5"', 1.5),
+        ("+1.5", 1.5),
+        ("1.", 1.0),
+        (".5", 0.5),
+        ("1e5", 1e5),
+        ("-1E-5", -1e-5),
+        ("9007199254740993", 2.0**53),
+        ("inf", np.inf),
+        ("-Infinity", -np.inf),
+        ("1e400", np.inf),
+        *((cell, np.nan) for cell in ("", '""', "NA", "N/A", "nan", "NaN", "null", "NULL")),
+        *((cell, None) for cell in ("1_000", '"1,000"', "0x10", "True", "1d5", "1 5", "None", "-", "١", "1.5%", "$1")),
+    ],
+)
+def test_numbers_in_csv(tmp_path, cell, number):
+    path = tmp_path / "a.csv"
+    path.write_text(f"y,p\n1,0\n1,{cell}\n", encoding="utf-8")
+    if number is None:
+        written = cell.strip('"')
+        assert f"row 1 (from 0) of column 'p' is {written!r}, must be a number" in refusal("score", path, *BASE)
+        return
+    (chunk,) = reading.open_table(path, mmap=False).chunks(["y", "p"])
+    np.testing.assert_array_equal(chunk.columns["p"], [0, number])
+
+
+@pytest.mark.parametrize(
+    "text", ["y,p\r\n1,2\r\n3,4\r\n", "y,p\n1,2\n3,4", "\n\ny,p\n\n1,2\n\n3,4\n\n", "y,p\r1,2\r3,4\r"]
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_csv_of_other_programs(tmp_path, text, mark):
+    path = tmp_path / "a.csv"
+    path.write_bytes((mark + text).encode())
+    assert scored(path, "--loss", "mae", "--true", "y", "--pred", "p")["total"]["count"] == 2
+
+
+def test_csv_of_many_columns(tmp_path):
+    path = tmp_path / "a.csv"
+    names = [f"column{k}" for k in range(5000)]
+    path.write_text("\n".join([",".join(names), *[",".join(map(str, range(len(names))))] * 3]))
+    scores = scored(path, "--loss", "mae", "--true", names[5], "--pred", names[-1])
+    assert scores["total"]["mean"] == len(names) - 6
+    assert "did you mean column5 or" in refusal("score", path, "--loss", "mae", "--true", "colunm5", "--pred", names[0])
+
+
+def test_columns_that_are_not_asked_for_may_have_one_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("y,,p,,x,x\n1,a,2,b,,\n")
+    assert scored(path, *BASE)["total"]["count"] == 1
+
+
+def test_without_pyarrow(tmp_path, monkeypatch, scores_csv):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    path, _ = write(tmp_path, "npz")
+    assert scored(path, *BASE)["total"]["count"] == N
+    line = refusal("score", scores_csv, *BASE, status=1)
+    assert line == "fastloss: reading .csv files needs an extra, install it with: pip install 'fastloss[cli]'\n"
 
 
 @pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "Fortran npy", "structured npy"])
@@ -216,6 +295,37 @@ def test_truncated_files(tmp_path, kind, keep):
     whole = path.read_bytes()
     path.write_bytes(whole[: keep if isinstance(keep, int) else int(keep * len(whole))])
     assert str(path) in refusal("score", path, "--loss", "huber", "--true", y, "--pred", p)
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz", "compressed npz", "npy", "Fortran npy", "structured npy"])
+def test_damaged_files(tmp_path, kind):
+    path, (y, p, _, site) = write(tmp_path, kind)
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        damaged = whole.copy()
+        start = rng.integers(0, 200 if rng.random() < 0.5 else len(whole))  # headers stand at the beginning
+        damaged[start : start + rng.integers(1, 9)] = rng.integers(0, 256)
+        path.write_bytes(damaged.tobytes())
+        arguments = ("score", path, "--loss", "huber", "--true", y, "--pred", p, "--by", site)
+        result = run(*arguments)
+        if result.status:
+            refusal(*arguments)
+
+
+@pytest.mark.parametrize("descr", [b"',8' ", b"'08f'", b"'(f8'", b"'<q9'", b"'<f8(", b"\\\n\n\n\n"])
+def test_headers_that_are_no_dtype(tmp_path, descr):
+    path, _ = write(tmp_path, "npy")
+    path.write_bytes(path.read_bytes().replace(b"'<f8'", descr))
+    assert str(path) in refusal("score", path, *INDEXED)
+
+
+def test_chunks_hold_a_bounded_number_of_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "BYTES", 80)
+    for name, save in (("a.npy", np.save), ("a.npz", lambda path, table: np.savez(path, **{"0": table}))):
+        save(tmp_path / name, np.zeros((N, 4)))
+        chunks = list(reading.open_table(tmp_path / name, mmap=False).chunks(["0"]))
+        assert [len(chunk) for chunk in chunks] == [2] * 50
 
 
 def test_npy_cut_short_while_it_is_read(tmp_path):
@@ -235,8 +345,12 @@ def test_npy_cut_short_while_it_is_read(tmp_path):
         ("a.npy", np.array([[None, 1]], object), "a.npy"),
         ("a.npz", {"y": np.zeros(3), "p": np.zeros(4)}, "must have one length"),
         ("a.npz", {"y": np.zeros(()), "p": np.zeros(())}, "must have one length"),
-        ("a.npz", {"y": np.array(["a"]), "p": np.zeros(1)}, "y_true has dtype <U1"),
-        ("a.npz", {"y": np.array([None]), "p": np.zeros(1)}, "a.npz"),
+        ("a.npz", {"y": np.array(["a"]), "p": np.zeros(1)}, r"y_true \(column 'y'\) has dtype <U1"),
+        ("a.npz", {"y": np.array([None]), "p": np.zeros(1)}, "a.npz: array 'y': Object arrays cannot be loaded"),
+        ("a.npz", {"y": np.zeros(1), "p": np.array(["1.5"])}, r"y_pred \(column 'p'\) has dtype <U3, must be a real"),
+        ("a.npz", {"y": np.zeros(1), "p": np.zeros(1, complex)}, r"y_pred \(column 'p'\) has dtype complex128"),
+        ("a.npz", {"y": np.zeros(0), "p": np.zeros(0)}, "there are no rows"),
+        ("a.npy", np.zeros(0, [("y", float), ("p", float)]), "there are no rows"),
     ],
 )
 def test_bad_arrays(tmp_path, name, array, message):
@@ -246,6 +360,34 @@ def test_bad_arrays(tmp_path, name, array, message):
     else:
         np.save(path, array)
     assert re.search(message, refusal("score", path, *BASE))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_archives_with_other_members(tmp_path, method):
+    path, _ = write(tmp_path, "npz")
+    with zipfile.ZipFile(path, "a", method) as archive:
+        archive.writestr("readme.txt", "no array")
+        archive.writestr("y", "no array either")
+        archive.writestr("bad.npy", "no array though it says so")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("site.npy", b"twice")
+    assert scored(path, *BASE)["total"]["count"] == N
+    assert "has no column 'readme.txt'; it has y, p, w" in refusal("score", path, *BASE, "--weight", "readme.txt")
+    assert "array 'bad': not in the format of .npy" in refusal("score", path, *BASE, "--weight", "bad")
+    assert "has 2 columns 'site'" in refusal("score", path, *BASE, "--by", "site")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npy", "npz"])
+def test_files_that_are_not_regular(tmp_path, suffix):
+    folder, fifo, device = (tmp_path / f"{name}.{suffix}" for name in ("folder", "fifo", "device"))
+    folder.mkdir()
+    os.mkfifo(fifo)
+    device.symlink_to("/dev/null")
+    for path in (folder, fifo, device):
+        assert refusal("score", path, *BASE) == f"fastloss: {path}: must be a regular file\n"
+    empty = tmp_path / f"empty.{suffix}"
+    empty.touch()
+    assert str(empty) in refusal("score", empty, *BASE)
 
 
 # Losses, columns, rows ----------------------------------------------------------------------------
@@ -259,7 +401,16 @@ def scores_csv(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--loss", "hubr", "--true", "y", "--pred", "p"), "there is no loss 'hubr'; did you mean huber"),
+        (("--loss", "hubr", "--true", "y", "--pred", "p"), "--loss: there is no loss 'hubr'; did you mean huber"),
+        ((*BASE, "--delat", "2"), "Huber: there is no option --delat; did you mean --delta?"),
+        ((*BASE, "--wieght", "w"), "Huber: there is no option --wieght; did you mean --weight?"),
+        ((*BASE, "-d", "2"), "Huber: there is no option -d; the parameters of this loss are --delta"),
+        (("--loss", "huber", "--true", "y"), "Missing option '--pred'"),
+        (("--true", "y", "--pred", "p"), "Missing option '--loss'"),
+        ((*BASE, "--what", "hess"), "'hess' is not one of 'loss', 'grad'"),
+        ((*BASE, "--num-threads", "x"), "Invalid value for '--num-threads'"),
+        (("--loss", "cross_entropy", "--true", "y", "--pred", "p", "--axis", "x"), "axis is 'x', must be an integer"),
+        ((*BASE, "--by", "sitee"), "has no column 'sitee'; did you mean site?"),
         (("--loss", "zzz", "--true", "y", "--pred", "p"), "`fastloss losses` lists them"),
         ((*BASE, "--alpha", "2"), "Huber: there is no option --alpha; the parameters of this loss are --delta"),
         (("--loss", "mae", "--true", "y", "--pred", "p", "--alpha", "2"), "this loss has no parameters"),
@@ -273,6 +424,10 @@ def scores_csv(tmp_path):
         ((*BASE, "--by", "z"), "--by: "),
         ((*BASE, "another.csv"), "there must be one file, not 2"),
         ((*BASE, "--weight", "y"), "sample_weight["),
+        (
+            ("--loss", "huber", "--true", "y", "--pred", "p", "--weight", "y", "--by", "site"),
+            "(column 'y', rows from 0) is -",
+        ),
     ],
 )
 def test_refused_options(scores_csv, arguments, message):
@@ -321,12 +476,12 @@ def test_switches(scores_csv):
 
 def test_number_of_threads(scores_csv):
     assert scored(scores_csv, *BASE, "--num-threads", 1)["total"] == scored(scores_csv, *BASE)["total"]
-    assert run("score", scores_csv, *BASE, "--num-threads", 0).exit_code == 2
+    assert run("score", scores_csv, *BASE, "--num-threads", 0).status == 2
 
 
 def test_every_loss_can_be_named_and_given_its_parameters():
     for name, cls in registry.items():
-        assert catalogue.find(name) is catalogue.find(cls.__name__) is cls
+        assert catalogue.find(name, "--loss") is catalogue.find(cls.__name__, "--loss") is cls
         for variant in cls.variants:
             arguments = []
             for parameter, value in variant.items():
@@ -340,22 +495,107 @@ def test_every_loss_can_be_named_and_given_its_parameters():
 
 
 def test_no_parameter_hides_an_option():
-    taken = {
-        "loss",
-        "true",
-        "pred",
-        "weight",
-        "by",
-        "nan_policy",
-        "num_threads",
-        "mmap",
-        "out",
-        "what",
-        "force",
-        "json",
-    }
+    taken = {*inspect.signature(score).parameters, "json", "help"}
     for cls in registry.values():
         assert not taken & {parameter.name for parameter in fields(cls)}
+
+
+@pytest.mark.parametrize(
+    ("labels", "ordered"),
+    [
+        (["10", "9", "-1e3", "x", "0x1", "", "nan", "9.5"], ["-1e3", "9", "9.5", "10", "0x1", "nan", "x", None]),
+        (["9007199254740993", "9007199254740992", "007", "7"], ["007", "7", "9007199254740992", "9007199254740993"]),
+        (np.array([2**53 + 1, 2**53, -5]), [-5, 2**53, 2**53 + 1]),
+        (np.array([2**64 - 1, 2**53], np.uint64), [2**53, 2**64 - 1]),
+        (np.array([10.0, np.nan, 9.0, -np.inf]), ["-Infinity", 9, 10, None]),
+        (np.array([True, False]), [False, True]),
+        (np.array(["10", "9", "x"]), ["9", "10", "x"]),
+        (np.array([b"b", b"\xff"]), ["b", "\\xff"]),
+        (np.array([2j, 1j]), ["1j", "2j"]),
+        (np.array(["NaT", "2024-05-06"], "M8[D]"), ["2024-05-06", None]),
+    ],
+)
+def test_order_of_groups(tmp_path, labels, ordered):
+    path = tmp_path / ("a.csv" if isinstance(labels, list) else "a.npz")
+    n = 3 * len(labels)
+    columns = {"y": np.zeros(n), "p": np.arange(n)}
+    if isinstance(labels, list):
+        write_csv(path, columns | {"site": np.array(labels * 3, object)})
+    else:
+        np.savez(path, **columns, site=np.tile(labels, 3))
+    groups = scored(path, *BASE, "--by", "site")["groups"]
+    assert [part["group"] for part in groups] == ordered
+    assert [part["count"] for part in groups] == [3] * len(ordered)
+
+
+def test_predictions_that_do_not_fit_together(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, y=np.zeros((N, 2)), p=P, q=np.zeros((N, 2)), s=np.array(["a"] * N), t=np.zeros(N, "M8[s]"))
+    for other in "qst":
+        for by in ((), ("--by", "p")):
+            line = refusal("score", path, "--loss", "mae", "--true", "y", "--pred", "p", "--pred", other, *by)
+            assert line.startswith(f"fastloss: {path}: ")
+
+
+def test_groups_by_a_column_that_the_loss_needs(scores_csv):
+    scores = scored(scores_csv, "--loss", "huber", "--true", "site", "--pred", "p", "--by", "site")
+    assert [part["group"] for part in scores["groups"]] == [0, 1, 2]
+    assert "groups (column 'p') has shape" in refusal(
+        "score", write_pairs(scores_csv.parent), "--loss", "mae", "--true", "y", "--pred", "p", "--by", "p"
+    )
+
+
+def write_pairs(folder):
+    path = folder / "pairs.npz"
+    np.savez(path, y=np.zeros((N, 2)), p=np.zeros((N, 2)))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz", "npy"])
+def test_many_groups_are_merged_few_times(tmp_path, monkeypatch, kind):
+    calls = []
+    states = fl.Huber.states
+    monkeypatch.setattr(fl.Huber, "states", lambda *a, **o: calls.append(1) or states(*a, **o))
+    monkeypatch.setattr(reading, "BLOCK", 2048)
+    n = 9000
+    y, p, site = np.zeros(n), np.arange(n) % 7.0, np.arange(n) % 1000
+    if kind == "csv":
+        write_csv(path := tmp_path / "a.csv", {"0": y, "1": p, "2": site})
+    elif kind == "npz":
+        np.savez(path := tmp_path / "a.npz", **{"0": y, "1": p, "2": site})
+    else:
+        np.save(path := tmp_path / "a.npy", np.stack([y, p, site], axis=1))
+    groups = scored(path, *INDEXED, "--by", "2")["groups"]
+    assert len(calls) < 10
+    assert [float(part["group"]) for part in groups] == list(range(1000))
+    for k in (0, 567, 999):
+        assert groups[k]["count"] == 9
+        assert groups[k]["mean"] == pytest.approx(fl.Huber()(y[site == k], p[site == k]))
+
+
+# NaN ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", [(), ("--by", "site")])
+@pytest.mark.parametrize("loss", ["huber", "root"])
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_predictions_that_are_nan(tmp_path, monkeypatch, kind, loss, by):
+    monkeypatch.setitem(registry, "root", Root)
+    columns = COLUMNS | {"p": P.copy(), "w": np.ones(N)}
+    columns["p"][[61, 80]] = np.nan
+    path = tmp_path / f"a.{kind}"
+    write_csv(path, columns) if kind == "csv" else np.savez(path, **columns)
+    arguments = ("score", path, "--loss", loss, "--true", "y", "--pred", "p", *by)
+    for policy in ("propagate", "omit", "raise"):
+        result = run(*arguments, "--nan-policy", policy)
+        assert result.status == 0
+        assert result.stderr == "fastloss: column 'p' is NaN in 2 rows, first in row 61 (from 0)\n"
+    assert scored(*arguments[1:])["nan"] == [{"column": "p", "count": 2, "first_row": 61}]
+    columns["w"][[61, 80]] = 0
+    columns["y"] = np.where(np.arange(N) == 5, np.nan, Y)
+    write_csv(path, columns) if kind == "csv" else np.savez(path, **columns)
+    assert scored(*arguments[1:], "--weight", "w", "--nan-policy", "omit")["nan"] == []
+    assert "column 'y' is NaN in 1 row, first in row 5" in run(*arguments, "--weight", "w").stderr
 
 
 class Root(fl.SquaredError):
@@ -422,6 +662,42 @@ def test_out_does_not_overwrite_unless_forced(tmp_path, scores_csv):
     assert len(np.load(out)) == N
 
 
+@pytest.mark.parametrize("name", ["a.npy", "./a.npy", "folder/../a.npy", "link.npy", "hard.npy", "folder/link.npy"])
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_out_is_never_the_input(tmp_path, monkeypatch, name, force):
+    path, _ = write(tmp_path, "npy")
+    path = path.rename(tmp_path / "a.npy")
+    before = path.read_bytes()
+    (tmp_path / "folder").mkdir()
+    for link in (tmp_path / "link.npy", tmp_path / "folder" / "link.npy"):
+        link.symlink_to(path)
+    (tmp_path / "hard.npy").hardlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    files = sorted(tmp_path.rglob("*"))
+    for source, out in (("a.npy", name), (name, "a.npy")):
+        line = refusal("score", source, *INDEXED, "--out", out, *force)
+        assert line == f"fastloss: --out: {Path(out)} is the file that is read, must be another\n"
+    assert path.read_bytes() == before
+    assert sorted(tmp_path.rglob("*")) == files
+
+
+def test_out_through_a_link(tmp_path, scores_csv):
+    target, link = tmp_path / "folder" / "target.npy", tmp_path / "link.npy"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    for force in ((), ("--force",)):
+        scored(scores_csv, *BASE, "--out", link, *force)
+        assert link.is_symlink()
+        assert len(np.load(target)) == N
+        assert list(target.parent.iterdir()) == [target]
+
+
+def test_out_of_the_longest_name(tmp_path, scores_csv):
+    out = tmp_path / f"{'a' * 251}.npy"
+    scored(scores_csv, *BASE, "--out", out)
+    assert len(np.load(out)) == N
+
+
 def test_out_is_untouched_by_an_error(tmp_path):
     path, out = tmp_path / "a.csv", tmp_path / "out.npy"
     write_csv(path, {"y": np.r_[Y, np.nan], "p": np.r_[P, 0.0]})
@@ -434,25 +710,81 @@ def test_out_is_untouched_by_an_error(tmp_path):
 def test_out_that_cannot_be(tmp_path, scores_csv):
     assert "must end in .npy, .npz, .csv" in refusal("score", scores_csv, *BASE, "--out", tmp_path / "a.txt")
     assert "No such file" in refusal("score", scores_csv, *BASE, "--out", tmp_path / "none" / "a.npy")
+    assert "Not a directory" in refusal("score", scores_csv, *BASE, "--out", scores_csv / "a.npy")
+    assert "--out: /proc/a.npy: " in refusal("score", scores_csv, *BASE, "--out", "/proc/a.npy")
+    folder, fifo, circle = tmp_path / "folder.npy", tmp_path / "fifo.npy", tmp_path / "circle.npy"
+    folder.mkdir()
+    os.mkfifo(fifo)
+    circle.symlink_to(circle)
+    for out in (folder, fifo):
+        assert "is no regular file" in refusal("score", scores_csv, *BASE, "--out", out, "--force")
+    assert "--out: " in refusal("score", scores_csv, *BASE, "--out", circle, "--force")
 
 
 def test_table(scores_csv):
-    result = run("score", scores_csv, *BASE, "--by", "site")
-    assert result.exit_code == 0
-    lines = [line.split() for line in result.stdout.splitlines()]
+    lines = [line.split() for line in run("score", scores_csv, *BASE, "--by", "site").stdout.splitlines()]
     state = fl.Huber().state(Y, P)
-    assert ["total", f"{state.mean:.6g}", f"{state.standard_error:.3g}", "100", "100"] in lines
-    assert [line[0] for line in lines if len(line) == 5] == ["0.0", "1.0", "2.0", "total"]
-    assert "Huber(delta=1.0)" in result.stdout
+    assert lines[0] == ["Huber(delta=1.0)", "of", str(scores_csv)]
+    assert lines[1] == ["mean", "loss", "standard", "error", "sum", "of", "weights", "count", "site"]
+    assert [line[4] for line in lines[2:]] == ["0.0", "1.0", "2.0", "total"]
+    assert lines[-1] == [f"{state.mean:.6g}", f"{state.standard_error:.3g}", "100", "100", "total"]
 
 
-def test_labels_cannot_speak_to_the_terminal(tmp_path):
+def test_table_of_many_groups(tmp_path):
+    path = tmp_path / "a.npz"
+    n = printing.MOST + 5
+    p = np.arange(n, dtype=float)
+    p[7] = np.nan
+    np.savez(path, y=np.zeros(n), p=p, w=p != n - 1, site=p.copy())
+    arguments = ("score", path, "--loss", "mae", "--true", "y", "--pred", "p", "--weight", "w", "--by", "site")
+    piped, shown = (run(*arguments, terminal=terminal).stdout.splitlines() for terminal in (False, True))
+    assert len(piped) == n + 3
+    assert shown[1] == f"the {printing.MOST} of {n} groups with the greatest mean loss (--json and a pipe get all)"
+    labels = [line.split()[-1] for line in shown[3:]]
+    assert labels[:3] == ["(missing)", str(n - 2), str(n - 3)]
+    assert len(labels) == printing.MOST + 1
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_long_labels_fit_a_terminal(tmp_path, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
     path = tmp_path / "a.csv"
-    path.write_text("y,p,site\n1,2,\x1b[31m\n1,2,[bold]\n")
-    printed = run("score", path, *BASE, "--by", "site").stdout
-    assert "\x1b" not in printed
-    assert "[bold]" in printed
-    assert "\x1b" not in refusal("score", "\x1b[31m.csv", *BASE)
+    path.write_text(f"y,p,site\n1,2,{'a' * 10_000}\n1,3,b c\n")
+    monkeypatch.setattr(reading, "BLOCK", 1 << 20)
+    lines = run("score", path, *BASE, "--by", "site", terminal=True).stdout.splitlines()[1:]
+    assert max(map(len, lines)) <= columns
+    monkeypatch.delenv("COLUMNS")
+    assert "a" * 10_000 in run("score", path, *BASE, "--by", "site").stdout
+
+
+def test_names_in_files_cannot_speak_to_the_terminal(tmp_path):
+    path = tmp_path / "\x1b[31m.csv"
+    escapes = ["\x1b[31m", "\x9b31m", "\u202e", "\r", "\x00", "\x1b]0;title\x07"]
+    names = [f"{name}{escape}" for name, escape in zip("ypwsab", escapes, strict=True)]
+    rows = [f'1,2,1,"{escape}",0,0' for escape in escapes]
+    path.write_text("\n".join([",".join(f'"{name}"' for name in names), *rows]), newline="")
+    arguments = ("score", path, "--loss", "huber", "--true", names[0], "--weight", names[2], "--by", names[3])
+    for result in (
+        run(*arguments, "--pred", names[1]),
+        run(*arguments, "--pred", names[1], terminal=True),
+        run(*arguments, "--pred", "\x1b"),
+        run(*arguments, "--pred", names[1], "--out", tmp_path / "\x1b.txt"),
+        run("score", path, "--loss", "\x1b", "--pred", "p"),
+        run("\x1b"),
+        run("score", "--loss", "huber", "--pred", "p", "--nan-policy", "\x1b"),
+    ):
+        assert (result.stdout + result.stderr).replace("\n", "").isprintable()
+    assert [part["group"] for part in scored(*arguments[1:], "--pred", names[1])["groups"]] == sorted(escapes)
+
+
+def test_names_of_all_languages(tmp_path):
+    path = tmp_path / "größe.csv"
+    path.write_text("ответ,予測,地点\n1,2,Zürich\n", encoding="utf-8")
+    arguments = ("score", path, "--loss", "mae", "--true", "ответ", "--pred", "予測", "--by", "地点")
+    assert "Zürich" in run(*arguments).stdout
+    done = program(*arguments, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"Z\xfcrich" in done.stdout
 
 
 def test_json_holds_what_is_not_finite(tmp_path):
@@ -478,11 +810,36 @@ def test_losses():
     huber = next(loss for loss in listed if loss["name"] == "huber")
     assert huber["aliases"] == list(fl.Huber.aliases)
     assert huber["parameters"] == [{"name": "delta", "option": "--delta", "default": 1.0, "domain": "greater than 0"}]
-    printed = run("losses").stdout
-    for loss in listed:
-        assert loss["name"] in printed
-        for parameter in loss["parameters"]:
-            assert parameter["option"] in printed
+    lines = run("losses").stdout.splitlines()
+    for loss, line in zip(listed, lines, strict=True):
+        assert line.startswith(loss["name"])
+        for name in (*loss["aliases"], *(parameter["option"] for parameter in loss["parameters"])):
+            assert name in line
+
+
+def test_one_loss_in_full():
+    for cls in registry.values():
+        described = json.loads(run("losses", cls.__name__, "--json").stdout)
+        assert described["documentation"] == inspect.getdoc(cls)
+        assert {**described, "documentation": 0} == {**catalogue.describe(cls), "documentation": 0} | {
+            "parameters": described["parameters"]
+        }
+    printed = run("losses", "huber_loss").stdout
+    assert printed.startswith("huber, also huber_loss")
+    assert "--delta 1.0           greater than 0" in printed
+    assert inspect.getdoc(fl.Huber).split() == printed.split()[-len(inspect.getdoc(fl.Huber).split()) :]
+    assert refusal("losses", "hubr") == "fastloss: losses: there is no loss 'hubr'; did you mean huber?\n"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_words_are_whole_in_narrow_terminals(monkeypatch, columns):
+    for arguments in (["losses"], *(["losses", name] for name in registry)):
+        monkeypatch.delenv("COLUMNS", raising=False)
+        whole = run(*arguments).stdout
+        monkeypatch.setenv("COLUMNS", str(columns))
+        narrow = run(*arguments, terminal=True).stdout
+        assert narrow.split() == whole.split()
+        assert all(len(line) <= columns or len(line.split()) == 1 for line in narrow.splitlines())
 
 
 def test_config():
@@ -493,19 +850,134 @@ def test_config():
 # The program --------------------------------------------------------------------------------------
 
 
+PROGRAM = (sys.executable, "-m", "fastloss")
+
+
+def program(*arguments, env=None, stdout=subprocess.PIPE, **options):
+    """What the command does as a process of its own."""
+    return subprocess.run(
+        [*PROGRAM, *map(str, arguments)], env={**os.environ, **(env or {})}, stdout=stdout, stderr=subprocess.PIPE,
+        text=True, timeout=60, **options,
+    )  # fmt: skip
+
+
 def test_module_runs(scores_csv):
-    command = [sys.executable, "-m", "fastloss", "score", scores_csv, *BASE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0
+    done = program("score", scores_csv, *BASE)
+    assert (done.returncode, done.stderr) == (0, "")
     assert "total" in done.stdout
-    done = subprocess.run([*command[:4], "none.csv", *BASE], capture_output=True, text=True, timeout=60)
+    done = program("score", "none.csv", *BASE)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "fastloss: none.csv: No such file or directory\n"
 
 
+def test_help_and_version():
+    for arguments in ((), ("-h",), ("--help",)):
+        assert run(*arguments).stdout.startswith("Usage: fastloss [OPTIONS] COMMAND")
+    for command in ("score", "losses", "config"):
+        assert run(command, "-h").stdout == run(command, "--help").stdout != ""
+    assert run("--version").stdout == f"fastloss {fl.__version__}\n"
+    assert "No such command 'scor'" in refusal("scor")
+    assert "--lsot" in refusal("--lsot")
+
+
+def test_completion():
+    words = {"COMP_WORDS": "fastloss score --loss hub", "COMP_CWORD": "3", "_FASTLOSS_COMPLETE": "complete_bash"}
+    done = program(env=words)
+    assert done.stdout.split() == sorted(name for name in catalogue.names() if name.startswith("hub"))
+    done = program(env=words | {"COMP_WORDS": "fastloss lo", "COMP_CWORD": "1"})
+    assert done.stdout.split() == ["losses"]
+
+
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_the_extra(missing):
-    program = f"import sys; sys.modules[{missing!r}] = None; from fastloss.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    script = f"import sys; sys.modules[{missing!r}] = None; from fastloss.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr == ("fastloss: the command line needs an extra, install it with: pip install 'fastloss[cli]'\n")
+    assert done.stderr == "fastloss: the command line needs an extra, install it with: pip install 'fastloss[cli]'\n"
+
+
+@pytest.mark.parametrize("arguments", [("score", "FILE", *BASE), ("losses",), ("config", "--json"), ("-h",)])
+def test_output_to_a_full_disk(scores_csv, arguments):
+    with open("/dev/full", "w") as full:
+        done = program(*(scores_csv if argument == "FILE" else argument for argument in arguments), stdout=full)
+    assert (done.returncode, done.stderr) == (1, "fastloss: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [("losses",), ("-h",)])
+def test_output_to_a_closed_pipe(arguments):
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as pipe:
+        done = program(*arguments, stdout=pipe)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+
+
+def test_closed_output():
+    done = program("losses", preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (1, "fastloss: standard output: it is closed\n")
+
+
+def test_disk_full(tmp_path, scores_csv):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+
+    for suffix in ("npy", "npz"):
+        done = program("score", scores_csv, *BASE, "--out", tmp_path / f"a.{suffix}", preexec_fn=limit)
+        assert done.returncode == 1
+        assert done.stderr == f"fastloss: --out: {tmp_path}/a.{suffix}: File too large\n"
+        assert list(tmp_path.iterdir()) == [scores_csv]
+
+
+# Writes a part of --out, says so, and waits for what comes.
+WAITING = """
+import sys, time
+from fastloss.cli import main, writing
+append = writing.NpyWriter.append
+def slowly(self, part):
+    append(self, part)
+    print("waiting", flush=True)
+    time.sleep(60)
+writing.NpyWriter.append = slowly
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (signal.SIGINT, "fastloss: interrupted\n"),
+        (signal.SIGTERM, "fastloss: asked to end\n"),
+        (signal.SIGHUP, "fastloss: the terminal is gone\n"),
+    ],
+)
+def test_signals(tmp_path, scores_csv, number, line):
+    out = tmp_path / "out.npy"
+    out.write_text("precious")
+    command = [sys.executable, "-c", WAITING, "score", scores_csv, *BASE, "--out", out, "--force"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "waiting\n"
+        assert len(list(tmp_path.iterdir())) == 3
+        process.send_signal(number)
+        assert process.communicate(timeout=30) == ("", line)
+    assert process.returncode == 128 + number
+    assert out.read_text() == "precious"
+    assert sorted(tmp_path.iterdir()) == [out, scores_csv]
+
+
+def test_signals_that_are_to_be_ignored(tmp_path, scores_csv):
+    command = [sys.executable, "-c", WAITING, "score", scores_csv, *BASE, "--out", tmp_path / "out.npy"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30) == ("", "fastloss: asked to end\n")
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_the_handlers_of_others_come_back():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)]
+    run("--version")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)] == before

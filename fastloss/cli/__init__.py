@@ -3,13 +3,16 @@
 import sys
 
 
-def main() -> None:
-    """Run the command line."""
-    try:
-        import rich  # noqa: F401
-        import typer  # noqa: F401
-    except ImportError:
-        sys.exit("fastloss: the command line needs an extra, install it with: pip install 'fastloss[cli]'")
-    from fastloss.cli.app import app
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the status that `fastloss.cli.ending` lists."""
+    from fastloss.cli.ending import ending, needs_extra
 
-    app(prog_name="fastloss")
+    with ending():
+        try:
+            import rich  # noqa: F401
+            import typer  # noqa: F401
+        except ImportError as error:
+            raise needs_extra("the command line") from error
+        from fastloss.cli.app import app
+
+        sys.exit(app(arguments, prog_name="fastloss", standalone_mode=False))

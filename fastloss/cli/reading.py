@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import csv
+import lzma
+import math
+import os
+import re
+import stat
+import tokenize
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss.cli.errors import Refused
+from fastloss.cli.ending import Refused, heed, needs_extra
+from fastloss.cli.losses import did_you_mean
 
 Array: TypeAlias = NDArray[Any]
 
-ROWS = 1 << 18  # in memory at once
+ROWS = 1 << 18  # in memory at once, or fewer:
+BYTES = 1 << 26  # of an array in memory at once
 BLOCK = 2 << 20  # bytes of text that pyarrow parses at once; it reads up to 32 of them ahead
+SHOWN, COMPARED = 20, 1000  # columns that are listed, and compared with a name that is none of them
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")  # cells without a number
 
 
@@ -49,22 +58,36 @@ class Table(ABC):
         """The columns, in the file's order."""
 
     @abstractmethod
-    def _chunks(self, wanted: Collection[str], text: Collection[str]) -> Iterator[Chunk]: ...
+    def _chunks(self, wanted: Collection[str], words: str | None) -> Iterator[Chunk]: ...
 
-    def chunks(self, wanted: Collection[str], text: Collection[str] = ()) -> Iterator[Chunk]:
-        """Some columns, a bounded number of rows at a time; those of `text` may hold words."""
+    def chunks(self, wanted: Collection[str], words: str | None = None) -> Iterator[Chunk]:
+        """Some columns, a bounded number of rows at a time; that of `words` may hold some, or numbers for them."""
         with _clean_errors(self.path):
-            yield from self._chunks(wanted, text)
+            for chunk in self._chunks(wanted, words):
+                heed()
+                yield chunk
+
+    def labels(self, found: Iterable[Any]) -> Iterable[Any]:
+        """What stands in the file for what was found in the column of words."""
+        return found
 
     def require(self, option: str, name: str) -> None:
-        """Refuse an option that names no column."""
-        if name not in self.names:
-            shown = ", ".join(self.names[:20]) + (", ..." if len(self.names) > 20 else "")
-            raise Refused(f"{option}: {self.path} has no column {name!r}; it has {shown or 'none'}")
+        """Refuse an option that does not name one column."""
+        found = self.names.count(name)
+        if found > 1:
+            raise Refused(f"{option}: {self.path} has {found} columns {name!r}, must have one")
+        if not found:
+            listed = ", ".join(self.names[:SHOWN]) + (", ..." if len(self.names) > SHOWN else "")
+            hint = did_you_mean(get_close_matches(name, self.names[:COMPARED])) or f"it has {listed or 'none'}"
+            raise Refused(f"{option}: {self.path} has no column {name!r}; {hint}")
 
 
-# What a bad file raises, between the file system and the formats.
-ERRORS = (OSError, ValueError, EOFError, MemoryError, OverflowError, zipfile.BadZipFile, zlib.error, csv.Error)
+# What a bad file raises, between the file system and the formats. zipfile has RuntimeError for encrypted members and
+# unknown compression, NumPy SyntaxError and TokenError for headers that are no Python.
+ERRORS = (
+    OSError, ValueError, EOFError, MemoryError, OverflowError, RuntimeError, SyntaxError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, csv.Error,
+)  # fmt: skip
 
 
 @contextmanager
@@ -73,14 +96,24 @@ def _clean_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except ERRORS as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        raise Refused(f"{path}: {reason or type(error).__name__}") from error
+        raise Refused(f"{path}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
+def _chunk_rows(array: Array) -> int:
+    """The number of rows of an array to have in memory at once."""
+    return max(1, min(ROWS, BYTES // max(1, array.itemsize * math.prod(array.shape[1:]))))
 
 
 def open_table(path: Path, *, mmap: bool) -> Table:
     """The table in a file, by the file's suffix."""
     suffix = path.suffix.lower()
     with _clean_errors(path):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("must be a regular file")
         if suffix == ".npy":
             return MappedTable(path) if mmap else NpyTable(path)
         if mmap:
@@ -88,7 +121,7 @@ def open_table(path: Path, *, mmap: bool) -> Table:
         if suffix == ".npz":
             return NpzTable(path)
         if suffix == ".csv":
-            return _csv_table(path)
+            return CsvTable(path)
     raise Refused(f"{path}: the suffix is {suffix or 'missing'}, must be .npy, .npz or .csv")
 
 
@@ -110,10 +143,10 @@ class MappedTable(Table):
     def names(self) -> Sequence[str]:
         return self._array.dtype.names or [str(k) for k in range(self._array.shape[1])]
 
-    def _chunks(self, wanted: Collection[str], text: Collection[str]) -> Iterator[Chunk]:
-        total = len(self._array)
-        for start in range(0, total, ROWS):
-            stop = min(start + ROWS, total)
+    def _chunks(self, wanted: Collection[str], words: str | None) -> Iterator[Chunk]:
+        total, step = len(self._array), _chunk_rows(self._array)
+        for start in range(0, total, step):
+            stop = min(start + step, total)
             yield Chunk(self._columns(wanted, start, stop), start, stop / total)
 
     def _columns(self, wanted: Collection[str], start: int, stop: int) -> dict[str, Array]:
@@ -154,113 +187,125 @@ class NpzTable(Table):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         with zipfile.ZipFile(path) as archive:
-            self._names = [name.removesuffix(".npy") for name in archive.namelist()]
+            members = [name for name in archive.namelist() if name.endswith(".npy")]
+        self._names = [name.removesuffix(".npy") for name in members]
 
     @property
     def names(self) -> Sequence[str]:
         return self._names
 
-    def _chunks(self, wanted: Collection[str], text: Collection[str]) -> Iterator[Chunk]:
+    def _chunks(self, wanted: Collection[str], words: str | None) -> Iterator[Chunk]:
         with np.load(self.path, allow_pickle=False) as archive:
-            columns = {name: archive[name] for name in wanted}
+            columns = {name: _member(archive, name) for name in wanted}
         shapes = {name: column.shape for name, column in columns.items()}
         lengths = {shape[:1] for shape in shapes.values()}
         if len(lengths) != 1 or () in lengths:
             listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
             raise ValueError(f"arrays must have one length, their shapes are {listed}")
-        total = lengths.pop()[0]
-        for start in range(0, total, ROWS):
-            stop = min(start + ROWS, total)
+        total, step = lengths.pop()[0], min(map(_chunk_rows, columns.values()))
+        for start in range(0, total, step):
+            stop = min(start + step, total)
             yield Chunk({name: column[start:stop] for name, column in columns.items()}, start, stop / total)
+
+
+def _member(archive: Any, name: str) -> Array:
+    try:
+        member = archive[f"{name}.npy"]
+    except ERRORS as error:
+        raise ValueError(f"array {name!r}: {_reason(error)}") from error
+    if not isinstance(member, np.ndarray):
+        raise ValueError(f"array {name!r}: not in the format of .npy")
+    return member
 
 
 # .csv ---------------------------------------------------------------------------------------------
 
 
 class CsvTable(Table):
-    """A .csv file with a header, read by the standard library."""
+    """A .csv file with a header, in UTF-8, with commas between its cells."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            self._names = next(csv.reader(file), [])
-        twice = {name for name in self._names if self._names.count(name) > 1}
-        if twice:
-            raise ValueError(f"the header names {', '.join(sorted(twice))} twice")
+        try:
+            import pyarrow.csv
+        except ImportError as error:
+            raise needs_extra("reading .csv files") from error
+        self._arrow = pyarrow
+        self._codes: dict[str, int] = {}
+        # Arrow tells which row is no text, so that here only the header has to be.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            self._names = next((row for row in csv.reader(file) if row), [])
+        if any("\udc80" <= character <= "\udcff" for name in self._names for character in name):
+            raise ValueError("the header is no UTF-8 text")
+        if len(self._names) == 1 and re.search(r"[;\t|]", self._names[0]):
+            raise ValueError(f"the header is {self._names[0]!r}, must have commas between the names")
 
     @property
     def names(self) -> Sequence[str]:
         return self._names
 
-    def _chunks(self, wanted: Collection[str], text: Collection[str]) -> Iterator[Chunk]:
-        size = self.path.stat().st_size
-        with self.path.open("rb") as raw, open(raw.fileno(), encoding="utf-8-sig", newline="", closefd=False) as file:
-            reader = csv.reader(file, strict=True)
-            next(reader)
-            rows = (row for row in reader if row)
-            start = 0
-            while lines := list(islice(rows, ROWS)):
-                self._check_widths(lines, start)
-                columns = dict(zip(self._names, zip(*lines, strict=True), strict=True))
-                numbers = {name: _words(columns[name]) if name in text else _numbers(name, columns[name], start)
-                           for name in wanted}  # fmt: skip
-                yield Chunk(numbers, start, raw.tell() / size)
-                start += len(lines)
-
-    def _check_widths(self, lines: list[list[str]], start: int) -> None:
-        for position, line in enumerate(lines, start):
-            if len(line) != len(self._names):
-                raise ValueError(f"row {position} (from 0) has {len(line)} cells, must have {len(self._names)}")
-
-
-def _numbers(name: str, cells: Sequence[str], start: int) -> Array:
-    numbers = np.empty(len(cells))
-    for position, cell in enumerate(cells):
+    def _chunks(self, wanted: Collection[str], words: str | None) -> Iterator[Chunk]:
+        self._codes = {}
         try:
-            numbers[position] = np.nan if cell in MISSING else float(cell)
-        except ValueError:
-            where = f"row {start + position} (from 0) of column {name!r}"
-            raise ValueError(f"{where} is {cell!r}, must be a number") from None
-    return numbers
+            yield from self._read(wanted, words)
+        except self._arrow.ArrowInvalid as error:
+            raise ValueError(self._reworded(str(error))) from error
 
-
-def _words(cells: Sequence[str]) -> Array:
-    return np.array(cells, dtype=object)
-
-
-class ArrowTable(CsvTable):
-    """A .csv file read by pyarrow, ten times as fast."""
-
-    def _chunks(self, wanted: Collection[str], text: Collection[str]) -> Iterator[Chunk]:
-        import pyarrow as pa
-        import pyarrow.csv
-
-        size = self.path.stat().st_size
+    def _read(self, wanted: Collection[str], words: str | None) -> Iterator[Chunk]:
+        pa = self._arrow
         start = 0
         with (
-            self.path.open("rb") as file,
+            pa.OSFile(os.fsencode(self.path)) as file,  # not Python's, whose calls could lose a signal
             pa.csv.open_csv(
                 file,
                 # Not in parallel: only then do errors name their row.
-                pa.csv.ReadOptions(block_size=BLOCK, use_threads=False),
+                pa.csv.ReadOptions(block_size=self._block_size(), use_threads=False),
                 pa.csv.ParseOptions(newlines_in_values=True),
                 pa.csv.ConvertOptions(
                     include_columns=list(wanted),
-                    column_types={name: pa.string() if name in text else pa.float64() for name in wanted},
+                    column_types={name: pa.string() if name == words else pa.float64() for name in wanted},
                     null_values=list(MISSING),
                     strings_can_be_null=False,
                 ),
             ) as reader,
         ):
             for batch in reader:
-                columns = {name: batch[name].to_numpy(zero_copy_only=False) for name in wanted}
-                yield Chunk(columns, start, file.tell() / size)
+                columns = {
+                    name: self._coded(batch[name]) if name == words else batch[name].to_numpy(zero_copy_only=False)
+                    for name in wanted
+                }
+                yield Chunk(columns, start, file.tell() / file.size())
                 start += len(batch)
 
+    def _block_size(self) -> int:
+        """Room for the header and for a row of numbers."""
+        return max(BLOCK, 64 * len(self._names), 4 * sum(map(len, self._names)))
 
-def _csv_table(path: Path) -> CsvTable:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        return CsvTable(path)
-    return ArrowTable(path)
+    def _coded(self, column: Any) -> Array:
+        """The numbers of words in the order of their first appearance."""
+        encoded, codes = column.dictionary_encode(), self._codes
+        numbers = [codes.setdefault(word, len(codes)) for word in encoded.dictionary.to_pylist()]
+        return np.array(numbers, np.int64)[encoded.indices.to_numpy()]  # type: ignore[no-any-return]
+
+    def labels(self, found: Iterable[Any]) -> Iterable[Any]:
+        """Cells as they stand in the file; the empty one is missing."""
+        words = list(self._codes)
+        return [words[code] or math.nan for code in found] if words else found
+
+    def _reworded(self, message: str) -> str:
+        """What Arrow says of a file, with its rows and columns named as the command names them."""
+        if "Empty CSV file" in message:
+            return "there are no rows"
+        if "straddl" in message:
+            return "a row is too long"
+        place = re.search(r"(?:column #(?P<column>\d+): )?Row #(?P<row>\d+): (?P<what>.*)", message, re.DOTALL)
+        if place is None:
+            return message
+        # Arrow counts from 1 and the header as a row.
+        row = f"row {int(place['row']) - 2} (from 0)"
+        what = place["what"]
+        if place["column"] is None:
+            return f"{row}: {what[0].lower()}{what[1:]}"
+        value = re.search(r"invalid value '(.*)'$", what, re.DOTALL)
+        must = f"is {value[1]!r}, must be a number" if value else "is no UTF-8 text"
+        return f"{row} of column {self._names[int(place['column'])]!r} {must}"

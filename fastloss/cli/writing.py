@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastloss.cli.errors import Refused
+from fastloss.cli.ending import Refused
 from fastloss.cli.reading import Array
 
 
@@ -93,28 +93,38 @@ WRITERS = {".npy": NpyWriter, ".npz": NpzWriter, ".csv": CsvWriter}
 
 
 @contextmanager
-def writing(path: Path, name: str, *, force: bool) -> Iterator[Writer]:
-    """A writer to a temporary file that becomes `path` if nothing fails."""
+def writing(path: Path, name: str, *, source: Path, force: bool) -> Iterator[Writer]:
+    """A writer to a temporary file that becomes `path`, or what this links to, if nothing fails."""
     suffix = path.suffix.lower()
     if suffix not in WRITERS:
         raise Refused(f"--out: {path} must end in {', '.join(WRITERS)}")
-    if path.exists() and not force:
-        raise Refused(f"--out: {path} exists; --force overwrites it")
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise Refused(f"--out: {path}: {error.strerror}") from error
+        target = path.resolve()
+        if target.exists():
+            _check_replaceable(path, source, force=force)
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".fastloss-")
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
+        raise Refused(f"--out: {path}: {getattr(error, 'strerror', None) or error}") from error
     try:
         with open(descriptor, "wb") as file:
             writer = WRITERS[suffix](file, name)
             yield writer
             writer.finish()
         os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
-        raise Refused(f"--out: {path}: {error.strerror}") from error
+        raise Refused(f"--out: {path}: {error.strerror}", 1) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _check_replaceable(path: Path, source: Path, *, force: bool) -> None:
+    if path.samefile(source):
+        raise Refused(f"--out: {path} is the file that is read, must be another")
+    if not path.is_file():
+        raise Refused(f"--out: {path} is no regular file, must be one or not exist")
+    if not force:
+        raise Refused(f"--out: {path} exists; --force overwrites it")
 
 
 def _umask() -> int:

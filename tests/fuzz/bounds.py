@@ -134,10 +134,11 @@ class Bounded(NDArrayOperatorsMixin):
 
 
 def _put(result, into):
-    """A result, in place of what `out` holds where that is given."""
+    """A result, in place of what `out` holds where that is given: of ``a += b``."""
     if into is None:
         return result
-    into[...] = result
+    for part in type(into).__slots__:
+        setattr(into, part, getattr(result, part))
     return into
 
 
@@ -155,15 +156,11 @@ def _index(key):
 @lru_cache(maxsize=4096)
 def _constant(number: float, precision: Precision) -> Bounded:
     value = np.asarray(number, WIDE)
-    with np.errstate(all="ignore"):
-        if float(np.float32(number)) == number:
-            return Bounded(value, np.zeros((), WIDE))
-        # It may itself be a rounded result, such as 1 / (2 beta).
-        return Bounded(value, np.abs(value - WIDE(precision.dtype.type(number))) + DOUBLE.eps * np.abs(value))
+    return Bounded(value, np.where(value == value.astype(np.float32), 0, precision.eps * np.abs(value)))
 
 
 def bounded(given) -> Bounded:
-    """An operand; a number that the working precision does not hold is off by its rounding."""
+    """An operand; one that even float32 does not hold is rounded, or may be a rounded result such as 1 / (2 beta)."""
     if isinstance(given, Bounded):
         return given
     if isinstance(given, (float, int)):
@@ -172,7 +169,8 @@ def bounded(given) -> Bounded:
     if array.dtype.kind in "biu":
         return Bounded.exact(array)
     value = array.astype(WIDE)
-    return Bounded(value, np.abs(value - value.astype(_now.dtype)))
+    held = value == value.astype(np.float32)
+    return Bounded(value, np.where(held, 0, _now.eps * np.abs(value)))
 
 
 def _rounded(value, error) -> Bounded:
@@ -473,7 +471,6 @@ def _(a, axis, kind):
 SLOPES: dict = {
     np.negative: lambda a, _: (-1.0,),
     np.absolute: lambda a, _: (np.sign(a),),
-    np.sign: lambda a, _: (0.0,),
     np.square: lambda a, _: (2 * a,),
     np.sqrt: lambda a, r: (0.5 / r,),
     np.exp: lambda a, r: (r,),
@@ -494,6 +491,8 @@ SLOPES: dict = {
     np.logaddexp: lambda a, b, r: (np.exp(a - r), np.exp(b - r)),
 }
 COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
+LOGICAL = {np.bitwise_or, np.bitwise_and, np.invert}
+JUMPING = COMPARISONS | LOGICAL | {np.sign}  # their derivative is 0 or there is none
 BRANCHING = COMPARISONS | {np.maximum, np.minimum, np.absolute, np.sign}
 
 
@@ -554,8 +553,12 @@ class Dual(NDArrayOperatorsMixin):
         """Whichever of equal ones is the largest, the twins subtract it again."""
         at = np.expand_dims(self.argmax(axis), axis)
         found = np.take_along_axis(self, at, axis)
-        return found if keepdims else Dual(
-            *(Bounded(part.value.squeeze(axis), part.error.squeeze(axis)) for part in (found.value, found.slope))
+        return (
+            found
+            if keepdims
+            else Dual(
+                *(Bounded(part.value.squeeze(axis), part.error.squeeze(axis)) for part in (found.value, found.slope))
+            )
         )
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
@@ -574,12 +577,13 @@ class Dual(NDArrayOperatorsMixin):
         if ufunc in BRANCHING:
             values = _unsure(values, [i.slope for i in inputs])
         result = UFUNCS[ufunc](*values)
-        if ufunc not in SLOPES:
-            return _put(Dual(result, Bounded.exact(np.zeros(result.shape))), into)
+        if ufunc in JUMPING:
+            slope = np.where(result.error > 0, WIDE(np.inf), 0)
+            return _put(Dual(result, Bounded(np.zeros(result.shape, WIDE), slope)), into)
         parts = [
             factor * i.slope
             for factor, i in zip(SLOPES[ufunc](*values, result), inputs, strict=True)
-            if factor is not None and i.slope.value.any()
+            if factor is not None and (i.slope.value.any() or i.slope.error.any())
         ]
         slope = sum(parts[1:], parts[0]) if parts else Bounded.exact(np.zeros(result.shape))
         return _put(Dual(result, slope), into)
@@ -602,9 +606,7 @@ class Dual(NDArrayOperatorsMixin):
             np.put_along_axis(into.value, indices, values.value, **options)
             np.put_along_axis(into.slope, indices, values.slope, **options)
             return None
-        return Dual(
-            *(FUNCTIONS[function](part, *args[1:], **options) for part in (args[0].value, args[0].slope))
-        )
+        return Dual(*(FUNCTIONS[function](part, *args[1:], **options) for part in (args[0].value, args[0].slope)))
 
 
 def _unsure(values, slopes):

@@ -119,6 +119,8 @@ def within(rng, domain: Domain, shape, dtype, mood: str):
         values = np.exp(rng.normal(0, 2, shape)) if domain != ANY else 3 * rng.standard_normal(shape)
         if mood == "integers":
             values = np.rint(values)
+        elif mood == "wide":
+            values = rng.choice([-1.0, 1.0], shape) * np.exp2(rng.uniform(-12, 12, shape))
         elif mood == "extreme":
             values = special(rng, shape, dtype)
         if low > -math.inf:
@@ -141,6 +143,26 @@ def shape_of_elements(rng) -> tuple[int, ...]:
     if kind < 0.9:
         return pick(rng, [(), (0,), (1,), (0, 3), (3, 0), (2, 0, 2)])
     return (pick(rng, EDGES),)
+
+
+def shape_of_rows(rng, most: int | None) -> tuple[tuple[int, ...], int]:
+    """The shape of rows, and the number of their classes."""
+    kind = rng.random()
+    classes = rng.integers(1, 8) if kind < 0.7 else rng.integers(8, 40) if kind < 0.9 else pick(rng, ROW_EDGES)
+    classes = int(min(classes, most or classes))
+    kind = rng.random()
+    if kind < 0.3:
+        return tuple(int(n) for n in rng.integers(1, 4, int(rng.integers(0, 4)))), classes
+    if kind < 0.33:
+        return pick(rng, [(0,), (2, 0), (1,)]), classes
+    if kind < 0.38 and classes < 8:
+        return (int(pick(rng, (63, 64, 65, 129))),), classes
+    return (int(rng.integers(1, 12 if classes < 40 else 3)),), classes
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    x = x - x.max(axis=1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
 
 
 def weights(rng, shape) -> np.ndarray:

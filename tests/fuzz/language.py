@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 
@@ -114,11 +115,13 @@ class Tokens(_Case):
         ragged = chance(self.rng, 0.5)
         found = fl.sequence_logprobs(x, y, offsets if ragged else None, **self.options)
         ends = offsets if ragged else np.arange(0, tokens + 1, self.shape[-1])
-        pieces = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        pieces = [slice(a, b) for a, b in itertools.pairwise(ends)]
         logprob, counted = scores.logprob.ravel().astype(np.float64), ~ignored.ravel()
         wanted = np.array([logprob[piece].sum() for piece in pieces])
         size = np.array([np.abs(logprob[piece]).sum() for piece in pieces])
-        if not np.allclose(found.logprob.ravel(), wanted, rtol=0, atol=np.nan_to_num(1e-13 * size.max(initial=0)), equal_nan=True):
+        if not np.allclose(
+            found.logprob.ravel(), wanted, rtol=0, atol=np.nan_to_num(1e-13 * size.max(initial=0)), equal_nan=True
+        ):
             raise Failure(f"sequence_logprobs.logprob is {found.logprob!r}, must be {wanted!r}")
         _same("sequence_logprobs.tokens", found.tokens.ravel(), [counted[piece].sum() for piece in pieces])
         greedy = scores.greedy.ravel() | ~counted
@@ -141,7 +144,7 @@ class Segments(_Case):
             kind = pick(rng, [np.dtype(t) for t in ("i1", "u1", "i4", "i8", "u8")])
             found = fl.segment_sum(one.array, given(rng, offsets, kind).array)
             with np.errstate(invalid="ignore"):
-                wanted = np.array([values[a:b].sum() for a, b in zip(offsets[:-1], offsets[1:], strict=True)])
+                wanted = np.array([values[a:b].sum() for a, b in itertools.pairwise(offsets)])
                 finite = values[np.isfinite(values)]
                 near = np.abs(found - wanted) <= 1e-13 * np.abs(finite).sum()
             if not (near | (found == wanted) | (np.isnan(found) & np.isnan(wanted))).all():
@@ -156,7 +159,8 @@ class Shards(_Case):
         self.n, self.classes = int(rng.integers(1, 9)), int(pick(rng, (2, 3, 7, 40, 200)))
         self.loss = fl.CrossEntropy(
             temperature=float(pick(rng, (1.0, 0.5, 2.0))), softcap=float(pick(rng, (0.0, 0.0, 4.0))),
-            z_loss=float(pick(rng, (0.0, 0.0, 0.25))), ignore_index=pick(rng, (-100, None, 1)), axis=pick(rng, (0, 1, -1)),
+            z_loss=float(pick(rng, (0.0, 0.0, 0.25))), ignore_index=pick(rng, (-100, None, 1)),
+            axis=pick(rng, (0, 1, -1)),
         )  # fmt: skip
         self.x = self._logits((self.n, self.classes))
         self.y = rng.integers(0, self.classes, self.n)
@@ -183,7 +187,7 @@ class Shards(_Case):
         counted = np.ones(self.n, bool) if loss.ignore_index is None else self.y != loss.ignore_index
         weight_of = np.where(counted, 1.0 if weight is None else weight, 0.0)
         with np.errstate(all="ignore"):
-            expected = oracle.of_rows(loss, np.where(counted, self.y, 0), self.x, precision, hess=False)
+            expected = oracle.of_rows(loss, np.where(counted, self.y, 0), self.x, precision)
             for reduction in ("none", "sum", "mean", "batch_mean"):
                 divisor = {"mean": weight_of.sum(), "batch_mean": counted.sum()}.get(reduction, 1)
                 used = weight_of != 0
@@ -210,7 +214,9 @@ class Shards(_Case):
                 with precision:
                     z, _ = oracle.capped(loss, Bounded.exact(self.x))
                     lse = oracle.log_sum_exp(z)
-                _agree("ShardState.lse", whole.lse[counted], lse.value[counted], lse.error[counted], np.float64, precision)
+                _agree(
+                    "ShardState.lse", whole.lse[counted], lse.value[counted], lse.error[counted], np.float64, precision
+                )
 
 
 class Layers(_Case):
@@ -219,11 +225,14 @@ class Layers(_Case):
     def _draw(self) -> None:
         rng = self.rng
         self.mood = "plain"
-        self.n, self.features, self.classes = (int(v) for v in (rng.integers(1, 9), rng.integers(1, 6), rng.integers(1, 12)))
+        self.n, self.features, self.classes = (
+            int(v) for v in (rng.integers(1, 9), rng.integers(1, 6), rng.integers(1, 12))
+        )
         self.dtype = pick(rng, (draws.SINGLE, draws.DOUBLE))
         self.options = {
             "label_smoothing": pick(rng, (0.0, 0.25)), "temperature": pick(rng, (1.0, 2.0)),
-            "softcap": pick(rng, (0.0, 4.0)), "z_loss": pick(rng, (0.0, 0.125)), "ignore_index": pick(rng, (-100, None)),
+            "softcap": pick(rng, (0.0, 4.0)), "z_loss": pick(rng, (0.0, 0.125)),
+            "ignore_index": pick(rng, (-100, None)),
         }  # fmt: skip
         if chance(rng, 0.3):
             self.options["class_weight"] = tuple(rng.choice([0.5, 1.0, 2.0], self.classes).tolist())
@@ -255,7 +264,7 @@ class Layers(_Case):
         label = np.where(self.y >= 0, self.y, 0)
         units = np.ones(self.n) if loss.class_weight is None else np.array(loss.class_weight)[label]
         precision = SINGLE if self.dtype == draws.SINGLE else DOUBLE
-        expected = oracle.of_rows(loss, label, logits, precision, hess=False)
+        expected = oracle.of_rows(loss, label, logits, precision)
         for _ in range(FORMS):
             reduction = pick(rng, ("mean", "batch_mean", "sum", "none"))
             divisor = {"mean": (factor * units).sum(), "batch_mean": counted.sum()}.get(reduction, 1)

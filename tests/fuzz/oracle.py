@@ -25,34 +25,37 @@ class Expected:
     hess: Bounded | None
 
 
-def of_elements(loss, y, x, precision: Precision, *, hess: bool) -> Expected:
+def of_elements(loss, y, x, precision: Precision) -> Expected:
     """Targets and predictions of any shape, in float64."""
     with precision:
         target, prediction = Bounded.exact(y), Bounded.exact(x)
         if isinstance(loss, IPO):  # its constant, 1 / (2 beta), is rounded wherever it stands
             prediction.error = prediction.error + precision.eps * WIDE(0.5 / loss.beta)
         value, grad = bounded(twin(loss)(target, prediction)), bounded(twin(loss, "_grad")(target, prediction))
-        # What naive arithmetic makes of infinities is not what the losses say of them.
-        vague = np.isnan(value.value)
+        # What naive arithmetic makes of infinities is not what the losses say of them; and a residual that overflows
+        # its type is infinite.
+        apart = np.abs(prediction.value - (target.value[..., np.newaxis] if x.ndim > y.ndim else target.value))
+        vague = np.isnan(value.value) | ((apart[..., 0] if loss.pair else apart) > precision.max)
         value.error = np.where(vague, np.inf, value.error)
         grad.error = np.where(vague[..., np.newaxis] if loss.pair else vague, np.inf, grad.error)
-        if not hess:
-            return Expected(value, grad, None)
         columns = [np.ones(x.shape)]
         if loss.pair:
             columns = [np.broadcast_to(unit, x.shape) for unit in np.eye(2)]
         parts = [_slope(loss, target, prediction, column) for column in columns]
         curve = np.stack([part[..., k] for k, part in enumerate(parts)], axis=-1) if loss.pair else parts[0]
+        curve.error = np.where(np.isinf(grad.error), np.inf, curve.error)
         return Expected(value, grad, curve)
 
 
-def of_rows(loss, y, x, precision: Precision, *, hess: bool) -> Expected:
+def of_rows(loss, y, x, precision: Precision, *, curved: bool = False) -> Expected:
     """Labels of shape (n,) or targets of shape (n, classes), and scores of shape (n, classes)."""
     with precision:
         dense = y is not None and y.ndim == 2
         target = Bounded.exact(y) if dense or getattr(loss, "between", False) else y
         scores = Bounded.exact(x)
-        if loss.scores == "log_probabilities":  # as where they are subtracted, exponentials are relative to the argument
+        if (
+            loss.scores == "log_probabilities"
+        ):  # as where they are subtracted, exponentials are relative to the argument
             scores.error = precision.eps * np.abs(scores.value)
         value = bounded(twin(loss)(target, scores))
         grad = bounded(twin(loss, "_grad")(target, scores))
@@ -60,8 +63,11 @@ def of_rows(loss, y, x, precision: Precision, *, hess: bool) -> Expected:
             grad.error = grad.error + 4 * precision.eps * np.abs(grad.value).max(axis=1, keepdims=True)
         # What naive arithmetic makes of infinite scores is not what the losses say of such a row.
         vague = np.isnan(value.value) | np.isnan(grad.value).any(axis=1)
-        value.error, grad.error = np.where(vague, np.inf, value.error), np.where(vague[:, np.newaxis], np.inf, grad.error)
-        if not hess:
+        value.error, grad.error = (
+            np.where(vague, np.inf, value.error),
+            np.where(vague[:, np.newaxis], np.inf, grad.error),
+        )
+        if not curved:
             return Expected(value, grad, None)
         curve = _row_curvature(loss, target, scores)
         if isinstance(loss, CrossEntropy) and loss.hessian != "exact":
@@ -73,6 +79,7 @@ def of_rows(loss, y, x, precision: Precision, *, hess: bool) -> Expected:
             curve = curve + (factor - 1) * (_row_curvature(plain, target, inside) * slope * slope)
         scale = loss.parameters().get("scale", 1 / loss.parameters().get("temperature", 1.0))
         weight = np.abs(np.asarray(y)).sum(axis=1, keepdims=True) if dense else 1.0
+        curve.error = np.where(vague[:, np.newaxis], np.inf, curve.error)
         curve.error = curve.error + precision.eps * max(1.0, scale) ** 2 * np.maximum(1, weight)
         return Expected(value, grad, curve)
 
@@ -129,6 +136,7 @@ def disagreement(found, wanted, error, stored: np.dtype, precision: Precision):
     off &= ~(found == wanted)
     off &= ~(np.isnan(found) & np.isnan(wanted))
     off &= np.isfinite(error)  # where the bound says nothing
+    off &= ~(np.isnan(found) & (FACTOR * error >= precision.max))  # a difference of what overflows
     # What may exceed the largest number may be infinite.
     large = np.abs(wanted) + allowed >= min(info.max, precision.max) * (1 - 4 * info.eps)
     signed = np.where(allowed >= np.abs(wanted), True, np.signbit(found) == np.signbit(wanted))

@@ -83,8 +83,9 @@ def wrong(function):
 def shapes_that_do_not_match(case, call):
     if call.y is None or not call.y.ndim:
         return SKIP
-    call.y = pick(case.rng, (call.y[..., np.newaxis], call.y[:-1] if call.y.shape[0] else call.y[np.newaxis], call.y[0:0, ..., np.newaxis]))
-    return None
+    y = call.y
+    call.y = pick(case.rng, (y[..., np.newaxis], y[:-1] if len(y) else y[np.newaxis], y[0:0, ..., np.newaxis]))
+    return SKIP if call.y.shape in (case.x.shape, case.shape) else None
 
 
 @wrong
@@ -105,7 +106,9 @@ def a_target_outside_of_the_domain(case, call):
         return SKIP
     domain = loss.target if loss.rowwise else loss.domains()[0]
     if loss.rowwise and not case.dense:
-        bad = [case.classes, -1, -(2**63), 2**63 - 1] + ([0.5, -0.5] if not loss.between and call.y.dtype.kind == "f" else [])
+        bad = [case.classes, -1, -(2**63), 2**63 - 1] + (
+            [0.5, -0.5] if not loss.between and call.y.dtype.kind == "f" else []
+        )
         ignored = loss.parameters().get("ignore_index")
         bad = [b for b in bad if b != ignored]
     elif domain == ANY:

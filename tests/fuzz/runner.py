@@ -46,7 +46,7 @@ def attempt(seed: int, number: int, classes: list[type] | None = None):
 
 
 def work(seed: int, first: int, stride: int, classes, doing, report: Connection) -> None:
-    """Run batches for ever, a report of each; `doing` is the case at hand, should this process not live to report it."""
+    """Run batches for ever, with a report of each; `doing` is the case at hand, if this process dies of it."""
     faulthandler.enable()
     start = first
     while True:
@@ -72,7 +72,9 @@ class Worker:
         self._made_of = seed, stride, classes
         self.doing = context.Value("q", first, lock=False)
         self.reports, sender = context.Pipe(duplex=False)
-        self.process = context.Process(target=work, args=(seed, first, stride, classes, self.doing, sender), daemon=True)
+        self.process = context.Process(
+            target=work, args=(seed, first, stride, classes, self.doing, sender), daemon=True
+        )
         self.process.start()
         sender.close()
 
@@ -110,7 +112,10 @@ def run(calls: int, seed: int, jobs: int, classes=None) -> int:
                 print(f"--replay {seed}:{number}  {failure}", flush=True)
         if time.monotonic() - told > 10:
             told = time.monotonic()
-            print(f"{made.total():,} calls, {made.total() / (told - began):,.0f} a second, {failures} failures", flush=True)
+            print(
+                f"{made.total():,} calls, {made.total() / (told - began):,.0f} a second, {failures} failures",
+                flush=True,
+            )
     for worker in workers:
         worker.process.terminate()
     print(_table("calls by loss", made), _table("by type and layout of y_pred", forms), sep="\n")

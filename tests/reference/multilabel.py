@@ -29,4 +29,6 @@ def multilabel_margin_grad(y, x):
 def _pairs(y, x):
     """What class i of each row lacks to a margin of 1 below class j, where j is true and i is false, else 0."""
     true = y > 0
-    return np.where(true[:, :, np.newaxis] & ~true[:, np.newaxis], np.maximum(1 - x[:, :, np.newaxis] + x[:, np.newaxis], 0), 0)
+    return np.where(
+        true[:, :, np.newaxis] & ~true[:, np.newaxis], np.maximum(1 - x[:, :, np.newaxis] + x[:, np.newaxis], 0), 0
+    )

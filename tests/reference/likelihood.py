@@ -36,7 +36,7 @@ def tweedie(y, x, power=1.5, link="log"):
 def tweedie_grad(y, x, power=1.5, link="log"):
     if link == "log":
         return np.exp((2 - power) * x) - y * np.exp((1 - power) * x)
-    return x**-power * (x - y)
+    return x ** (1 - power) - y * x**-power
 
 
 def poisson_deviance(y, x):

@@ -42,23 +42,31 @@ def weston_watkins_grad(y, x, class_weight):
     return x.shape[1] * multi_margin_grad(y, x, 1, class_weight, 1)
 
 
-def _largest_excess(y, x, margin):
-    """The class whose score is largest with the margin on all but the label's, and how far above the label's."""
+def _raised(y, x, margin):
+    """The scores with the margin on all but the label's, and the label's own."""
     raised = x + x.dtype.type(margin)
     rows = np.arange(len(y))
     raised[rows, y] = x[rows, y]
-    largest = raised.argmax(axis=1)
-    return largest, raised[rows, largest] - x[rows, y]
+    return raised, x[rows, y]
+
+
+def _largest_excess(y, x, margin, class_weight):
+    raised, own = _raised(y, x, margin)
+    return _weight(y, x, class_weight) * (raised.max(axis=1) - own)
 
 
 def _two_sided(y, x, margin, class_weight):
-    largest, _ = _largest_excess(y, x, margin)
-    apart = one_hot(largest, x.shape[1], x.dtype) - one_hot(y, x.shape[1], x.dtype)
-    return _weight(y, x, class_weight)[:, np.newaxis] * apart
+    """Classes that share the largest score share its derivative; there is none where the label is one of them."""
+    raised, _ = _raised(y, x, margin)
+    largest = (raised == raised.max(axis=1, keepdims=True)).astype(x.dtype)
+    hot = one_hot(y, x.shape[1], x.dtype)
+    apart = largest / largest.sum(axis=1, keepdims=True) - hot
+    right = (largest * hot).sum(axis=1, keepdims=True) > 0
+    return _weight(y, x, class_weight)[:, np.newaxis] * np.where(right, 0, apart)
 
 
 def crammer_singer(y, x, class_weight):
-    return _weight(y, x, class_weight) * _largest_excess(y, x, 1)[1]
+    return _largest_excess(y, x, 1, class_weight)
 
 
 def crammer_singer_grad(y, x, class_weight):
@@ -66,7 +74,7 @@ def crammer_singer_grad(y, x, class_weight):
 
 
 def multiclass_perceptron(y, x, class_weight):
-    return _weight(y, x, class_weight) * _largest_excess(y, x, 0)[1]
+    return _largest_excess(y, x, 0, class_weight)
 
 
 def multiclass_perceptron_grad(y, x, class_weight):

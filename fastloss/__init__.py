@@ -1,5 +1,6 @@
 """Loss functions for CPUs: value, gradient and curvature at the speed of memory."""
 
+from fastloss import _isa  # isort: skip  # first, since it says what to do where nothing is built
 from fastloss import elementwise as _elementwise
 from fastloss import penalties, testing
 from fastloss import rowwise as _rowwise

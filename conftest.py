@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="benchmarks: all sizes, and the other libraries installed")
     parser.addoption(
-        "--size",
-        type=int,
-        default=int(os.environ.get("FASTLOSS_BENCHMARK_SIZE", 1 << 24)),
-        help="elements of the large benchmarks (default: FASTLOSS_BENCHMARK_SIZE or 16777216)",
+        "--size", type=int, help="benchmarks: elements of the large arrays (default: 8388608, with --full 16777216)"
     )
 
 

@@ -97,10 +97,10 @@ def _commit() -> str | None:
 def described(machine: dict[str, Any]) -> str:
     """The machine in a sentence."""
     commit = f" ({machine['commit']})" if machine["commit"] else ""
-    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
+    versions = {"fastloss": machine["fastloss"] + commit, "Python": machine["python"]} | machine["libraries"]
     return (
         f"{machine['processor']}, {machine['kernels']} kernels, threads: {machine['threads']};"
-        f" fastloss {machine['fastloss']}{commit}, Python {machine['python']}, {libraries}"
+        f" {', '.join(f'{name} {version}' for name, version in versions.items())}"
     )
 
 

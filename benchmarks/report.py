@@ -29,11 +29,11 @@ PICTURE = FILE.parent.parent / "docs" / "speed.svg"
 WORKS = {"value": "value", "value_and_grad": "value and gradient"}
 CONDITIONS = (
     "{elements:,} float32 elements, of rowwise losses in rows of up to 1,000 classes; the mean of each loss, or the"
-    " mean and its gradient. Medians of rounds in which the contenders take turns, each warm, after all results were found"
-    " equal. NumPy evaluates the usual expressions in float32 and makes new arrays; compared with it and with other"
-    " libraries, fastloss's gradient is a new array too. The limit is the time of plain loops, in as many threads, that"
-    " read the arrays and write as much as the gradient past the caches; compared with it, the gradient goes into a"
-    " reused array (`grad_out`)."
+    " mean and its gradient. Medians of rounds in which the contenders take turns, each warm, after all results were"
+    " found equal. NumPy evaluates the usual expressions in float32 and makes new arrays; compared with it and with"
+    " other libraries, fastloss's gradient is a new array too. The limit is the time of plain loops, in as many"
+    " threads, that read the arrays and write as much as the gradient past the caches; compared with it, the gradient"
+    " goes into a reused array (`grad_out`)."
 )
 
 
@@ -183,13 +183,19 @@ def picture(lines: Sequence[Line], target: Path) -> None:
 
     matplotlib.use("agg")
     from matplotlib import pyplot
-    from matplotlib.ticker import PercentFormatter
 
     losses = worst_first(lines)
     if not losses:
         raise ValueError("nothing to draw: no large arrays were measured")
     # Text as text and a fixed salt: the file is small, and the same for the same numbers.
-    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "fastloss", "font.size": 8})
+    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fastloss", "font.size": 8}):
+        _draw(losses, target)
+
+
+def _draw(losses: list[tuple[str, dict[str, Line]]], target: Path) -> None:
+    from matplotlib import pyplot
+    from matplotlib.ticker import PercentFormatter
+
     figure, (gain, share) = pyplot.subplots(
         2, sharex=True, layout="constrained", figsize=(max(5.0, 0.14 * len(losses) + 1), 6), facecolor="white"
     )

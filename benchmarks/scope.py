@@ -33,7 +33,7 @@ class Scope:
             large = {"large": config.getoption("size") or (SIZES["large"] if full else QUICK)}
             seconds = float(config.getoption("benchmark_max_time"))
             config.stash[SCOPE] = cls(
-                full, SIZES | large if full else large, seconds if full else seconds / 2, perf_counter()
+                full, SIZES | large if full else large, seconds if full else seconds / 4, perf_counter()
             )
         return config.stash[SCOPE]
 

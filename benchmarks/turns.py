@@ -13,6 +13,7 @@ from typing import TypeAlias
 from benchmarks.workload import Call
 
 ROUND = 1e-3  # seconds that a contender's turn takes at least
+LONG = 0.02  # seconds of a call to which waking up is nothing
 POSSIBLE = 1.15  # of the limit that two plain loops set: better code for the same memory gains no more
 STEADY = 2  # times the first quartile of the rounds that the third may be
 UNITS = ((1e-6, "µs", 1e6), (1e-3, "µs", 1e6), (1.0, "ms", 1e3), (math.inf, "s", 1.0))
@@ -21,24 +22,31 @@ Times: TypeAlias = dict[str, list[float]]  # seconds of each contender's call in
 
 
 class Turns:
-    """The calls of some contenders, each warm and repeated as often as a turn needs to be measured.
+    """The calls of some contenders, each repeated as often as a turn needs to be measured.
 
-    Before its turn a call runs untimed, to wake its threads, for `settle` seconds or at least once: the threads of
-    another library's last call may go on spinning.
+    Before its turn a call runs untimed, to wake its threads, for `settle` seconds (the threads of another library's
+    last call may go on spinning) or once, unless it takes so long that waking up is nothing to it.
     """
 
     def __init__(self, calls: dict[str, Call], settle: float = 0.0) -> None:
         self.timers = {who: Timer(call) for who, call in calls.items()}
         self.settle = settle
-        best = {who: min(timer.repeat(3 if timer.timeit(1) < 1 else 1, 1)) for who, timer in self.timers.items()}
-        self.calls = {who: max(1, round(ROUND / seconds)) for who, seconds in best.items()}
+        self.best = {who: timer.timeit(1) for who, timer in self.timers.items()}
+        for who, timer in self.timers.items():
+            if self.best[who] < LONG:
+                self.best[who] = min(self.best[who], *timer.repeat(3, 1))
+        self.calls = {who: max(1, round(ROUND / seconds)) for who, seconds in self.best.items()}
         self.times: Times = {who: [] for who in calls}
-        # Of a round, in which each wakes up and takes a turn.
-        self.seconds = sum(max(settle, best[who]) + best[who] * self.calls[who] for who in calls)
+
+    @property
+    def seconds(self) -> float:
+        """Of a round."""
+        return sum(max(self.settle, seconds) + seconds * self.calls[who] for who, seconds in self.best.items())
 
     def wake(self, who: str) -> None:
         ready = perf_counter() + self.settle
-        self.timers[who].timeit(1)
+        if self.best[who] < LONG:
+            self.timers[who].timeit(1)
         while perf_counter() < ready:
             self.timers[who].timeit(1)
 

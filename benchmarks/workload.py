@@ -25,7 +25,7 @@ WORKS: tuple[Work, ...] = ("value", "value_and_grad")
 SIZES = {"small": 100, "cache": 100_000, "large": 1 << 24}
 CLASSES = 1000  # of a rowwise loss at most, where only the number of elements is given
 FEWER = {"multilabel_margin": 20}  # whose NumPy twin compares each pair of classes
-PART = 1 << 22  # elements of rows that are checked at a time
+PART = 1 << 17  # elements that are checked at a time, in a cache
 CACHE = 64 << 20  # bytes of the largest, where the system does not say
 TOLERANCE = 1e-4  # of a mean of float32 losses, and of the Euclidean norm of its gradient
 
@@ -65,9 +65,9 @@ class Workload:
 
     @cached_property
     def expected(self) -> tuple[float, float, Array]:
-        """The mean, the scale of its terms, and the gradient, of rows of the first of them, by the float64 twin."""
+        """The mean, the scale of its terms, and the gradient of the first part, by the float64 twin."""
         loss, gradient = twin(self.loss), twin(self.loss, "_grad")
-        step = max(1, PART // self.x.shape[-1]) if self.loss.rowwise else len(self.y)
+        step = len(self.y) if self.loss.aggregate else max(1, PART // math.prod(self.x.shape[1:]))
 
         def part(first: int) -> tuple[Array, Array]:
             rows = slice(first, first + step)

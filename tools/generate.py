@@ -1,6 +1,6 @@
-"""Write what follows from the registry: the type stub of the package and the README's table of losses.
+"""Write what follows from the registry and from what was measured: the type stub, and parts of README and docs.
 
-``python -m tools.generate`` rewrites both; with ``--check`` it only says whether they are current.
+``python -m tools.generate`` rewrites them; with ``--check`` it only says whether they are current.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ import re
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import fastloss
+from benchmarks import accuracy, record, report
 from fastloss import Loss, registry
 from fastloss._functions import signature
 
 ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
 README = ROOT / "README.md"
+LOSSES = ROOT / "docs" / "losses.md"
+MEASURED = ROOT / "docs" / "measured.md"
 
 STUB_HEAD = """\
 # Written by tools/generate.py from the registry; do not edit.
@@ -77,15 +81,104 @@ def stub() -> str:
     return STUB_HEAD.format(imports=imports) + "\n" + "\n".join(map(_function_stub, registry.values())) + "\n"
 
 
+def families() -> str:
+    """The losses in a few lines of Markdown: what each family is, and the functions of its losses."""
+    found: dict[str, list[str]] = {}
+    for cls in registry.values():
+        found.setdefault(cls.__module__, []).append(f"`{cls.function_name}`")
+    return "\n".join(f"- {_summary(sys.modules[module])}: {', '.join(names)}" for module, names in found.items())
+
+
+def losses() -> str:
+    """A page of all losses."""
+    return f"""\
+# Losses
+
+`fl.registry` holds these classes by the names of their functions; `help(fl.Huber)` has the formula, the domain, the
+errors, the source and an example of each.
+
+{loss_table()}
+"""
+
+
 def loss_table() -> str:
     """The losses in Markdown, by family: class, function and aliases, parameters, first line of the docstring."""
     lines = ["| loss | functions | parameters | what it is |", "|---|---|---|---|"]
     for cls in registry.values():
-        summary = (inspect.getdoc(cls) or "").partition("\n")[0].rstrip(".")
         names = ", ".join(f"`{name}`" for name in (cls.function_name, *cls.aliases))
         parameters = ", ".join(f"`{f.name}={f.default!r}`" for f in fields(cls))  # type: ignore[arg-type]
-        lines.append(f"| `{cls.__name__}` | {names} | {parameters} | {summary} |")
+        lines.append(f"| `{cls.__name__}` | {names} | {parameters} | {_summary(cls)} |")
     return "\n".join(lines)
+
+
+def _summary(documented: object) -> str:
+    return (inspect.getdoc(documented) or "").partition("\n")[0].rstrip(".")
+
+
+# What was measured --------------------------------------------------------------------------------
+
+TITLES = {
+    "targets": "Losses and integrations",
+    "rowwise": "Rows of classes, and language models",
+    "linear": "Linear models",
+}
+
+
+def speed(sections: dict[str, Any]) -> str:
+    """The front page's table, and every target that was missed."""
+    parts = {name: record.rows_of(sections[name]) for name in TITLES if name in sections}
+    rows = [row for rows in parts.values() for row in rows]
+    asked = [row for row in rows if row.reached]
+    missed = [row for row in asked if row.reached == "no"]
+    front = [row for row in rows if row.front or row in missed]
+    machine = next((sections[name]["machine"] for name in parts), None)
+    if machine is None:
+        return "Not measured yet."
+    return f"""\
+{record.table(front)}
+
+Of {len(asked)} targets, {len(missed)} are missed; the table has every one of those, and
+[all of them](docs/measured.md) have a page. Ratios of times, medians of rounds in which the contenders take turns:
+{record.described(machine)}."""
+
+
+def errors(sections: dict[str, Any]) -> str:
+    """The table of accuracy."""
+    if "accuracy" not in sections:
+        return "Not measured yet."
+    section = sections["accuracy"]
+    return f"""\
+{accuracy.table([accuracy.Error(**row) for row in section["rows"]])}
+
+{section["conditions"]}"""
+
+
+def measured(sections: dict[str, Any]) -> str:
+    """A page of everything that was measured."""
+    parts = [
+        "# Measured",
+        "Every table is of numbers that the benchmarks wrote; the commands are in"
+        " [CONTRIBUTING](../CONTRIBUTING.md#measuring).",
+    ]
+    if "losses" in sections:
+        section = sections["losses"]
+        lines = [report.line_of(line) for line in section["lines"]]
+        header = ("loss", *(f"{work}{of}" for work in ("value", "and gradient") for of in ("", ", NumPy", ", limit")))
+        rows = [(f"`{name}`", *report.cells(works)) for name, works in report.worst_first(lines)]
+        doubts = [f"- {doubt}" for doubt in report.doubts(lines)]
+        parts += ["## Every loss", "![Every loss against NumPy and the memory](speed.svg)"]
+        parts += [section["conditions"], record.markdown(header, rows), *_machine(section)]
+        parts += ["Not to be believed, and shown as ?:", "\n".join(doubts)] if doubts else []
+    for name, title in TITLES.items():
+        if name in sections:
+            section = sections[name]
+            parts += [f"## {title}", section["conditions"], record.table(record.rows_of(section)), *_machine(section)]
+    parts += ["## Accuracy", errors(sections), *_machine(sections.get("accuracy"))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(section: dict[str, Any] | None) -> list[str]:
+    return [f"{record.described(section['machine'])}."] if section else []
 
 
 def replaced(text: str, section: str, content: str) -> str:
@@ -98,7 +191,11 @@ def replaced(text: str, section: str, content: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    wanted = {STUB: stub(), README: replaced(README.read_text(), "losses", loss_table())}
+    sections = record.load()
+    readme = README.read_text()
+    for section, content in (("losses", families()), ("speed", speed(sections)), ("accuracy", errors(sections))):
+        readme = replaced(readme, section, content)
+    wanted = {STUB: stub(), README: readme, LOSSES: losses(), MEASURED: measured(sections)}
     stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         print(f"stale: {', '.join(stale)}; run python -m tools.generate" if stale else "current")

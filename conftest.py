@@ -56,3 +56,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return True  # doctests would import what may not be installed
     benchmark = collection_path.is_relative_to(config.rootpath / "benchmarks")
     return None if benchmark == config.getoption("benchmark_only", False) else True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("benchmark_only", False):  # documents are named in testpaths, which is never ignored
+        items[:] = [item for item in items if item.path.suffix == ".py"]

@@ -209,7 +209,7 @@ def test_results_are_kept_for_the_documents(results, tmp_path, monkeypatch):
     assert record.rows_of(record.load()["targets"]) == rows
     front = generate.speed(record.load())
     assert "| missed | 2 | 1 | no | how |" in front
-    assert "Of 4 targets, 1 are missed" in front
+    assert "Of 4 targets 1 are missed" in front
     page = generate.measured(record.load())
     assert "| doubtful | 2 | 9 | ? | how; busy |" in page
     assert page.index("| `lp` | 8 ms | 1× | 12% |") < page.index("| `huber` | 2 ms | 4× | 50% | 4 ms | 7.5× | 75% |")

@@ -86,7 +86,7 @@ def families() -> str:
     found: dict[str, list[str]] = {}
     for cls in registry.values():
         found.setdefault(cls.__module__, []).append(f"`{cls.function_name}`")
-    return "\n".join(f"- {_summary(sys.modules[module])}: {', '.join(names)}" for module, names in found.items())
+    return "\n".join(f"- **{_summary(sys.modules[module])}**: {', '.join(names)}" for module, names in found.items())
 
 
 def losses() -> str:
@@ -137,9 +137,8 @@ def speed(sections: dict[str, Any]) -> str:
     return f"""\
 {record.table(front)}
 
-Of {len(asked)} targets, {len(missed)} are missed; the table has every one of those, and
-[all of them](docs/measured.md) have a page. Ratios of times, medians of rounds in which the contenders take turns:
-{record.described(machine)}."""
+Of {len(asked)} targets {len(missed)} are missed, all of which are in this table; [one page](docs/measured.md) has
+everything. Ratios of times, medians of rounds in which the contenders take turns: {record.described(machine)}."""
 
 
 def errors(sections: dict[str, Any]) -> str:

@@ -1,19 +1,53 @@
-"""What `pytest` collects: the tests, and with ``--benchmark-only`` the benchmarks instead."""
+"""What `pytest` collects: the tests and the documentation's code; with ``--benchmark-only`` the benchmarks instead."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from unittest import SkipTest
 
 import pytest
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+
+ROOT = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the first example fills, as the documentation has it."""
+    folder = tmp_path_factory.mktemp("examples") / "predictions"
+    subprocess.run([sys.executable, ROOT / "examples" / "train.py", folder], check=True, timeout=300)
+    return folder
+
+
+def run_commands(example: Example) -> None:
+    """Run a block of commands beside the predictions."""
+    if "pip install" in example.parsed:
+        raise SkipTest("installs; continuous integration runs it")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = ["bash", "-euo", "pipefail", "-c", example.parsed]
+    folder = example.namespace["predictions"].parent
+    done = subprocess.run(command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# The blocks of a document run in order and share their names.
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(), CodeBlockParser("sh", run_commands), SkipParser()],
+    pattern="*.md",
+    setup=lambda namespace: namespace.update(find_spec=find_spec),
+    fixtures=["predictions"],
+).pytest()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="benchmarks: all sizes, and the other libraries installed")
     parser.addoption(
-        "--size",
-        type=int,
-        default=int(os.environ.get("FASTLOSS_BENCHMARK_SIZE", 1 << 24)),
-        help="elements of the large benchmarks (default: FASTLOSS_BENCHMARK_SIZE or 16777216)",
+        "--size", type=int, help="benchmarks: elements of the large arrays (default: 8388608, with --full 16777216)"
     )
 
 
@@ -22,3 +56,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return True  # doctests would import what may not be installed
     benchmark = collection_path.is_relative_to(config.rootpath / "benchmarks")
     return None if benchmark == config.getoption("benchmark_only", False) else True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("benchmark_only", False):  # documents are named in testpaths, which is never ignored
+        items[:] = [item for item in items if item.path.suffix == ".py"]

@@ -34,7 +34,8 @@ BUILDS: dict[str, dict] = {
         "directives": {},
     },
 }
-build = BUILDS[os.environ.get("FASTLOSS_BUILD", "")]
+chosen_build = os.environ.get("FASTLOSS_BUILD", "")
+build = BUILDS[chosen_build]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -73,7 +74,10 @@ extensions += [extension(f"fastloss._kernels.{name}", flags, sources) for name, 
 
 setup(
     ext_modules=cythonize(
-        extensions, compiler_directives={**DIRECTIVES, **build["directives"]}, nthreads=os.cpu_count() or 1
+        extensions,
+        build_dir=os.path.join("build", f"cython-{chosen_build or 'release'}"),  # C of one build is not for another
+        compiler_directives={**DIRECTIVES, **build["directives"]},
+        nthreads=os.cpu_count() or 1,
     ),
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

@@ -30,21 +30,25 @@ def numpy(load: Workload, work: Work) -> Call:
 
 def memory(load: Workload, work: Work) -> Call:
     """Nothing but reading the arrays, and writing the gradient past the caches."""
+    if not load.beyond_cache(work):
+        raise LeftOut("the arrays lie in a cache")
     y, x = (np.ascontiguousarray(array).reshape(-1).view(np.float32) for array in (load.y, load.x))
     if work == "value":
         return partial(bandwidth.read, y, x, load.threads)
     return partial(bandwidth.read_and_write, y, x, bandwidth.aligned_like(x), load.threads)
 
 
-def contenders(name: str, work: Work, *, limit: bool) -> dict[str, Binder]:
-    """Who takes part in one work on a loss, fastloss first; with the limit of memory where that makes sense."""
+def contenders(name: str, work: Work, *, limit: bool, others: bool = True) -> dict[str, Binder]:
+    """Who takes part in one work on a loss, fastloss first; the limit of memory and other libraries if asked for."""
     found: dict[str, Binder] = {"fastloss": fastloss}
     if work == "value_and_grad":
         found["fastloss_reused"] = fastloss_reused
     if limit:
         found["memory"] = memory
     found["numpy"] = numpy
-    return found | {peer: module.bind for peer, module in peers.installed().items() if name in module.LOSSES}
+    if others:
+        found |= {peer: module.bind for peer, module in peers.installed().items() if name in module.LOSSES}
+    return found
 
 
 def prepared(bind: Binder, load: Workload, work: Work) -> Call:

@@ -1,6 +1,7 @@
 """Measure what linear objectives promise, against scikit-learn's and the time to read X once.
 
-``python -m benchmarks.linear`` prints a Markdown table and exits with 1 where a target is missed.
+``python -m benchmarks.linear`` prints a Markdown table and exits with 1 where a target is missed; with ``--record`` it
+keeps the results in `measured.json`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks import bandwidth
-from benchmarks.targets import Row, compare, publish, take_turns
-from benchmarks.workload import Call
+from benchmarks.record import Row, publish
+from benchmarks.turns import compare, take_turns
+from benchmarks.workload import Call, last_cache
 from fastloss import BinaryCrossEntropyWithLogits, CrossEntropy, LinearObjective
 from fastloss._threads import available
 from tests.inputs import Array
@@ -55,8 +56,9 @@ def contenders(classes: int, n: int, columns: int, threads: int) -> tuple[dict[s
     calls: dict[str, Call] = {
         "fastloss": partial(objective.value_and_grad, ours, num_threads=threads),
         "scikit-learn": partial(theirs.loss_gradient, coef, X, y.astype(np.float64), n_threads=threads),
-        "memory": partial(bandwidth.read, *halves, threads),
     }
+    if X.nbytes > last_cache():
+        calls["memory"] = partial(bandwidth.read, *halves, threads)
     (value, grad), (their_value, their_grad) = calls["fastloss"](), calls["scikit-learn"]()
     np.testing.assert_allclose(value, their_value, rtol=1e-9)
     np.testing.assert_allclose(grad.reshape(objective.n_classes or 1, -1).T.ravel(), their_grad, rtol=0, atol=1e-9)
@@ -69,28 +71,30 @@ def of_cases(rounds: int, scale: int, threads: int) -> Iterator[Row]:
         times = take_turns(calls, rounds, SETTLE)
         name = "logistic" if classes == 2 else f"{classes} classes"
         what = f"{name}, value and gradient, X {n // scale:,} x {columns}"
-        yield f"{what}, against scikit-learn", faster, *compare(times, "fastloss", ["scikit-learn"])
+        ratio = compare(times, "fastloss", ["scikit-learn"])
+        yield Row.of(f"{what}, against scikit-learn", faster, ratio, front=columns == 64)
         if of_memory is not None:
-            yield f"{what}, of reading X once", of_memory, *compare(times, "fastloss", ["memory"])
+            ratio = compare(times, "fastloss", ["memory"]) if "memory" in times else None
+            yield Row.of(f"{what}, of reading X once", of_memory, ratio)
         tracemalloc.start()
         objective.value_and_grad(coef)
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        yield f"{what}, memory, of 4 MB", 1, MEMORY / used, f"{used / 2**20:.2g} MB"
+        yield Row(f"{what}, memory, of 4 MB", 1, MEMORY / used, f"{used / 2**20:.2g} MB")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.linear", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: 15)")
     parser.add_argument("--scale", type=int, default=1, help="divide the rows by this (default: 1)")
-    parser.add_argument("-o", "--output", type=Path, help="the Markdown file to write as well")
+    parser.add_argument("--record", action="store_true", help="keep the results in measured.json")
     options = parser.parse_args(arguments)
     threads = available()[0]
-    heading = (
+    conditions = (
         f"Ratios, fastloss's below; float64, threads: {threads}; medians of {options.rounds} rounds in which the"
         " contenders take turns."
     )
-    return publish(heading, of_cases(options.rounds, options.scale, threads), options.output)
+    return publish("linear", conditions, of_cases(options.rounds, options.scale, threads), keep=options.record)
 
 
 if __name__ == "__main__":

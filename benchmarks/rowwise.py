@@ -1,6 +1,7 @@
 """Measure what rowwise losses and the scores of language models promise, contenders taking turns.
 
-``python -m benchmarks.rowwise`` prints a Markdown table and exits with 1 where a target is missed.
+``python -m benchmarks.rowwise`` prints a Markdown table and exits with 1 where a target is missed; with ``--record`` it
+keeps the results in `measured.json`.
 """
 
 from __future__ import annotations
@@ -22,26 +23,27 @@ import numpy as np
 
 import fastloss as fl
 from benchmarks.contenders import contenders, prepared
-from benchmarks.targets import COMPILED, SETTLE, Row, compare, measure, publish, take_turns
-from benchmarks.workload import Call, Workload, workload
+from benchmarks.record import Row, publish
+from benchmarks.targets import COMPILED, SETTLE, measure
+from benchmarks.turns import Times, compare, take_turns
+from benchmarks.workload import FEWER, Call, Workload, workload
 from fastloss import registry
 from fastloss._threads import available
 from tests.inputs import Array
 
 LONG = 3  # rounds of what takes seconds, at most
-NONE = float("nan")  # nothing is asked for
 
 # Rows and classes; how many times as fast as PyTorch and as the best compiled peer, of the mean, and of the mean and
 # its gradient; the least ratio of reading the logits once.
 SHAPES = [
     ((4096, 32_000), (8, 3), (12, 6), 0.6),
-    ((131_072, 1000), (8, 3), (NONE, NONE), NONE),
-    ((1_048_576, 10), (8, 2.5), (NONE, NONE), NONE),
-    ((4_194_304, 2), (8, 2.5), (NONE, NONE), NONE),
+    ((131_072, 1000), (8, 3), (None, None), None),
+    ((1_048_576, 10), (8, 2.5), (None, None), None),
+    ((4_194_304, 2), (8, 2.5), (None, None), None),
 ]
+FRONT = (32_000, 10)  # classes that stand on the front page
 BFLOAT16 = [((4096, 32_000), 1.3), ((131_072, 1000), 1.3)]  # times as fast as float32
 EVERY = (131_072, 1000)  # rows and classes of every loss
-FITTING = {"multilabel_margin": (131_072, 20)}  # whose NumPy twin compares each pair of classes
 EACH = 5  # times as fast as NumPy
 TOKENS, FEATURES, VOCABULARY = 4096, 1024, 32_000
 TOKEN_BYTES = 64  # that a score of a token may allocate
@@ -55,13 +57,15 @@ def of_cross_entropy(rounds: int, scale: int) -> Iterator[Row]:
         times = measure("cross_entropy", "value", size, ["fastloss", "numpy", "memory", "pytorch", *COMPILED],
                         rounds, SETTLE)  # fmt: skip
         for against, ratio in (
-            (("pytorch",), value[0]), (COMPILED, value[1]), (("memory",), of_memory), (("numpy",), NONE)
+            (("pytorch",), value[0]), (COMPILED, value[1]), (("memory",), of_memory), (("numpy",), None)
         ):  # fmt: skip
-            yield _row(f"{what}, mean", times, "fastloss", against, ratio)
+            front = against == COMPILED and classes in FRONT
+            yield _row(f"{what}, mean", times, "fastloss", against, ratio, front=front)
         times = measure("cross_entropy", "value_and_grad", size, ["fastloss_reused", "memory", "pytorch", *COMPILED],
                         rounds, SETTLE)  # fmt: skip
-        for against, ratio in ((("pytorch",), grad[0]), (COMPILED, grad[1]), (("memory",), NONE)):
-            yield _row(f"{what}, mean and grad into `grad_out`", times, "fastloss_reused", against, ratio)
+        for against, ratio in ((("pytorch",), grad[0]), (COMPILED, grad[1]), (("memory",), None)):
+            front = against == COMPILED and classes in FRONT
+            yield _row(f"{what}, mean and grad into `grad_out`", times, "fastloss_reused", against, ratio, front=front)
 
 
 def of_bfloat16(rounds: int, scale: int) -> Iterator[Row]:
@@ -78,8 +82,8 @@ def of_bfloat16(rounds: int, scale: int) -> Iterator[Row]:
 def of_every_loss(rounds: int, scale: int) -> Iterator[Row]:
     for name, cls in registry.items():
         if cls.rowwise and name != "cross_entropy":
-            n, classes = FITTING.get(name, EVERY)
-            size = max(1, n // scale), classes
+            n, classes = EVERY
+            size = max(1, n // scale), FEWER.get(name, classes)
             times = measure(name, "value", size, ["fastloss", "numpy"], min(rounds, LONG))
             yield _row(f"`{name}`, {size[0]:,} x {classes:,}, mean", times, "fastloss", ("numpy",), EACH)
 
@@ -104,13 +108,13 @@ def of_tokens(rounds: int, scale: int) -> Iterator[Row]:
 
         np.testing.assert_allclose(ours().logprob, log_softmax_and_gather().numpy(), rtol=1e-4, atol=1e-4)
         calls["pytorch"] = log_softmax_and_gather
-    yield _row(f"{what}, against `log_softmax` and `gather`", take_turns(calls, rounds, SETTLE), "fastloss",
-               ("pytorch",), 8)  # fmt: skip
+    times = take_turns(calls, rounds, SETTLE)
+    yield _row(f"{what}, against `log_softmax` and `gather`", times, "fastloss", ("pytorch",), 8, front=True)
     tracemalloc.start()
     ours()
     used = tracemalloc.get_traced_memory()[1] / n
     tracemalloc.stop()
-    yield f"{what}, memory, of {TOKEN_BYTES} bytes a token", 1, TOKEN_BYTES / used, f"{used:.1f} bytes a token"
+    yield Row(f"{what}, memory, of {TOKEN_BYTES} bytes a token", 1, TOKEN_BYTES / used, f"{used:.1f} bytes a token")
 
 
 def of_linear(rounds: int, scale: int) -> Iterator[Row]:
@@ -129,8 +133,8 @@ def of_linear(rounds: int, scale: int) -> Iterator[Row]:
             np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-5 * float(np.abs(mine).max()))
     yield _row(what, take_turns(calls, min(rounds, LONG), SETTLE), "fastloss", ("pytorch",), 1)
     how = ", ".join(f"{who} {size / 2**20:.3g} MB" for who, size in used.items())
-    yield (f"{what}, memory beyond the results, against pytorch", 10,
-           used["pytorch"] / used["fastloss"] if "pytorch" in used else NONE, how)  # fmt: skip
+    less = used["pytorch"] / used["fastloss"] if "pytorch" in used else None
+    yield Row(f"{what}, memory beyond the results, against pytorch", 10, less, how, front=True)
 
 
 def of_numbers_of_classes(rounds: int) -> Iterator[Row]:
@@ -150,14 +154,23 @@ def of_numbers_of_classes(rounds: int) -> Iterator[Row]:
         worst = min(range(len(ratios)), key=ratios.__getitem__)
         how = ", ".join(f"{classes} classes {each[classes - 1] * 1e9:.3g} ns" for classes in (worst + 1, worst + 2))
         what = f"`cross_entropy`, {work.replace('_', ' ')}, an element, each of 1 to {CLASSES} classes"
-        yield f"{what}, against its neighbour", NEIGHBOURS, ratios[worst], how
+        yield Row(f"{what}, against its neighbour", NEIGHBOURS, ratios[worst], how)
 
 
-def _row(what: str, times: dict[str, list[float]], ours: str, theirs: Sequence[str], ratio: float) -> Row:
+def _row(
+    what: str,
+    times: Times,
+    ours: str,
+    theirs: Sequence[str],
+    at_least: float | None,
+    *,
+    front: bool = False,
+) -> Row:
     present = [who for who in theirs if who in times]
     against = f"{'the best of ' if len(theirs) > 1 else ''}{' and '.join(theirs)}"
     name = f"{what}, of reading the logits once" if "memory" in theirs else f"{what}, against {against}"
-    return (name, ratio, *(compare(times, ours, present) if present else (NONE, "not measured")))
+    ratio = compare(times, ours, present) if present else None
+    return Row.of(name, at_least, ratio, front=front)
 
 
 # The linear layer and its memory ------------------------------------------------------------------
@@ -217,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7, help="turns of each contender (default: 7)")
     parser.add_argument("--scale", type=int, default=1, help="divide the rows by this (default: 1)")
     parser.add_argument("--only", action="append", help="a part of the table; may be given again (default: all)")
-    parser.add_argument("-o", "--output", type=Path, help="the Markdown file to write as well")
+    parser.add_argument("--record", action="store_true", help="keep the results in measured.json")
     parser.add_argument("--memory-of", choices=LAYERS, help=argparse.SUPPRESS)
     parser.add_argument("--tokens", type=int, default=TOKENS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -235,11 +248,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(options.only or ()) - parts.keys()
     if unknown:
         parser.error(f"--only is {', '.join(sorted(unknown))}, must be of {', '.join(parts)}")
-    heading = (
+    conditions = (
         f"Ratios, fastloss's below; float32 unless said, threads: {available()[0]}; medians of {options.rounds} rounds"
         f" ({LONG} of what takes seconds) in which the contenders take turns."
     )
-    return publish(heading, (row for part in options.only or parts for row in parts[part]()), options.output)
+    rows = (row for part in options.only or parts for row in parts[part]())
+    return publish("rowwise", conditions, rows, keep=options.record)
 
 
 if __name__ == "__main__":

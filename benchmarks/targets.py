@@ -1,31 +1,30 @@
 """Measure what fastloss promises, contenders taking turns so that a machine that drifts does so for all of them.
 
-``python -m benchmarks.targets`` prints a Markdown table and exits with 1 where a target is missed.
+``python -m benchmarks.targets`` prints a Markdown table and exits with 1 where a target is missed; with ``--record`` it
+keeps the results in `measured.json`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from statistics import median
-from time import perf_counter
-from timeit import Timer
 from typing import Any
 
 import numpy as np
 
 from benchmarks import integrations
 from benchmarks.contenders import contenders, prepared
-from benchmarks.report import duration, markdown
+from benchmarks.record import Row, publish
+from benchmarks.turns import Ratio, Times, compare, take_turns
 from benchmarks.workload import SIZES, Call, LeftOut, Size, Work, workload
 from fastloss import registry
 from tests.inputs import Array
 
-ROUND = 1e-3  # seconds that a contender's turn takes at least
 COMPILED = ("torch_compile", "jax_jit")
 SETTLE = 0.1  # seconds for which the threads of another library's last call may go on spinning
 
@@ -39,6 +38,7 @@ class Target:
     ours: str
     against: tuple[str, ...]
     ratio: float
+    front: bool = False  # stands on the front page
 
     def __str__(self) -> str:
         with_output = {"fastloss": "", "fastloss_reused": " into `grad_out`"}[self.ours]
@@ -50,53 +50,22 @@ class Target:
         return f"{what}, against {'the best of ' if len(self.against) > 1 else ''}{' and '.join(self.against)}"
 
 
+RESIDUALS = ("squared_error", "huber", "absolute_error")
 TARGETS = [
-    *(Target(name, "value", "fastloss", ("memory",), 0.85) for name in ("squared_error", "huber", "absolute_error")),
-    *(
-        Target(name, "value_and_grad", "fastloss_reused", ("memory",), 0.75)
-        for name in ("squared_error", "huber", "absolute_error")
-    ),
+    *(Target(name, "value", "fastloss", ("memory",), 0.85, name == "huber") for name in RESIDUALS),
+    *(Target(name, "value_and_grad", "fastloss_reused", ("memory",), 0.75, name == "huber") for name in RESIDUALS),
     Target("binary_cross_entropy_with_logits", "value", "fastloss", ("numpy",), 18),
-    Target("binary_cross_entropy_with_logits", "value", "fastloss", COMPILED, 3),
+    Target("binary_cross_entropy_with_logits", "value", "fastloss", COMPILED, 3, True),
     Target("binary_cross_entropy_with_logits", "value_and_grad", "fastloss_reused", ("memory",), 0.5),
-    Target("binary_cross_entropy_with_logits", "value_and_grad", "fastloss", ("numpy",), 12),
+    Target("binary_cross_entropy_with_logits", "value_and_grad", "fastloss", ("numpy",), 12, True),
     Target("binary_cross_entropy_with_logits", "value_and_grad", "fastloss", ("pytorch",), 10),
-    Target("binary_cross_entropy_with_logits", "value_and_grad", "fastloss", COMPILED, 4.5),
+    Target("binary_cross_entropy_with_logits", "value_and_grad", "fastloss", COMPILED, 4.5, True),
 ]
 EACH, MEDIAN = 3, 10  # times as fast as NumPy: every loss, and the median over all losses
 SMALL = (1, 3, 10, 30, 100, 300, 1000)
 
-Row = tuple[str, float, float, str]  # the target, the ratio asked for and measured, and how
 
-
-def take_turns(calls: dict[str, Call], rounds: int, settle: float = 0.0) -> dict[str, list[float]]:
-    """Seconds of each call in each round.
-
-    Before its turn a call runs untimed, to wake its threads, for `settle` seconds or at least once.
-    """
-    timers = {who: Timer(call) for who, call in calls.items()}
-    numbers = {who: max(1, round(ROUND / min(timer.repeat(3, 1)))) for who, timer in timers.items()}
-    times: dict[str, list[float]] = {who: [] for who in calls}
-    for _ in range(rounds):
-        for who, timer in timers.items():
-            ready = perf_counter() + settle
-            timer.timeit(1)
-            while perf_counter() < ready:
-                timer.timeit(1)
-            times[who].append(timer.timeit(numbers[who]) / numbers[who])
-    return times
-
-
-def compare(times: dict[str, list[float]], ours: str, theirs: Sequence[str]) -> tuple[float, str]:
-    """The median over the rounds of the ratio to the fastest other, and the medians that it stands for."""
-    ratios = {who: median(b / a for a, b in zip(times[ours], times[who], strict=True)) for who in theirs}
-    best = min(ratios, key=ratios.__getitem__)
-    return ratios[best], ", ".join(f"{who} {duration(median(times[who]))}" for who in (ours, best))
-
-
-def measure(
-    name: str, work: Work, size: Size, who: Sequence[str], rounds: int, settle: float = 0.0
-) -> dict[str, list[float]]:
+def measure(name: str, work: Work, size: Size, who: Sequence[str], rounds: int, settle: float = 0.0) -> Times:
     """The times of some contenders for one work on a loss, without those that cannot take part."""
     load, found, calls = workload(name, size), contenders(name, work, limit=True), {}
     for contender in who:
@@ -116,21 +85,22 @@ def of_listed_targets(n: int, rounds: int) -> Iterator[Row]:
         times = measure(name, work, n, list(who), rounds, SETTLE)
         for target in targets:
             present = [who for who in target.against if who in times]
-            measured, how = compare(times, target.ours, present) if present else (float("nan"), "not measured")
-            yield str(target), target.ratio, measured, how
+            ratio = compare(times, target.ours, present) if present else None
+            yield Row.of(str(target), target.ratio, ratio, front=target.front)
 
 
 def of_every_loss(n: int, rounds: int) -> Iterator[Row]:
-    found = {}
+    found: dict[str, Ratio] = {}
     for name in (name for name, cls in registry.items() if not cls.rowwise):
-        times = measure(name, "value", n, ["fastloss", "numpy"], rounds)
-        found[name] = compare(times, "fastloss", ["numpy"])
-    low = [name for name, (ratio, _) in found.items() if ratio < EACH]
-    worst = min(found, key=found.__getitem__)
-    how = f"`{worst}`: {found[worst][1]}" + (f"; below: {', '.join(low)}" if low else "")
-    yield f"every loss of {len(found)}, value, {n:,} elements, against numpy", EACH, found[worst][0], how
-    middle = median(ratio for ratio, _ in found.values())
-    yield f"the median loss, value, {n:,} elements, against numpy", MEDIAN, middle, f"{len(found)} losses"
+        found[name] = compare(measure(name, "value", n, ["fastloss", "numpy"], rounds), "fastloss", ["numpy"])
+    low = [name for name, ratio in found.items() if ratio.value < EACH]
+    worst = min(found, key=lambda name: found[name].value)
+    how = f"`{worst}`: {found[worst].how}" + (f"; below: {', '.join(low)}" if low else "")
+    what = f"value, {n:,} elements, against numpy"
+    front = n == SIZES["large"]
+    yield Row(f"every loss of {len(found)}, {what}", EACH, found[worst].value, how, found[worst].doubt, front)
+    middle = median(ratio.value for ratio in found.values())
+    yield Row(f"the median loss, {what}", MEDIAN, middle, f"{len(found)} losses", front=front)
 
 
 def of_small_arrays(rounds: int) -> Iterator[Row]:
@@ -144,10 +114,10 @@ def of_small_arrays(rounds: int) -> Iterator[Row]:
             "fastloss": partial(load.loss, load.y, load.x),
             "numpy": partial(numpy, load.y, load.x),
         }
-        found.append((*compare(take_turns(calls, rounds), "fastloss", ["numpy"]), n))
-    ratio, how, n = min(found)
-    sizes = f"{SMALL[0]} to {SMALL[-1]} elements"
-    yield f"`squared_error`, value, {sizes}, against `np.mean((a - b) ** 2)`", 1, ratio, f"{n} elements: {how}"
+        found.append((n, compare(take_turns(calls, rounds), "fastloss", ["numpy"])))
+    n, ratio = min(found, key=lambda each: each[1].value)
+    what = f"`squared_error`, value, {SMALL[0]} to {SMALL[-1]} elements, against `np.mean((a - b) ** 2)`"
+    yield Row(what, 1, ratio.value, f"{n} elements: {ratio.how}", ratio.doubt, True)
 
 
 def of_integrations(n: int, rounds: int) -> Iterator[Row]:
@@ -162,42 +132,30 @@ def of_integrations(n: int, rounds: int) -> Iterator[Row]:
     ):
         try:
             times = take_turns(calls(), rounds)
-            yield (name, 10, *compare(times, "fastloss", [who for who in times if who != "fastloss"]))
+            ratio = compare(times, "fastloss", [who for who in times if who != "fastloss"])
+            yield Row.of(name, 10, ratio, front="XGBoost" in name)
         except LeftOut as reason:
-            yield name, 10, float("nan"), f"left out: {reason}"
-
-
-def publish(heading: str, rows: Iterable[Row], output: Path | None = None) -> int:
-    """Print the table, write it to a file as well, and return 1 where a target is missed."""
-    cells = []
-    for name, ratio, measured, how in rows:
-        reached = "" if ratio != ratio else "yes" if measured >= ratio else "no" if measured < ratio else "?"
-        cells.append((name, "" if ratio != ratio else f"{ratio:.3g}", f"{measured:.3g}", reached, how))
-    text = f"{heading}\n\n{markdown(('target', 'at least', 'measured', 'reached', 'how'), cells)}\n"
-    print(text)
-    if output:
-        output.write_text(text)
-    return int(any(cell[3] == "no" for cell in cells))
+            yield Row(name, 10, None, f"left out: {reason}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.targets", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: 15)")
     parser.add_argument("--size", type=int, default=SIZES["large"], help="elements of large arrays (default: 16777216)")
-    parser.add_argument("-o", "--output", type=Path, help="the Markdown file to write as well")
+    parser.add_argument("--record", action="store_true", help="keep the results in measured.json")
     options = parser.parse_args(arguments)
-    rows = [
-        *of_listed_targets(options.size, options.rounds),
-        *(row for n in (options.size, SIZES["cache"]) for row in of_every_loss(n, options.rounds)),
-        *of_small_arrays(options.rounds),
-        *of_integrations(options.size, options.rounds),
-    ]
+    rows = itertools.chain(
+        of_listed_targets(options.size, options.rounds),
+        (row for n in (options.size, SIZES["cache"]) for row in of_every_loss(n, options.rounds)),
+        of_small_arrays(options.rounds),
+        of_integrations(options.size, options.rounds),
+    )
     threads = workload("squared_error", 1).threads
-    heading = (
+    conditions = (
         f"Ratios of times, fastloss's below; {options.size:,} elements unless said, float32, threads: {threads};"
         f" medians of {options.rounds} rounds in which the contenders take turns."
     )
-    return publish(heading, rows, options.output)
+    return publish("targets", conditions, rows, keep=options.record)
 
 
 if __name__ == "__main__":

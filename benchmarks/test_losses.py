@@ -1,4 +1,4 @@
-"""Every loss of the registry, alone or with its gradient, on arrays of three sizes, by everyone who can compute it."""
+"""Every loss of the registry, alone and with its gradient, against everyone who can compute it, in turns."""
 
 from __future__ import annotations
 
@@ -6,44 +6,60 @@ from typing import Any
 
 import pytest
 
-from benchmarks.contenders import Binder, contenders, prepared
-from benchmarks.workload import SIZES, WORKS, LeftOut, Work, workload
+from benchmarks.contenders import contenders, prepared
+from benchmarks.scope import LIMIT, RESULTS, Scope
+from benchmarks.turns import Turns
+from benchmarks.workload import WORKS, Call, LeftOut, Work, workload
 from fastloss import registry
 
 pytestmark = pytest.mark.filterwarnings("default")  # the warnings of peers are not ours
 
-SHARES = {"small": 0.05, "cache": 0.1, "large": 1.0}  # of --benchmark-max-time, which is a second by default
-
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    seconds = float(metafunc.config.getoption("benchmark_max_time"))
     cases = [
-        pytest.param(
-            name, work, size, who, bind,
-            id=f"{name}-{work}-{size}-{who}",
-            marks=pytest.mark.benchmark(group=f"{name} {work} {size}", max_time=seconds * SHARES[size], min_rounds=3),
-        )
+        pytest.param(name, work, size, id=f"{name}-{work}-{size}")
         for name in registry
-        for size in SIZES
+        for size in Scope.of(metafunc.config).sizes
         for work in WORKS
-        for who, bind in contenders(name, work, limit=size == "large").items()
-    ]  # fmt: skip
-    metafunc.parametrize("name, work, size, who, bind", cases)
+    ]
+    metafunc.parametrize("name, work, size", cases)
 
 
-def test_loss(
-    benchmark: Any, pytestconfig: pytest.Config, name: str, work: Work, size: str, who: str, bind: Binder
-) -> None:
-    n = pytestconfig.getoption("size") if size == "large" else SIZES[size]
-    load = workload(name, n)
-    try:
-        call = prepared(bind, load, work)
-    except LeftOut as reason:
-        if who.startswith("fastloss"):
-            raise
-        pytest.skip(f"{name}: {who} is left out: {reason}")
-    size_in_bytes = load.y.nbytes + load.x.nbytes * (2 if work == "value_and_grad" else 1)
+def test_loss(benchmark: Any, pytestconfig: pytest.Config, name: str, work: Work, size: str) -> None:
+    scope = Scope.of(pytestconfig)
+    if scope.over:
+        pytest.skip(f"{LIMIT:.0f} seconds are over; --full measures everything")
+    load = workload(name, scope.sizes[size])
+    calls: dict[str, Call] = {}
+    left_out = {}
+    for who, bind in contenders(name, work, limit=size == "large", others=scope.full).items():
+        try:
+            calls[who] = prepared(bind, load, work)
+        except LeftOut as reason:
+            if who.startswith("fastloss"):
+                raise
+            left_out[who] = str(reason)
+
+    # The engine measures the rounds of fastloss; the others take their turns between them.
+    turns = Turns(calls, scope.settle)
+    rounds = scope.rounds(size, turns.seconds)
+
+    def others() -> None:
+        for who in calls:
+            if who != "fastloss":
+                turns.take(who)
+        turns.wake("fastloss")
+
+    turns.wake("fastloss")
+    benchmark.pedantic(calls["fastloss"], rounds=rounds, iterations=turns.calls["fastloss"], teardown=others)
+    turns.times["fastloss"] = list(benchmark.stats.stats.data)
     benchmark.extra_info.update(
-        loss=name, work=work, size=size, elements=n, contender=who, threads=load.threads, bytes=size_in_bytes
+        loss=name,
+        work=work,
+        size=size,
+        elements=scope.sizes[size],
+        threads=load.threads,
+        times={who: seconds[:rounds] for who, seconds in turns.times.items()},
+        left_out=left_out,
     )
-    benchmark(call)
+    pytestconfig.stash[RESULTS].append(benchmark.extra_info)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -23,7 +24,9 @@ Size: TypeAlias = int | tuple[int, int]  # elements, or rows and classes
 WORKS: tuple[Work, ...] = ("value", "value_and_grad")
 SIZES = {"small": 100, "cache": 100_000, "large": 1 << 24}
 CLASSES = 1000  # of a rowwise loss at most, where only the number of elements is given
-PART = 1 << 22  # elements of rows that are checked at a time
+FEWER = {"multilabel_margin": 20}  # whose NumPy twin compares each pair of classes
+PART = 1 << 17  # elements that are checked at a time, in a cache
+CACHE = 64 << 20  # bytes of the largest, where the system does not say
 TOLERANCE = 1e-4  # of a mean of float32 losses, and of the Euclidean norm of its gradient
 
 
@@ -40,7 +43,7 @@ class Workload:
         rng = np.random.default_rng(0)
         if self.loss.rowwise:
             if isinstance(size, int):
-                classes = min(CLASSES, math.isqrt(size))
+                classes = min(FEWER.get(name, CLASSES), math.isqrt(size))
                 size = (size // classes, classes)
             self.y, self.x = draw_rows(self.loss, *size, dtype, rng)
             if self.y.dtype.kind == "f" and self.y.shape == self.x.shape and self.loss.targets == "probabilities":
@@ -52,11 +55,19 @@ class Workload:
         self.threads = available()[0]
         self.processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
+    def bytes(self, work: Work) -> int:
+        """What is read, and with a gradient written."""
+        return int(self.y.nbytes + self.x.nbytes * (2 if work == "value_and_grad" else 1))
+
+    def beyond_cache(self, work: Work) -> bool:
+        """Whether the memory limits how fast the arrays can be read."""
+        return self.bytes(work) > last_cache()
+
     @cached_property
     def expected(self) -> tuple[float, float, Array]:
-        """The mean, the scale of its terms, and the gradient, of rows of the first of them, by the float64 twin."""
+        """The mean, the scale of its terms, and the gradient of the first part, by the float64 twin."""
         loss, gradient = twin(self.loss), twin(self.loss, "_grad")
-        step = max(1, PART // self.x.shape[-1]) if self.loss.rowwise else len(self.y)
+        step = len(self.y) if self.loss.aggregate else max(1, PART // math.prod(self.x.shape[1:]))
 
         def part(first: int) -> tuple[Array, Array]:
             rows = slice(first, first + step)
@@ -103,3 +114,10 @@ def _wide(array: Array, dtype: type[np.floating[Any]]) -> Array:
 def workload(name: str, size: Size) -> Workload:
     """The arrays of a loss; only those of the last one are kept."""
     return Workload(name, size)
+
+
+@cache
+def last_cache() -> int:
+    """Bytes of the largest cache that a processor has."""
+    sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")
+    return max((int(size.read_text().strip().removesuffix("K")) << 10 for size in sizes), default=CACHE)

@@ -2,6 +2,7 @@
 
 import sys as _sys
 
+from fastloss import _isa  # isort: skip  # first, since it says what to do where nothing is built
 from fastloss import elementwise as _elementwise
 from fastloss import integrations, penalties, testing
 from fastloss import rowwise as _rowwise

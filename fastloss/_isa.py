@@ -5,15 +5,28 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
-from fastloss import _runtime
+UNBUILT = (
+    f"{Path(__file__).parent} is not built for this Python and processor: run `pip install -e .` in the folder above"
+    " it, or start Python elsewhere to import the fastloss that is installed"
+)
+
+try:
+    from fastloss import _runtime
+except ImportError:
+    if find_spec("fastloss._runtime"):
+        raise
+    raise ImportError(UNBUILT) from None
 
 BUILDS = ("x86_64_v4", "x86_64_v3", "baseline")
 
 
 def choose(requested: str | None, runnable: tuple[str, ...]) -> tuple[str, str]:
     """The build to import and the reason; the processor is asked first, since importing may already trap."""
+    if not runnable:
+        raise ImportError(UNBUILT)
     if requested is None:
         return runnable[0], "best build that this processor runs"
     if requested not in BUILDS:

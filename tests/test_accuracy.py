@@ -72,6 +72,16 @@ def points(loss: Loss, dtype, rng, count):
     return y, x
 
 
+def arrays(loss: Loss, dtype, count):
+    """Targets, predictions and, where the loss takes two, second predictions (else None)."""
+    rng = np.random.default_rng(7)
+    y, x = points(loss, dtype, rng, count)
+    if not loss.pair:
+        return y, x, None
+    seconds = within(loss.domains()[2], dtype, rng, 4 * len(y))[: len(y)]
+    return y[: len(seconds)], x[: len(seconds)], seconds
+
+
 def ulps(got, exact, dtype) -> float:
     """The distance of a result from the exact one in units in the last place of the exact one."""
     info = np.finfo(dtype)
@@ -85,15 +95,19 @@ def ulps(got, exact, dtype) -> float:
     return float(abs(mpf(float(got)) - exact) / mpf(2) ** (exponent - info.nmant))
 
 
-def worst(loss: Loss, dtype, y, x, seconds=None):
-    """The largest error of value, gradient and curvature, each with its point."""
+def computed(loss: Loss, y, x):
+    """Value, gradient and curvature of each element."""
+    return loss(y, x, reduction="none"), *loss.grad_and_hess(y, x, reduction="none")
+
+
+def worst(loss: Loss, dtype, y, x, seconds=None, compute=computed):
+    """The largest error of value, gradient and, unless it is None, curvature, each with its point."""
     exact = Exact(loss)
     roundoff = float(np.finfo(dtype).eps)
     pred = x if seconds is None else np.stack([x, seconds], axis=-1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        value = loss(y, pred, reduction="none")
-        grad, hess = loss.grad_and_hess(y, pred, reduction="none")
+        value, grad, hess = compute(loss, y, pred)
     found = {"value": (0.0, ()), "grad": (0.0, ()), "hess": (0.0, ())}
 
     def note(name, got, true, terms, point):
@@ -111,9 +125,10 @@ def worst(loss: Loss, dtype, y, x, seconds=None):
             if any(abs(mpf(point[1 + which]) - kink) <= abs(kink) * mpf(10) ** -100 for kink in exact.kinks(point[0])):
                 continue
             first, second = exact.derivatives(*point, which=which)
-            g, h = (grad[i], hess[i]) if seconds is None else (grad[i, which], hess[i, which])
-            note("grad", g, first, exact.terms(1, *point), point)
-            note("hess", h, second, exact.terms(2, *point), point)
+            at = i if seconds is None else (i, which)
+            note("grad", grad[at], first, exact.terms(1, *point), point)
+            if hess is not None:
+                note("hess", hess[at], second, exact.terms(2, *point), point)
     return found
 
 
@@ -121,12 +136,6 @@ def worst(loss: Loss, dtype, y, x, seconds=None):
 def test_within_units_in_the_last_place(loss, dtype):
     if loss.aggregate or loss.function_name == "multi_quantile":
         pytest.skip("made of losses that are tested themselves")
-    rng = np.random.default_rng(7)
-    y, x = points(loss, dtype, rng, COUNT)
-    seconds = None
-    if loss.pair:
-        seconds = within(loss.domains()[2], dtype, rng, 4 * len(y))[: len(y)]
-        y, x = y[: len(seconds)], x[: len(seconds)]
-    for name, (error, point) in worst(loss, dtype, y, x, seconds).items():
+    for name, (error, point) in worst(loss, dtype, *arrays(loss, dtype, COUNT)).items():
         allowed = EXCEPTIONS.get((loss.function_name, dtype, name), ALLOWED[dtype])
         assert error <= allowed, f"{loss!r} {name} in {dtype.__name__} is {error:.3g} ULP off at {point}"

@@ -1,5 +1,6 @@
 """The benchmarks cover the registry, and their results become a report."""
 
+import itertools
 import json
 import os
 import shutil
@@ -13,12 +14,15 @@ import pytest
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import bandwidth, integrations, peers, report, rowwise, targets
-from benchmarks.contenders import fastloss, fastloss_reused, numpy, prepared
-from benchmarks.workload import SIZES, WORKS, LeftOut, Workload, workload
+from benchmarks import bandwidth, integrations, peers, record, report, rowwise, turns
+from benchmarks.contenders import fastloss, fastloss_reused, memory, numpy, prepared
+from benchmarks.scope import LIMIT, ROUNDS, Scope
+from benchmarks.workload import FEWER, SIZES, WORKS, LeftOut, Workload, workload
 from tests.reference import twin
+from tools import generate
 
 ROOT = Path(__file__).parent.parent
+LONGEST = max(registry, key=len)
 
 
 def collected(*arguments):
@@ -28,17 +32,43 @@ def collected(*arguments):
     return [line for line in done.stdout.splitlines() if "::" in line]
 
 
-def test_every_loss_has_benchmarks():
-    found = "\n".join(collected("--benchmark-only"))
-    wanted = [
-        f"test_loss[{name}-{work}-{size}-{who}]"
-        for name in registry
-        for work in WORKS
-        for size in SIZES
-        for who in ("fastloss", "numpy")
-    ]
-    assert [identity for identity in wanted if identity not in found] == []
-    assert "tests/" not in found
+@pytest.mark.parametrize("arguments, sizes", [((), ["large"]), (("--full",), SIZES)], ids=["quick", "full"])
+def test_every_loss_has_benchmarks(arguments, sizes):
+    found = [line.partition("::")[2] for line in collected("--benchmark-only", *arguments)]
+    assert found == [f"test_loss[{name}-{work}-{size}]" for name in registry for size in sizes for work in WORKS]
+
+
+def test_a_run_ends_with_one_narrow_table_and_a_picture():
+    command = [sys.executable, "-m", "pytest", "--benchmark-only", "--size", "1000", "--benchmark-max-time", "0.001"]
+    chosen = ["-q", "-k", f"huber or {LONGEST}"]
+    done = subprocess.run([*command, *chosen], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    (start,) = (i for i, line in enumerate(lines) if line.startswith(" loss "))
+    rows = itertools.takewhile(str.strip, lines[start + 2 :])
+    assert {row.split()[0] for row in rows} == {
+        "huber",
+        "pseudo_huber",
+        "modified_huber",
+        "symmetric_absolute_percentage_error",
+    }
+    written = [Path(line.removeprefix("wrote ")) for line in lines if line.startswith("wrote ")]
+    assert {path.name for path in written} == {"speed.svg", "report.md"}
+    assert all(path.stat().st_size > 1000 for path in written)
+
+
+def test_a_run_that_is_late_starts_nothing_new(monkeypatch):
+    monkeypatch.setattr("benchmarks.scope.perf_counter", lambda: 1000.0)
+    assert not Scope(False, {"large": 1}, 0.25, started=1000 - LIMIT + 1).over
+    assert Scope(False, {"large": 1}, 0.25, started=1000 - LIMIT - 1).over
+    assert not Scope(True, SIZES, 1.0, started=0).over
+    assert LIMIT < 300
+
+
+def test_rounds_fill_the_time():
+    scope = Scope(False, {"large": 1}, 1.0, 0.0)
+    assert [scope.rounds("large", seconds) for seconds in (0.01, 0.2, 0.9, 5.0)] == [ROUNDS[1], 5, ROUNDS[0], 1]
 
 
 def test_no_benchmark_without_being_asked_for():
@@ -70,6 +100,15 @@ def test_the_memory_is_read_and_written():
     assert to.min() > 2
 
 
+def test_there_is_no_limit_in_a_cache(monkeypatch):
+    load = Workload("squared_error", 1000)
+    with pytest.raises(LeftOut, match="in a cache"):
+        memory(load, "value")
+    monkeypatch.setattr("benchmarks.workload.last_cache", lambda: load.bytes("value"))
+    assert not load.beyond_cache("value")
+    assert load.beyond_cache("value_and_grad")
+
+
 def test_a_wrong_answer_is_left_out():
     load = workload("squared_error", 1000)
     value, grad = fastloss(load, "value_and_grad")()
@@ -84,7 +123,7 @@ ROWWISE = [name for name, cls in registry.items() if cls.rowwise]
 
 @pytest.mark.parametrize("name", ROWWISE)
 def test_rows_have_many_classes_and_are_checked_in_parts(name, monkeypatch):
-    assert workload(name, 100_000).x.shape == (316, 316)
+    assert workload(name, 100_000).x.shape == ((5000, 20) if name in FEWER else (316, 316))
     whole = workload(name, (60, 50))
     monkeypatch.setattr("benchmarks.workload.PART", 500)
     parts = Workload(name, (60, 50))
@@ -99,7 +138,7 @@ def test_rows_have_many_classes_and_are_checked_in_parts(name, monkeypatch):
 
 
 def test_targets_of_rows(capsys):
-    arguments = ["--rounds", "1", "--scale", "512"]
+    arguments = ["--rounds", "2", "--scale", "512"]
     rowwise.main([*arguments, "--only", "tokens", "--only", "bfloat16"])
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith(("| `token_logprobs`", "| `cross_entropy`")) for line in lines) == 4
@@ -112,27 +151,33 @@ def test_peers_are_of_losses_that_exist():
     assert not any(unknown.values()), unknown
 
 
-MEDIANS = {
+# Seconds of three rounds of each contender.
+TIMES = {
     "value": {"fastloss": 2e-3, "memory": 1e-3, "numpy": 8e-3, "pytorch": 6e-3, "jax_jit": 5e-3},
     "value_and_grad": {"fastloss": 4e-3, "fastloss_reused": 2e-3, "memory": 1.5e-3, "numpy": 30e-3},
 }
 
 
+def result(loss, work, **times):
+    each = {who: [0.9 * seconds, seconds, 1.1 * seconds] for who, seconds in (TIMES[work] | times).items()}
+    return {
+        "loss": loss, "work": work, "size": "large", "elements": 5000, "threads": 2, "times": each,
+        "left_out": {"numexpr": "its mean is 1, the reference's 2"} if work == "value" else {},
+    }  # fmt: skip
+
+
 @pytest.fixture
 def results(tmp_path):
+    slower = {"fastloss": 8e-3}
     entries = [
-        {
-            "stats": {"median": median},
-            "extra_info": {
-                "loss": "huber", "work": work, "size": "large", "elements": 5000, "contender": who, "threads": 2,
-            },
-        }
-        for work, medians in MEDIANS.items()
-        for who, median in medians.items()
-    ]  # fmt: skip
-    machine = {"machine": "x86_64", "python_version": "3.13.0", "libraries": {"numpy": "2.4.0"}}
+        {"extra_info": result(loss, work, **times)} for loss, times in (("huber", {}), ("lp", slower)) for work in TIMES
+    ]
+    machine = {
+        "fastloss": "0.1.0", "commit": "abcdef", "processor": "A processor", "kernels": "baseline", "threads": 2,
+        "python": "3.13.0", "libraries": {"numpy": "2.4.0"},
+    }  # fmt: skip
     path = tmp_path / "results.json"
-    path.write_text(json.dumps({"machine_info": machine, "benchmarks": entries}))
+    path.write_text(json.dumps({"machine_info": {"fastloss": machine}, "benchmarks": entries}))
     return path
 
 
@@ -140,21 +185,80 @@ def test_report(results, tmp_path):
     pytest.importorskip("matplotlib")
     report.main([str(results), "-o", str(tmp_path / "REPORT.md"), "--plot", str(tmp_path / "REPORT.png")])
     text = (tmp_path / "REPORT.md").read_text()
-    assert "x86_64, threads: 2; Python 3.13.0, numpy 2.4.0." in text
+    machine = "A processor, baseline kernels, threads: 2; fastloss 0.1.0 (abcdef), Python 3.13.0, numpy 2.4.0."
+    assert machine in text
     assert "## 5,000 elements" in text
     assert "| `huber` | value | 2 ms |  | 4× | 2.5× jax_jit | 50% |" in text
-    assert "| `huber` | value and grad | 4 ms | 2 ms | 7.5× |  | 75% |" in text
+    assert "| `huber` | value and gradient | 4 ms | 2 ms | 7.5× |  | 75% |" in text
+    assert "- huber, value, 5,000 elements, numexpr: its mean is 1, the reference's 2" in text
     assert (tmp_path / "REPORT.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_results_are_kept_for_the_documents(results, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(record, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(report, "PICTURE", tmp_path / "speed.svg")
+    report.main([str(results), "-o", str(tmp_path / "REPORT.md"), "--record"])
+    kept = [report.line_of(line) for line in record.load()["losses"]["lines"]]
+    assert kept == report.lines(entry["extra_info"] for entry in json.loads(results.read_text())["benchmarks"])
+    assert "<svg" in (tmp_path / "speed.svg").read_text()
+    rows = [record.Row("reached", 2, 3.0, "how", front=True), record.Row("missed", 2, 1.0, "how")]
+    rows += [record.Row("doubtful", 2, 9.0, "how", "busy"), record.Row("not measured", 2, None, "why")]
+    assert record.publish("targets", "conditions", rows, keep=True) == 1
+    assert record.publish("linear", "conditions", rows[:1], keep=True) == 0
+    assert record.rows_of(record.load()["targets"]) == rows
+    front = generate.speed(record.load())
+    assert "| missed | 2 | 1 | no | how |" in front
+    assert "Of 4 targets 1 are missed" in front
+    page = generate.measured(record.load())
+    assert "| doubtful | 2 | 9 | ? | how; busy |" in page
+    assert page.index("| `lp` | 8 ms | 1× | 12% |") < page.index("| `huber` | 2 ms | 4× | 50% | 4 ms | 7.5× | 75% |")
+
+
+def test_a_file_that_is_committed_has_everything():
+    sections = record.load()
+    assert sections.keys() >= {"losses", "targets", "rowwise", "linear", "accuracy"}
+    assert any(row.front for name in generate.TITLES for row in record.rows_of(sections[name]))
+
+
 def test_targets_compare_with_the_fastest_in_turns():
-    times = {"fastloss": [1.0, 2.0, 1.0], "a": [3.0, 6.0, 3.0], "b": [2.0, 4.0, 9.0]}
-    assert targets.compare(times, "fastloss", ["a", "b"]) == (2.0, "fastloss 1 s, b 4 s")
+    times = {"fastloss": [1.0, 2.0, 1.0], "a": [3.0, 6.0, 3.0], "b": [2.0, 4.0, 3.0]}
+    assert turns.compare(times, "fastloss", ["a", "b"]) == turns.Ratio(2.0, "fastloss 1 s, b 3 s")
     calls = []
-    times = targets.take_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3)
+    times = turns.take_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3)
     assert {who: len(rounds) for who, rounds in times.items()} == {"a": 3, "b": 3}
     assert calls[0] == "a"
     assert calls[-1] == "b"
+
+
+@pytest.mark.parametrize(
+    "others, doubt",
+    [
+        ({"memory": [1.1, 1.1, 1.1]}, ""),
+        ({"memory": [1.2, 1.2, 1.2]}, "1.2 times what the memory allows"),
+        ({"memory": [268.76, 268.76, 268.76]}, "269 times what the memory allows"),
+        ({"numpy": [268.76, 268.76, 268.76]}, ""),
+        ({"numpy": [2.0, 3.0, 4.0]}, ""),
+        ({"numpy": [1.0, 3.0, 9.0]}, "the middle half of its rounds ranges from 2 to 6"),
+    ],
+)
+def test_nonsense_is_doubted(others, doubt):
+    ratio = turns.compare({"fastloss": [1.0] * 3} | others, "fastloss", list(others))
+    assert ratio.doubt.startswith(doubt)
+    assert bool(ratio.doubt) == bool(doubt)
+    assert record.Row.of("what", 0.5, ratio).reached == ("?" if doubt else "yes")
+
+
+def test_what_is_doubted_is_shown_as_such(tmp_path):
+    pytest.importorskip("matplotlib")
+    lines = report.lines([result("huber", "value", memory=0.54), result("lp", "value")])
+    assert [report.cells({"value": line})[1:3] for line in lines] == [["4×", "?"], ["4×", "50%"]]
+    (doubt,) = report.doubts(lines)
+    assert doubt == (
+        "huber, value, 5,000 elements, against the limit: 270 times what the memory allows: the machine was busy"
+    )
+    assert doubt in report.report(lines, record.machine())
+    report.picture(lines, tmp_path / "speed.svg")
 
 
 def test_integrations_agree_with_what_they_replace():

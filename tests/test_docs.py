@@ -1,6 +1,7 @@
-"""Public docstrings are numpydoc, the README's table and the type stub are what the registry says."""
+"""Public docstrings are numpydoc; what is generated is current; every block of code in a document is executed."""
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,21 @@ def test_everything_public_has_a_docstring():
     for name in vars(fastloss):
         if not name.startswith("_"):
             assert inspect.getdoc(getattr(fastloss, name)), name
+
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_block_of_code_is_executed(document, pytestconfig):
+    fences = re.findall(r"^ *```(.*)$", document.read_text(), re.MULTILINE)
+    assert set(fences[::2]) <= {"python", "sh"}, "conftest.py executes these"
+    assert not any(fences[1::2])
+    collected = [ROOT / path for path in pytestconfig.getini("testpaths")]
+    assert document in collected or document.parent in collected
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), target

@@ -18,13 +18,6 @@ pytest.importorskip("typer")
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-@pytest.fixture(scope="module")
-def predictions(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("predictions")
-    subprocess.run([sys.executable, EXAMPLES / "train.py", folder], check=True, timeout=300)
-    return folder
-
-
 def score(*arguments):
     command = [sys.executable, "-m", "fastloss", "score", *map(str, arguments), "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)

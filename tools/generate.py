@@ -1,4 +1,4 @@
-"""Write what follows from the registry: the type stub of the package, the README's table of losses, docs/parity.md.
+"""Write what follows from the registry and from what was measured: the type stub, and parts of README and docs.
 
 ``python -m tools.generate`` rewrites them; with ``--check`` it only says whether they are current.
 """
@@ -10,8 +10,10 @@ import re
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import fastloss
+from benchmarks import accuracy, record, report
 from fastloss import Loss, registry
 from fastloss._base import prediction
 from fastloss._functions import signature
@@ -21,6 +23,8 @@ ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
 README = ROOT / "README.md"
 PARITY = ROOT / "docs" / "parity.md"
+LOSSES = ROOT / "docs" / "losses.md"
+MEASURED = ROOT / "docs" / "measured.md"
 
 STUB_HEAD = """\
 # Written by tools/generate.py from the registry; do not edit.
@@ -90,14 +94,33 @@ def stub() -> str:
     )
 
 
+def families() -> str:
+    """The losses in a few lines of Markdown: what each family is, and the functions of its losses."""
+    found: dict[str, list[str]] = {}
+    for cls in registry.values():
+        found.setdefault(cls.__module__, []).append(f"`{cls.function_name}`")
+    return "\n".join(f"- **{_summary(sys.modules[module])}**: {', '.join(names)}" for module, names in found.items())
+
+
+def losses() -> str:
+    """A page of all losses."""
+    return f"""\
+# Losses
+
+`fl.registry` holds these classes by the names of their functions; `help(fl.Huber)` has the formula, the domain, the
+errors, the source and an example of each.
+
+{loss_table()}
+"""
+
+
 def loss_table() -> str:
     """The losses in Markdown, by family: class, function and aliases, parameters, first line of the docstring."""
     lines = ["| loss | functions | parameters | a prediction is | what it is |", "|---|---|---|---|---|"]
     for cls in registry.values():
-        summary = (inspect.getdoc(cls) or "").partition("\n")[0].rstrip(".")
         names = ", ".join(f"`{name}`" for name in (cls.function_name, *cls.aliases))
         parameters = ", ".join(f"`{f.name}={f.default!r}`" for f in fields(cls))  # type: ignore[arg-type]
-        lines.append(f"| `{cls.__name__}` | {names} | {parameters} | {prediction(cls)} | {summary} |")
+        lines.append(f"| `{cls.__name__}` | {names} | {parameters} | {prediction(cls)} | {_summary(cls)} |")
     return "\n".join(lines)
 
 
@@ -137,6 +160,75 @@ def parity() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _summary(documented: object) -> str:
+    return (inspect.getdoc(documented) or "").partition("\n")[0].rstrip(".")
+
+
+# What was measured --------------------------------------------------------------------------------
+
+TITLES = {
+    "targets": "Losses and integrations",
+    "rowwise": "Rows of classes, and language models",
+    "linear": "Linear models",
+}
+
+
+def speed(sections: dict[str, Any]) -> str:
+    """The front page's table, and every target that was missed."""
+    parts = {name: record.rows_of(sections[name]) for name in TITLES if name in sections}
+    rows = [row for rows in parts.values() for row in rows]
+    asked = [row for row in rows if row.reached]
+    missed = [row for row in asked if row.reached == "no"]
+    front = [row for row in rows if row.front or row in missed]
+    machine = next((sections[name]["machine"] for name in parts), None)
+    if machine is None:
+        return "Not measured yet."
+    return f"""\
+{record.table(front)}
+
+Of {len(asked)} targets {len(missed)} are missed, all of which are in this table; [one page](docs/measured.md) has
+everything. Ratios of times, medians of rounds in which the contenders take turns: {record.described(machine)}."""
+
+
+def errors(sections: dict[str, Any]) -> str:
+    """The table of accuracy."""
+    if "accuracy" not in sections:
+        return "Not measured yet."
+    section = sections["accuracy"]
+    return f"""\
+{accuracy.table([accuracy.Error(**row) for row in section["rows"]])}
+
+{section["conditions"]}"""
+
+
+def measured(sections: dict[str, Any]) -> str:
+    """A page of everything that was measured."""
+    parts = [
+        "# Measured",
+        "Every table is of numbers that the benchmarks wrote; the commands are in"
+        " [CONTRIBUTING](../CONTRIBUTING.md#measuring).",
+    ]
+    if "losses" in sections:
+        section = sections["losses"]
+        lines = [report.line_of(line) for line in section["lines"]]
+        header = ("loss", *(f"{work}{of}" for work in ("value", "and gradient") for of in ("", ", NumPy", ", limit")))
+        rows = [(f"`{name}`", *report.cells(works)) for name, works in report.worst_first(lines)]
+        doubts = [f"- {doubt}" for doubt in report.doubts(lines)]
+        parts += ["## Every loss", "![Every loss against NumPy and the memory](speed.svg)"]
+        parts += [section["conditions"], record.markdown(header, rows), *_machine(section)]
+        parts += ["Not to be believed, and shown as ?:", "\n".join(doubts)] if doubts else []
+    for name, title in TITLES.items():
+        if name in sections:
+            section = sections[name]
+            parts += [f"## {title}", section["conditions"], record.table(record.rows_of(section)), *_machine(section)]
+    parts += ["## Accuracy", errors(sections), *_machine(sections.get("accuracy"))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(section: dict[str, Any] | None) -> list[str]:
+    return [f"{record.described(section['machine'])}."] if section else []
+
+
 def replaced(text: str, section: str, content: str) -> str:
     """The text with what stands between the markers of a section replaced."""
     begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
@@ -147,7 +239,11 @@ def replaced(text: str, section: str, content: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    wanted = {STUB: stub(), README: replaced(README.read_text(), "losses", loss_table()), PARITY: parity()}
+    sections = record.load()
+    readme = README.read_text()
+    for section, content in (("losses", families()), ("speed", speed(sections)), ("accuracy", errors(sections))):
+        readme = replaced(readme, section, content)
+    wanted = {STUB: stub(), README: readme, LOSSES: losses(), MEASURED: measured(sections), PARITY: parity()}
     stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         print(f"stale: {', '.join(stale)}; run python -m tools.generate" if stale else "current")

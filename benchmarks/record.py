@@ -1,0 +1,129 @@
+"""What was measured, on which machine, against which targets: `measured.json`, which README and docs show.
+
+Each benchmark writes its own section of that file, and nothing else writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import fastloss
+from benchmarks.turns import Ratio
+
+FILE = Path(__file__).parent / "measured.json"
+LIBRARIES = ("numpy", "torch", "jax", "numexpr", "scikit-learn", "xgboost-cpu", "lightgbm")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing measured: the ratio asked for, if any, and the one found, if any."""
+
+    what: str
+    at_least: float | None
+    measured: float | None
+    how: str
+    doubt: str = ""
+    front: bool = False  # stands on the front page
+
+    @classmethod
+    def of(cls, what: str, at_least: float | None, ratio: Ratio | None, *, front: bool = False) -> Row:
+        if ratio is None:
+            return cls(what, at_least, None, "not measured", front=front)
+        return cls(what, at_least, ratio.value, ratio.how, ratio.doubt, front)
+
+    @property
+    def reached(self) -> str:
+        if self.measured is None or self.at_least is None:
+            return ""
+        return "?" if self.doubt else "yes" if self.measured >= self.at_least else "no"
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows in Markdown."""
+    cells = []
+    for row in rows:
+        asked = "" if row.at_least is None else f"{row.at_least:.3g}"
+        found = "" if row.measured is None else f"{row.measured:.3g}"
+        cells.append((row.what, asked, found, row.reached, f"{row.how}; {row.doubt}" if row.doubt else row.how))
+    return markdown(("what", "at least", "measured", "reached", "of which"), cells)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def machine() -> dict[str, Any]:
+    """What was measured, and on what."""
+    from cpuinfo import get_cpu_info
+
+    config = fastloss.config()
+    libraries = {}
+    for library in LIBRARIES:
+        try:
+            libraries[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return {
+        "fastloss": fastloss.__version__,
+        "commit": _commit(),
+        "processor": get_cpu_info().get("brand_raw", platform.machine()),
+        "kernels": config["kernels"],
+        "threads": config["threads"],
+        "python": config["python"],
+        "libraries": libraries,
+    }
+
+
+def _commit() -> str | None:
+    """The last commit that changed the package, with a plus where it has been changed since."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments, "--", "fastloss"]
+        done = subprocess.run(command, cwd=FILE.parent.parent, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    commit = git("log", "-1", "--format=%h")
+    return f"{commit}+" if commit and git("status", "--porcelain") else commit or None
+
+
+def described(machine: dict[str, Any]) -> str:
+    """The machine in a sentence."""
+    commit = f" ({machine['commit']})" if machine["commit"] else ""
+    versions = {"fastloss": machine["fastloss"] + commit, "Python": machine["python"]} | machine["libraries"]
+    return (
+        f"{machine['processor']}, {machine['kernels']} kernels, threads: {machine['threads']};"
+        f" {', '.join(f'{name} {version}' for name, version in versions.items())}"
+    )
+
+
+def record(section: str, **content: Any) -> None:
+    """Replace a section of the file."""
+    sections = load()
+    sections[section] = {"machine": machine(), **content}
+    FILE.write_text(json.dumps(dict(sorted(sections.items())), indent=1, ensure_ascii=False) + "\n")
+
+
+def load() -> dict[str, Any]:
+    """The sections of the file."""
+    return dict(json.loads(FILE.read_text())) if FILE.exists() else {}
+
+
+def rows_of(section: dict[str, Any]) -> list[Row]:
+    return [Row(**row) for row in section["rows"]]
+
+
+def publish(section: str, conditions: str, rows: Iterable[Row], *, keep: bool) -> int:
+    """Print the table, keep it in the file if asked to, and return 1 where a target is missed."""
+    rows = list(rows)
+    print(f"{conditions}\n\n{table(rows)}\n")
+    if keep:
+        record(section, conditions=conditions, rows=[asdict(row) for row in rows])
+    return int(any(row.reached == "no" for row in rows))

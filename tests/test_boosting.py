@@ -352,7 +352,7 @@ def test_the_start_is_the_best_constant(loss, start, weighted):
     found = np.asarray(start(loss, y, w))
     if isinstance(loss, AT_QUANTILES):
         columns = found.reshape(-1)
-        levels = [fl.Quantile(quantile=level) for level in loss.quantiles] if found.ndim else [loss]
+        levels = [fl.Quantile(alpha=level) for level in loss.quantiles] if found.ndim else [loss]
         for one, column in zip(levels, columns, strict=True):
             order = np.sort(y)
             best = int(np.argmin(means(one, y, order, w)))
@@ -427,7 +427,7 @@ def test_an_outlier_does_not_move_a_robust_start(loss):
         (fl.Huber(), [-3.0, -3.0, -3.0], -3.0),
         (fl.Cauchy(), [0.0, 0.0], 0.0),
         (fl.SquaredLogError(), [0, 0], 0.0),
-        (fl.Brier(), [0.25, 0.25], math.log(1 / 3)),
+        (fl.BrierWithLogits(), [0.25, 0.25], math.log(1 / 3)),
         (fl.GaussianNLLLogSigma(), [1.0, 3.0], [2.0, 0.0]),
         (fl.LaplaceNLL(), [1.0, 5.0], [3.0, math.log(2)]),
         (fl.GaussianNLL(eps=0.25), [1.0, 1.0], [1.0, 0.25]),
@@ -488,7 +488,7 @@ def test_the_search_takes_few_passes_and_little_memory(loss, monkeypatch):
         (fl.LogCosh(), [1.0, np.nan], None, r"y_true\[1\] is nan, must be finite"),
         (fl.CrossEntropy(), [1.0, np.nan], None, r"y_true\[1\] is nan, must be finite"),
         (fl.LogCosh(), [1.0, -np.inf], [1, 0], r"y_true\[1\] is -inf, must be finite"),
-        (fl.BinaryCrossEntropy(), [0, 1, 2], None, r"y_true\[2\] is 2\.?0?, must be in \[0, 1\]"),
+        (fl.BinaryCrossEntropyWithLogits(), [0, 1, 2], None, r"y_true\[2\] is 2\.?0?, must be in \[0, 1\]"),
         (fl.Hinge(), [0, 3], None, r"y_true\[1\] is 3\.?0?, must be 1 for the positive class"),
         (fl.CrossEntropy(), [0, -1], None, r"y_true\[1\] is -1, must be a class from 0 to 0"),
         (fl.MultiMargin(), [0, 1.5], None, r"y_true\[1\] is 1.5, must be a class from 0 to 2"),
@@ -677,7 +677,7 @@ def test_xgboost_predicts_several_quantiles(diabetes):
 
 def test_xgboost_base_score_is_a_raw_score(diabetes, digits):
     xgb = pytest.importorskip("xgboost")
-    loss, (X, y) = fl.Poisson(), diabetes
+    loss, (X, y) = fl.PoissonNLL(), diabetes
     data, score = xgb.DMatrix(X, y), xgboost.base_score(loss, y)
     still = {"eta": 0.0, "nthread": 1}
     model = xgb.train({**still, "base_score": score}, data, 1, obj=xgboost.objective(loss))

@@ -250,14 +250,14 @@ def test_sparsemax_returns_whatever_the_scores_are():
     fresh(
         """
 import numpy as np, fastloss as fl
-loss = fl.SparsemaxLoss()
+loss = fl.MulticlassSparsemax()
 assert loss([0], [[2e16, 0.0]]) == 0
 assert loss([1], [[2e16, 0.0]]) == 2e16
 assert loss([0, 1], [[1e308, 0.0], [1e308, 0.0]], reduction="none").tolist() == [0, 1e308]
 assert loss([0], [[-2e16]]) == 0
 assert np.isnan(loss([0], [[-np.inf, -np.inf]]))
 assert np.isnan(loss([0], [[9.0, np.nan]]))
-cold = fl.SparsemaxLoss(temperature=1e-300)([0, 1], [[3.0, 1.0], [3.0, 1.0]], reduction="none")
+cold = fl.MulticlassSparsemax(temperature=1e-300)([0, 1], [[3.0, 1.0], [3.0, 1.0]], reduction="none")
 np.testing.assert_allclose(cold, [0, 2e300], rtol=1e-15)
 for dtype in (np.float32, np.float64):
     for big in 2.0 ** np.arange(20, 64, 4):

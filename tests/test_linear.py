@@ -714,7 +714,7 @@ def test_fit_says_when_it_stopped_early():
         assert fit.message
     start = np.ones(31)
     for solver, l1 in (("lbfgs", 0), ("trust-ncg", 0), ("proximal", 0.1)):
-        none = LinearObjective(fl.BinaryCrossEntropy(), X, y, l1=l1).fit(start, solver=solver, max_iter=0)
+        none = LinearObjective(fl.BinaryCrossEntropyWithLogits(), X, y, l1=l1).fit(start, solver=solver, max_iter=0)
         assert np.array_equal(none.coef, start[:30])
         assert not np.shares_memory(none.coef, start)
         assert (none.iterations, none.converged) == (0, False)
@@ -738,11 +738,11 @@ def test_steps_that_lead_out_of_the_domain_of_numbers():
     """Are taken back; a search without end is none."""
     X, y = np.array([[30.0], [-20.0], [1.0]]), np.array([1.0, 2.0, 3.0])
     for solver in ("lbfgs", "trust-ncg", "proximal"):
-        objective = LinearObjective(fl.Poisson(), X, y)
+        objective = LinearObjective(fl.PoissonNLL(), X, y)
         fit = objective.fit([1.0, 0.0], solver=solver)
         assert fit.value <= objective([1.0, 0.0])
         assert np.isfinite(fit.coef).all()
-    far = LinearObjective(fl.Poisson(), X, y, l1=0.1).fit([20.0, 0.0], max_iter=20)
+    far = LinearObjective(fl.PoissonNLL(), X, y, l1=0.1).fit([20.0, 0.0], max_iter=20)
     assert not far.converged
     assert math.isfinite(far.value)
 
@@ -814,7 +814,7 @@ def made(loss=fl.Huber(), X=X, y=Y, **options):  # noqa: B008
         (
             ValueError,
             r"y\[0\] is 2.0, must be in",
-            lambda: made(fl.BinaryCrossEntropy(), y=np.full(5, 2, ml_dtypes.bfloat16)),
+            lambda: made(fl.BinaryCrossEntropyWithLogits(), y=np.full(5, 2, ml_dtypes.bfloat16)),
         ),
         (ValueError, "weights sum to 0", lambda: made(sample_weight=np.zeros(5))),
         (ValueError, "weights sum to inf, must be finite", lambda: made(sample_weight=np.full(5, 1e308))),
@@ -829,7 +829,7 @@ def made(loss=fl.Huber(), X=X, y=Y, **options):  # noqa: B008
             lambda: made(fit_intercept=False).hessp([1, 2], [1, 2, 3, 4]),
         ),
         (ValueError, "num_threads is 0", lambda: made()([0, 0, 0], num_threads=0)),
-        (ValueError, "the prediction of row 0 is -1, must be", lambda: made(fl.Poisson(log_input=False))([0, 0, -1])),
+        (ValueError, "the prediction of row 0 is -1, must be", lambda: made(fl.PoissonNLL(log_input=False))([0, 0, -1])),
         (ValueError, "solver is 'newton', must be one of 'lbfgs'", lambda: made().fit(solver="newton")),
         (ValueError, "solver is 'lbfgs', must be 'proximal' with l1=1", lambda: made(l1=1).fit(solver="lbfgs")),
         (ValueError, "tol is -1, must be at least 0", lambda: made().fit(tol=-1)),
@@ -838,7 +838,7 @@ def made(loss=fl.Huber(), X=X, y=Y, **options):  # noqa: B008
         (TypeError, "max_iter is 1.5, must be an integer", lambda: made().fit(max_iter=1.5)),
         (ValueError, r"start has shape \(2,\), must be", lambda: made().fit([1, 2])),
         (ValueError, "objective at the start is nan, must be finite", lambda: made(y=np.full(5, math.nan)).fit()),
-        (ValueError, "objective at the start is inf", lambda: made(fl.Poisson()).fit([0, 0, 1e3])),
+        (ValueError, "objective at the start is inf", lambda: made(fl.PoissonNLL()).fit([0, 0, 1e3])),
         (AttributeError, "loss cannot be set, make another", lambda: setattr(made(), "loss", fl.GaussianNLL())),
     ],
 )

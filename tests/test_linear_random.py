@@ -60,8 +60,8 @@ OF_ONE = (
     (fl.Huber(delta=0.7), huber, True, "real"),
     (fl.PseudoHuber(delta=1.5), pseudo_huber, False, "real"),
     (fl.LogCosh(), log_cosh, False, "real"),
-    (fl.BinaryCrossEntropy(), cross_entropy_of_logits, False, "binary"),
-    (fl.Poisson(), lambda y, x: (np.exp(x) - y * x, np.exp(x) - y, np.exp(x)), False, "count"),
+    (fl.BinaryCrossEntropyWithLogits(), cross_entropy_of_logits, False, "binary"),
+    (fl.PoissonNLL(), lambda y, x: (np.exp(x) - y * x, np.exp(x) - y, np.exp(x)), False, "count"),
     (fl.SquaredHinge(), squared_hinge, True, "sign"),
 )
 

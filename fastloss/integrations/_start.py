@@ -84,9 +84,10 @@ def _classes(loss: RowLoss, y: Array) -> int:
 
 
 CLOSED = (
-    fl.AbsoluteError, fl.AbsolutePercentageError, fl.BinaryCrossEntropy, fl.BinaryCrossEntropyProbability, fl.Gamma,
-    fl.GaussianNLL, fl.GaussianNLLLogSigma, fl.LaplaceNLL, fl.MultiQuantile, fl.Poisson, fl.Quantile, fl.SoftMargin,
-    fl.SquaredError, fl.Tweedie,
+    fl.AbsoluteError, fl.AbsolutePercentageError, fl.BinaryCrossEntropy, fl.BinaryCrossEntropyWithLogits,
+    fl.BrierScore, fl.GammaDeviance, fl.GammaNLL, fl.GaussianNLL, fl.GaussianNLLLogSigma, fl.LaplaceNLL,
+    fl.MultiQuantile, fl.PoissonDeviance, fl.PoissonNLL, fl.Quantile, fl.SoftMargin, fl.SquaredError, fl.Tweedie,
+    fl.TweedieDeviance,
 )  # fmt: skip
 
 
@@ -101,13 +102,15 @@ def _closed(loss: Loss, given: Array, sample_weight: Array | None, quantile: Qua
     y = np.asarray(given, np.float64)
     weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
     match loss:
-        case fl.SquaredError() | fl.BinaryCrossEntropyProbability() | fl.Tweedie(link="identity"):
+        case fl.SquaredError() | fl.BinaryCrossEntropy() | fl.BrierScore() | fl.Tweedie(link="identity"):
             return _mean(y, weight)
-        case fl.Poisson(log_input=False):
+        case fl.PoissonDeviance() | fl.GammaDeviance() | fl.TweedieDeviance():
+            return _mean(y, weight)
+        case fl.PoissonNLL(log_input=False):
             return max(_mean(y, weight) - loss.eps, 0.0)
-        case fl.Poisson() | fl.Gamma() | fl.Tweedie():
+        case fl.PoissonNLL() | fl.GammaNLL() | fl.Tweedie():
             return float(np.log(_mean(y, weight)))
-        case fl.BinaryCrossEntropy():
+        case fl.BinaryCrossEntropyWithLogits():
             smooth = (1 - loss.label_smoothing) * _mean(y, weight) + loss.label_smoothing / 2
             return _logit(loss.pos_weight * smooth, 1 - smooth)
         case fl.SoftMargin():

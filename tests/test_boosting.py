@@ -441,15 +441,21 @@ def test_known_starts(loss, y, start, start_of):
     assert start_of(loss, y) == pytest.approx(start, rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize("loss", [fl.PseudoHuber(), fl.SigmoidFocal(), fl.Hinge(), fl.SquaredError()], ids=repr)
+@pytest.mark.parametrize(
+    "loss",
+    [fl.PseudoHuber(), fl.SigmoidFocal(), fl.Hinge(), fl.SquaredError(), fl.Quantile(), fl.MultiMargin()],
+    ids=repr,
+)
 def test_any_type_of_targets_gives_one_start(loss):
     import ml_dtypes
 
     y = np.random.default_rng(3).integers(0, 2, 50)
     wanted = lightgbm.init_score(loss, y)
     for dtype in (bool, np.int8, np.uint64, np.float16, np.float32, np.float64, ml_dtypes.bfloat16, ">f4"):
-        assert lightgbm.init_score(loss, y.astype(dtype)) == wanted
-    assert lightgbm.init_score(loss, list(y)) == wanted
+        np.testing.assert_array_equal(lightgbm.init_score(loss, y.astype(dtype)), wanted)
+        of_pair = lightgbm.init_score(fl.GaussianNLL(), y.astype(dtype))
+        np.testing.assert_array_equal(of_pair, lightgbm.init_score(fl.GaussianNLL(), y))
+    np.testing.assert_array_equal(lightgbm.init_score(loss, list(y)), wanted)
     assert lightgbm.init_score(loss, np.append(y, [1] * 9), np.repeat([1.0, 0.0], [50, 9])) == pytest.approx(wanted)
 
 
@@ -488,6 +494,9 @@ def test_the_search_takes_few_passes_and_little_memory(loss, monkeypatch):
         (fl.LogCosh(), [1.0, np.nan], None, r"y_true\[1\] is nan, must be finite"),
         (fl.CrossEntropy(), [1.0, np.nan], None, r"y_true\[1\] is nan, must be finite"),
         (fl.LogCosh(), [1.0, -np.inf], [1, 0], r"y_true\[1\] is -inf, must be finite"),
+        (fl.Lp(p=3.0), [-1e300, 0.0, 0.0, 1e300], None, "the best constant for y_true is nan, must be finite"),
+        (fl.CrossEntropy(), [-100, -100], None, "y_true holds ignored labels alone, must hold a class"),
+        (fl.MultiMargin(), [-100, 1], [1.0, 0.0], "y_true holds ignored labels alone, must hold a class"),
         (fl.BinaryCrossEntropyWithLogits(), [0, 1, 2], None, r"y_true\[2\] is 2\.?0?, must be in \[0, 1\]"),
         (fl.Hinge(), [0, 3], None, r"y_true\[1\] is 3\.?0?, must be 1 for the positive class"),
         (fl.CrossEntropy(), [0, -1], None, r"y_true\[1\] is -1, must be a class from 0 to 0"),

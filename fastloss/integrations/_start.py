@@ -83,24 +83,13 @@ def _classes(loss: RowLoss, y: Array) -> int:
 # Closed forms ---------------------------------------------------------------------------------------
 
 
-CLOSED = (
-    fl.AbsoluteError, fl.AbsolutePercentageError, fl.BinaryCrossEntropy, fl.BinaryCrossEntropyWithLogits,
-    fl.BrierScore, fl.GammaDeviance, fl.GammaNLL, fl.GaussianNLL, fl.GaussianNLLLogSigma, fl.LaplaceNLL,
-    fl.MultiQuantile, fl.PoissonDeviance, fl.PoissonNLL, fl.Quantile, fl.SoftMargin, fl.SquaredError, fl.Tweedie,
-    fl.TweedieDeviance,
-)  # fmt: skip
+def _closed(loss: Loss, y: Array, weight: Array | None, quantile: Quantiles) -> float | Doubles | None:
+    def quantile_at(level: float, size: Array | None = None) -> float:
+        doubles = None if weight is None else np.asarray(weight, np.float64)
+        if size is not None:
+            doubles = (1.0 if doubles is None else doubles) / size
+        return quantile(np.asarray(y, np.float64), doubles, level)
 
-
-def _closed(loss: Loss, given: Array, sample_weight: Array | None, quantile: Quantiles) -> float | Doubles | None:
-    match loss:
-        case fl.DistributionFocalLoss():
-            return _log_shares(_shares(loss, given, sample_weight))
-        case fl.CrossEntropy() if loss == fl.CrossEntropy(hessian=loss.hessian):
-            return _log_shares(_shares(loss, given, sample_weight))
-    if not isinstance(loss, CLOSED):
-        return None
-    y = np.asarray(given, np.float64)
-    weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
     match loss:
         case fl.SquaredError() | fl.BinaryCrossEntropy() | fl.BrierScore() | fl.Tweedie(link="identity"):
             return _mean(y, weight)
@@ -114,32 +103,35 @@ def _closed(loss: Loss, given: Array, sample_weight: Array | None, quantile: Qua
             smooth = (1 - loss.label_smoothing) * _mean(y, weight) + loss.label_smoothing / 2
             return _logit(loss.pos_weight * smooth, 1 - smooth)
         case fl.SoftMargin():
-            positive = _mean((y > 0).astype(np.float64), weight)
+            positive = _mean(y > 0, weight)
             return _logit(positive, 1 - positive)
         case fl.AbsoluteError():
-            return quantile(y, weight, 0.5)
+            return quantile_at(0.5)
         case fl.Quantile():
             # Where prediction and target are equal the libraries take the slope above: start there.
-            return float(np.nextafter(np.float32(quantile(y, weight, loss.quantile)), np.float32(np.inf)))
+            return float(np.nextafter(np.float32(quantile_at(loss.quantile)), np.float32(np.inf)))
         case fl.MultiQuantile():
-            return np.array([quantile(y, weight, level) for level in loss.quantiles])
+            return np.array([quantile_at(level) for level in loss.quantiles])
         case fl.AbsolutePercentageError():
-            size = np.maximum(np.abs(y), loss.epsilon)
-            return quantile(y, (1.0 if weight is None else weight) / size, 0.5)
+            return quantile_at(0.5, np.maximum(np.abs(np.asarray(y, np.float64)), loss.epsilon))
         case fl.GaussianNLL():
             mean = _mean(y, weight)
-            return np.array([mean, max(_mean(np.square(y - mean), weight), loss.eps)])
+            return np.array([mean, max(_mean(np.square(np.subtract(y, mean, dtype=np.float64)), weight), loss.eps)])
         case fl.GaussianNLLLogSigma():
             mean = _mean(y, weight)
-            return np.array([mean, 0.5 * np.log(_mean(np.square(y - mean), weight))])
+            return np.array([mean, 0.5 * np.log(_mean(np.square(np.subtract(y, mean, dtype=np.float64)), weight))])
         case fl.LaplaceNLL():  # in no library, whose quantiles with weights may be a target off
             median = float(_searched(fl.AbsoluteError(), y, weight))
-            return np.array([median, np.log(_mean(np.abs(y - median), weight))])
+            return np.array([median, np.log(_mean(np.abs(np.subtract(y, median, dtype=np.float64)), weight))])
+        case fl.DistributionFocalLoss():
+            return _log_shares(_shares(loss, y, weight))
+        case fl.CrossEntropy() if loss == fl.CrossEntropy(hessian=loss.hessian):
+            return _log_shares(_shares(loss, y, weight))
     return None
 
 
-def _mean(y: Doubles, weight: Doubles | None) -> float:
-    return float(np.average(y, weights=weight))
+def _mean(y: Array, weight: Array | None) -> float:
+    return float(np.average(np.asarray(y, np.float64), weights=None if weight is None else np.asarray(weight, float)))
 
 
 def _logit(positive: float, negative: float) -> float:
@@ -162,6 +154,8 @@ def _shares(loss: RowLoss, y: Array, weight: Array | None) -> Doubles:
         part = y - labels
         counts = np.bincount(labels, each * (1 - part), columns)
         counts += np.bincount(np.minimum(labels + 1, columns - 1), each * part, columns)
+    if not counts.sum() > 0:
+        raise ValueError(f"{type(loss).__name__}: y_true holds ignored labels alone, must hold a class to start from")
     shares: Doubles = counts / counts.sum()
     return shares
 
@@ -259,8 +253,8 @@ class Search:
 
     def minimum(self, here: float) -> float:
         value, slope = self.mean(here)
-        if slope == 0:
-            return self.middle(here)
+        if slope == 0 or math.isnan(slope):
+            return self.middle(here) if slope == 0 else slope
         upward = slope < 0
         first = here, value
         for there in self.outward(here, upward):

@@ -97,7 +97,7 @@ def _documentation(cls: type[Loss]) -> str:
 
 def _introduce(cls: type[Loss]) -> None:
     """Say in the docstring, after the summary, what a prediction is."""
-    if Loss.__doc__:  # python -OO drops it
+    if Loss.__doc__ and cls.__doc__:  # python -OO drops the first, and a dataclass makes the second
         summary, _, rest = inspect.cleandoc(cls.__doc__).partition("\n\n")
         cls.__doc__ = f"{summary}\n\nA prediction is {prediction(cls)}.\n\n{rest}\n"
 

@@ -128,9 +128,12 @@ PARITY_HEAD = """\
 # Names of other libraries
 
 A name that PyTorch, Keras, scikit-learn, SciPy or optax has for a loss or metric computes that library's number here,
-for that library's usual call with the targets first; or it is not here. Targets come first everywhere, but where the
-loss makes the predictions itself: `token_logprobs(logits, targets)`, `sequence_logprobs(logits, targets)` and
-`linear_cross_entropy(hidden, weight, targets)`, as PyTorch has the latter.
+for that library's usual call with the targets first; or it is not here, and `fastloss.<name>` says what computes the
+number.
+
+Targets come first in every loss and metric. They come last in `token_logprobs(logits, targets)`,
+`sequence_logprobs(logits, targets)` and `linear_cross_entropy(hidden, weight, targets)`, as in PyTorch's, and
+`LinearObjective(loss, X, y)` has the order of scikit-learn's `fit`.
 
 Every row is tested: the two expressions are one number. Where a library returns a number for each element or row,
 that is their mean; `reduction="none"` gives them here too.

@@ -109,7 +109,7 @@ def _closed(loss: Loss, y: Array, weight: Array | None, quantile: Quantiles) -> 
             return quantile_at(0.5)
         case fl.Quantile():
             # Where prediction and target are equal the libraries take the slope above: start there.
-            return float(np.nextafter(np.float32(quantile_at(loss.quantile)), np.float32(np.inf)))
+            return float(np.nextafter(np.float32(quantile_at(loss.alpha)), np.float32(np.inf)))
         case fl.MultiQuantile():
             return np.array([quantile_at(level) for level in loss.quantiles])
         case fl.AbsolutePercentageError():

@@ -85,7 +85,7 @@ class LinearObjective:
 
     X is read from memory once for value and gradient, or for a Hessian-vector product: a block of rows is
     multiplied by the coefficients, put through the loss and multiplied back while it is in cache. Nothing of length
-    n is stored; a call allocates at most 4 MB, or four of each derivative where these are larger.
+    n is stored; a call allocates at most 6 MB, or six of each derivative where these are larger.
 
     An objective does not change, but X, y and the weights may, in place, from one call to the next: what a call finds
     wrong it refuses as the constructor does. While a call runs, another thread that changes them makes its result

@@ -18,6 +18,7 @@ COLUMNS = (1, 2, 3, 7, 8, 9, 15, 17, 33, 130)
 CLASSES = (1, 2, 3, 7, 8, 9, 16, 17, 33, 161, 170)
 MOST_ENTRIES = 60_000  # of rows times columns times classes
 FULL_HESSIAN = 12  # coefficients
+SPOILS = (np.nan, np.inf, -np.inf)
 
 
 # The formulas -------------------------------------------------------------------------------------
@@ -67,7 +68,7 @@ OF_ONE = (
 
 
 def softmax_cross_entropy(loss, y, x):
-    """Value, gradient and, without softcap and z_loss, Hessian of each row, and its weight."""
+    """Value, gradient, Hessian times a vector (without softcap and z_loss) and weight of each row."""
     classes = x.shape[1]
     z = (loss.softcap * np.tanh(x / loss.softcap) if loss.softcap else x) / loss.temperature
     top = z.max(axis=1)
@@ -82,9 +83,12 @@ def softmax_cross_entropy(loss, y, x):
     value = (t * (lse[:, np.newaxis] - z)).sum(axis=1) + loss.z_loss * lse**2
     slope = 1 - np.tanh(x / loss.softcap) ** 2 if loss.softcap else 1.0
     grad = ((share + 2 * loss.z_loss * lse)[:, np.newaxis] * p - t) * slope / loss.temperature
-    hess = p[:, :, np.newaxis] * (np.eye(classes) - p[:, np.newaxis, :])
-    hess *= (share / loss.temperature**2)[:, np.newaxis, np.newaxis]
-    return value, grad, hess, np.where(counts, c[label], 0)
+    curve = p * (share / loss.temperature**2)[:, np.newaxis]
+
+    def product(u):
+        return curve * (u - (p * u).sum(axis=1, keepdims=True))
+
+    return value, grad, curve * (1 - p), product, np.where(counts, c[label], 0)
 
 
 # Problems -----------------------------------------------------------------------------------------
@@ -92,11 +96,10 @@ def softmax_cross_entropy(loss, y, x):
 
 @dataclass
 class Problem:
-    """An objective, and what it is made of in float64: `stored` says which entries of X are there."""
+    """An objective, and what it is made of in float64; what does not count is 0 there."""
 
     objective: LinearObjective
     X: Any
-    stored: Any
     y: Any
     weight: Any
     formula: Any
@@ -151,9 +154,9 @@ def vector_layout(v, rng, *, ordinary=0.5, byte_order=True):
     return pick(rng, *changes)(v)
 
 
-def compressed(n, columns, dtype, rng):
-    """A CSR matrix with what SciPy lets stand, the sum of its entries, and where there are any."""
-    most = min(3 * columns, 40)
+def compressed(spoiled, columns, dtype, rng):
+    """A CSR matrix with what SciPy lets stand, and the sums of its entries."""
+    n, most = len(spoiled), min(3 * columns, 40)
     lengths = rng.integers(0, most, n) * (rng.random(n) < 0.8)
     index = pick(rng, np.int32, np.int64)
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(index)
@@ -161,19 +164,18 @@ def compressed(n, columns, dtype, rng):
     indices = rng.integers(0, columns, indptr[-1] + spare).astype(index)
     data = rng.normal(size=len(indices)).astype(dtype)
     data[rng.random(len(data)) < 0.1] = 0
-    X, stored = np.zeros((n, columns)), np.zeros((n, columns), bool)
-    row = np.repeat(np.arange(n), lengths)
-    used = slice(len(row))
-    np.add.at(X, (row, indices[used]), data[used])
-    stored[row, indices[used]] = True
+    X, row = np.zeros((n, columns)), np.repeat(np.arange(n), lengths)
+    np.add.at(X, (row, indices[: len(row)]), data[: len(row)])
+    data[: len(row)][spoiled[row]] = pick(rng, *SPOILS)
     made = pick(rng, sparse.csr_array, sparse.csr_matrix)((n, columns), dtype=dtype)
     made.data, made.indices, made.indptr = (
         vector_layout(part, rng, byte_order=False) for part in (data, indices, indptr)
     )
-    return made, X, stored
+    return made, X
 
 
-def targets(kind, n, rng):
+def targets(kind, spoiled, rng):
+    n = len(spoiled)
     if kind == "real":
         y = 2 * rng.normal(size=n)
         dtype = pick(rng, "f8", "f4", "i1", "f2")
@@ -184,19 +186,16 @@ def targets(kind, n, rng):
     else:
         y, dtype = rng.poisson(2, n), pick(rng, "f8", "f4", "i4", "u1")
     y = y.astype(dtype)
-    return vector_layout(y, rng), y.astype(np.float64)
+    wanted = y.astype(np.float64)
+    if y.dtype.kind == "f":
+        y[spoiled] = pick(rng, *SPOILS)
+    return vector_layout(y, rng), wanted
 
 
 def draw_problem(seed):
     rng = np.random.default_rng(seed)
     dtype = pick(rng, np.float32, np.float64)
     n, columns = pick(rng, *ROWS), pick(rng, *COLUMNS)
-    if rng.random() < 0.5:
-        X, X64, stored = compressed(n, columns, dtype, rng)
-        layout = f"CSR of {X.indices.dtype}"
-    else:
-        X, layout = dense_layout(rng.normal(size=(n, columns)).astype(dtype), rng)
-        X64, stored = X.astype(np.float64), np.ones(X.shape, bool)
     options = {
         "l1": pick(rng, 0.0, 0.0, 0.3), "l2": pick(rng, 0.0, 0.0, 0.5), "fit_intercept": bool(rng.integers(2)),
     }  # fmt: skip
@@ -207,6 +206,15 @@ def draw_problem(seed):
         weight = weight.astype(pick(rng, "f8", "f4", "f2", "i4", "?", ml_dtypes.bfloat16))
         weight64 = weight.astype(np.float64)
         weight = vector_layout(weight, rng)
+    spoiled = (weight64 == 0) & (rng.random() < 0.5)  # rows that do not count, whatever they hold
+    if rng.random() < 0.5:
+        X, X64 = compressed(spoiled, columns, dtype, rng)
+        layout = f"CSR of {X.indices.dtype}"
+    else:
+        X = rng.normal(size=(n, columns)).astype(dtype)
+        X[spoiled & (np.arange(n) > 0)] = pick(rng, *SPOILS)
+        X, layout = dense_layout(X, rng)
+        X64 = np.where(spoiled[:, np.newaxis], 0, X.astype(np.float64))
     if rng.random() < 0.4 and n * columns <= MOST_ENTRIES // 2:
         classes = pick(rng, *(k for k in CLASSES if k * n * columns <= MOST_ENTRIES))
         class_weight = tuple(rng.random(classes) + 0.1) if rng.random() < 0.3 else None
@@ -217,68 +225,67 @@ def draw_problem(seed):
             class_weight=class_weight, ignore_index=200, label_smoothing=pick(rng, 0.0, 0.0, 0.2),
             temperature=pick(rng, 1.0, 0.5), softcap=pick(rng, 0.0, 0.0, 3.0), z_loss=pick(rng, 0.0, 0.0, 0.1),
         )  # fmt: skip
+        y[spoiled] = 250  # which is no class
         labels = vector_layout(y.astype(pick(rng, "i8", "i4", "u1", "f4", "f8", "u8")), rng)
         objective = LinearObjective(loss, X, labels, sample_weight=weight, n_classes=classes, **options)
 
         def formula(y, x):
-            return softmax_cross_entropy(loss, y, x)
+            return softmax_cross_entropy(loss, np.where(spoiled, 0, y), x)
 
         jumps = False
     else:
         loss, of_one, jumps, kind = pick(rng, *OF_ONE)
-        labels, y = targets(kind, n, rng)
+        labels, y = targets(kind, spoiled, rng)
         objective = LinearObjective(loss, X, labels, sample_weight=weight, **options)
 
         def formula(y, x):
             value, grad, hess = of_one(y, x[:, 0])
-            return value, grad[:, np.newaxis], hess[:, np.newaxis, np.newaxis], np.ones(len(y))
+            hess = hess[:, np.newaxis]
+            return value, grad[:, np.newaxis], hess, lambda u: hess * u, np.ones(len(y))
 
     what = f"seed {seed}: {objective!r}, {layout}, y {labels.dtype} {labels.strides}"
     what += "" if weight is None else f", weight {weight.dtype} {weight.strides}"
-    return Problem(objective, X64, stored, y, weight64, formula, jumps, rng, what)
+    return Problem(objective, X64, y, weight64, formula, jumps, rng, what)
 
 
 # The comparison -----------------------------------------------------------------------------------
 
 
-def expected(problem, coef, v):
-    """Value, gradient, Hessian, its product with v, and for each a scale of what rounding changes of it."""
+def expected(problem, coef, directions):
+    """Value, gradient, diagonal of the Hessian and its products; and for each what rounding may change, in units."""
     objective, s = problem.objective, problem.weight
-    A, there = problem.X, problem.stored
-    if objective.fit_intercept:
-        A, there = (np.column_stack([part, np.ones(len(part), part.dtype)]) for part in (A, there))
-    w, v = (u.reshape(objective.n_classes or 1, -1) for u in (coef, v))
-    x = A @ w.T
-    value, g, h, unit = problem.formula(problem.y, x)
-    s = s * (unit > 0)  # of the losses, where class weights are included
-    size = (problem.weight * unit).sum()
-    columns = problem.X.shape[1]
+    columns, classes = problem.X.shape[1], objective.n_classes or 1
+    A = np.column_stack([problem.X, np.ones(len(s))]) if objective.fit_intercept else problem.X
+    w = coef.reshape(classes, -1)
     slopes = np.arange(w.shape[1]) < columns
     penal = w * slopes
-    value = (s * value)[s > 0].sum() / size
-    grad = np.einsum("i,ic,ij->cj", s, g, A) / size + objective.l2 * penal
-    hess = np.einsum("i,icd,ij,ik->cjdk", s, h, A, A, optimize=True) / size
-    for c in range(len(w)):
-        hess[c, :, c, :] += np.diag(objective.l2 * slopes)
-    product = np.einsum("cjdk,dk->cj", hess, v)
-    value += objective.l1 * np.abs(penal).sum() + objective.l2 / 2 * (penal**2).sum()
+    value, g, curve, times, unit = problem.formula(problem.y, A @ w.T)
+    size = (s * unit).sum()
+    s = s * (unit > 0) / size  # class weights are in the losses
+
+    def back(rows, A):
+        return (s[:, np.newaxis] * rows).T @ A
+
+    value = (s * value)[s > 0].sum() + objective.l1 * np.abs(penal).sum() + objective.l2 / 2 * (penal**2).sum()
+    grad = back(g, A) + objective.l2 * penal
     pull = np.sign(grad) * np.maximum(np.abs(grad) - objective.l1, 0)
-    grad = np.where(w != 0, grad + objective.l1 * np.sign(w), pull) * slopes + grad * ~slopes
+    grad = np.where(slopes, np.where(w != 0, grad + objective.l1 * np.sign(w), pull), grad)
+    diagonal = back(curve, A**2) + objective.l2 * slopes
+    products = [(back(times(A @ v.T), A) + objective.l2 * slopes * v).ravel() for v in directions.reshape(-1, *w.shape)]
 
     a = np.abs(A)
-    moved = (a @ np.abs(w).T + np.abs(problem.y)[:, np.newaxis]).max(axis=1) + 1  # predictions, in units of rounding
-    bend = np.abs(h).sum(axis=(1, 2)) + 1
+    moved = (a @ np.abs(w).T).max(axis=1) + np.abs(problem.y) + 1  # predictions
+    bend = 2 * np.abs(curve).sum(axis=1) + 1
     steep = np.abs(g).sum(axis=1) + bend * moved
-    of_value = (s * (steep * moved)).sum() / size + abs(value)
-    of_grad = (s * steep) @ a / size + np.abs(grad) + 1
-    of_hess = (s * (bend + steep) * moved) @ a**2 / size + 1
-    of_product = (s * (bend + steep) * moved * (a @ np.abs(v).T).max(axis=1)) @ a / size + np.abs(v) + 1
-    return (value, grad.ravel(), hess.reshape(coef.size, -1), product.ravel()), (
-        of_value,
-        np.broadcast_to(of_grad, w.shape).ravel(),
-        np.broadcast_to(of_hess, w.shape).ravel(),
-        np.broadcast_to(of_product, w.shape).ravel(),
-    )
+    third = (bend + steep) * moved
+    swung = [(a @ np.abs(v).T).max(axis=1) for v in directions.reshape(-1, *w.shape)]
+    of_value = (s * steep * moved).sum() + abs(value)
+    of_grad = np.tile((s * steep) @ a + 1, (classes, 1)) + np.abs(grad)
+    of_diagonal = np.tile((s * third) @ a**2 + 1, classes)
+    of_products = [np.tile((s * third * u) @ a + 1 + objective.l2, classes) + np.abs(p)
+                   for u, p in zip(swung, products, strict=True)]  # fmt: skip
+    found = value, grad.ravel(), diagonal.ravel(), np.array(products)
+    return found, (of_value, of_grad.ravel(), of_diagonal, np.array(of_products))
 
 
 def close(found, wanted, scale, unit, what):
@@ -296,26 +303,25 @@ def compare(seed):
     v = rng.normal(size=objective.size).astype(np.float32).astype(np.float64)
     given = vector_layout(coef, rng, ordinary=0.8)
     unit = 40 * np.finfo(problem.objective._x.dtype).eps
-    (value, grad, hess, product), scales = expected(problem, coef, v)
-    threads = pick(rng, None, 1, 2, 5)
+    directions = np.eye(coef.size) if coef.size <= FULL_HESSIAN else np.empty((0, coef.size))
+    directions = np.concatenate([v[np.newaxis], directions])
+    (value, grad, diagonal, products), scales = expected(problem, coef, directions)
+    threads = pick(rng, None, 1, 1, 2, 5)
 
     found, found_grad = objective.value_and_grad(given, num_threads=threads)
     close(found, value, scales[0], unit, f"{what}: value")
     close(found_grad, grad, scales[1], unit, f"{what}: gradient")
     assert objective(coef) == found, what
     assert_same_bits(objective.grad(coef, num_threads=1), found_grad, what)
-    again, diagonal = objective.grad_and_hess(coef, num_threads=threads)
+    again, found_diagonal = objective.grad_and_hess(coef, num_threads=threads)
     assert_same_bits(again, found_grad, what)
     if problem.jumps and objective._x.dtype == np.float32:
         return
     if objective.n_classes and (objective.loss.softcap or objective.loss.z_loss):
         return
-    close(diagonal, np.diag(hess), scales[2], unit, f"{what}: diagonal of the Hessian")
-    close(objective.hessp(given, v, num_threads=threads), product, scales[3], unit, f"{what}: Hessian times a vector")
-    if coef.size <= FULL_HESSIAN:
-        full = np.array([objective.hessp(coef, e) for e in np.eye(coef.size)])
-        across = np.sqrt(scales[2][:, np.newaxis] * scales[2])
-        close(full, hess, across, unit, f"{what}: Hessian")
+    close(found_diagonal, diagonal, scales[2], unit, f"{what}: diagonal of the Hessian")
+    found_products = np.array([objective.hessp(given, u, num_threads=threads) for u in directions])
+    close(found_products, products, scales[3], unit, f"{what}: Hessian times vectors")
 
 
 @pytest.mark.parametrize("first", range(0, 400, 100))

@@ -241,8 +241,8 @@ cdef inline Py_ssize_t column_of(const Matrix* x, Py_ssize_t k) noexcept nogil:
     return column if 0 <= column < x.columns else -1
 
 
-cdef Py_ssize_t gather(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, target* out,
-                       Py_ssize_t classes) noexcept nogil:
+cdef inline Py_ssize_t gather_of(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, target* out,
+                                 Py_ssize_t classes) noexcept nogil:
     """out[i] += row[i] . v, in each class, of which there may be none; the first row that is wrong, or -1."""
     cdef const floating* data = <const floating*> x.data
     cdef Py_ssize_t i, j, k, first, stop, column
@@ -258,8 +258,8 @@ cdef Py_ssize_t gather(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const fl
     return -1
 
 
-cdef Py_ssize_t scatter(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, double* out,
-                        Py_ssize_t classes, bint squared, floating* whole_row) noexcept nogil:
+cdef inline Py_ssize_t scatter_of(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, double* out,
+                                  Py_ssize_t classes, bint squared, floating* whole_row) noexcept nogil:
     """out += sum of v[i] row[i], or of its squares, in each class; the first row that is wrong, or -1.
 
     Entries of one column add up, and only their sum can be squared: `whole_row`, all 0 before and after, holds it.
@@ -291,6 +291,22 @@ cdef Py_ssize_t scatter(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const f
             for j in range(classes):
                 out[column * classes + j] += scaled(a, v[i * classes + j], squared)
     return -1
+
+
+cdef Py_ssize_t gather(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, target* out,
+                       Py_ssize_t classes) noexcept nogil:
+    if classes == 1:
+        return gather_of(x, start, n, v, out, 1)
+    return gather_of(x, start, n, v, out, classes)
+
+
+cdef Py_ssize_t scatter(const Matrix* x, Py_ssize_t start, Py_ssize_t n, const floating* v, double* out,
+                        Py_ssize_t classes, bint squared, floating* whole_row) noexcept nogil:
+    if squared:
+        return scatter_of(x, start, n, v, out, classes, True, whole_row)
+    if classes == 1:
+        return scatter_of(x, start, n, v, out, 1, False, whole_row)
+    return scatter_of(x, start, n, v, out, classes, False, whole_row)
 
 
 cdef inline void report(Partial* partial, Py_ssize_t row) noexcept nogil:

@@ -1,7 +1,7 @@
 """Measure what linear objectives promise, against scikit-learn's and the time to read X once.
 
-``python -m benchmarks.linear`` prints a Markdown table and exits with 1 where a target is missed; with ``--record`` it
-keeps the results in `measured.json`.
+``python -m benchmarks.linear`` prints a Markdown table and exits with 1 where a target is missed, or with
+``--record`` keeps it in `measured.json`.
 """
 
 from __future__ import annotations

@@ -121,9 +121,10 @@ def rows_of(section: dict[str, Any]) -> list[Row]:
 
 
 def publish(section: str, conditions: str, rows: Iterable[Row], *, keep: bool) -> int:
-    """Print the table, keep it in the file if asked to, and return 1 where a target is missed."""
+    """Print the table; keep it in the file if asked to, else return 1 where a target is missed."""
     rows = list(rows)
     print(f"{conditions}\n\n{table(rows)}\n")
     if keep:
         record(section, conditions=conditions, rows=[asdict(row) for row in rows])
+        return 0
     return int(any(row.reached == "no" for row in rows))

@@ -206,7 +206,7 @@ def _draw(losses: list[tuple[str, dict[str, Line]]], target: Path) -> None:
             axis.plot([i for i, _ in good], [value for _, value in good], style, markersize=3.5, label=WORKS[work])
     gain.set(yscale="log", ylabel="times as fast as NumPy")
     gain.yaxis.set_major_formatter("{x:g}")
-    gain.legend(loc="upper left")
+    figure.legend(*gain.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     share.set(ylim=(0, None), ylabel="of the speed of memory")
     share.yaxis.set_major_formatter(PercentFormatter(1))
     share.set_xticks(range(len(losses)), [name for name, _ in losses], rotation=90, fontsize=6.5)

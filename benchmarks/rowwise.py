@@ -1,7 +1,7 @@
 """Measure what rowwise losses and the scores of language models promise, contenders taking turns.
 
-``python -m benchmarks.rowwise`` prints a Markdown table and exits with 1 where a target is missed; with ``--record`` it
-keeps the results in `measured.json`.
+``python -m benchmarks.rowwise`` prints a Markdown table and exits with 1 where a target is missed, or with
+``--record`` keeps it in `measured.json`.
 """
 
 from __future__ import annotations

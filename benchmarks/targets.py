@@ -1,7 +1,7 @@
 """Measure what fastloss promises, contenders taking turns so that a machine that drifts does so for all of them.
 
-``python -m benchmarks.targets`` prints a Markdown table and exits with 1 where a target is missed; with ``--record`` it
-keeps the results in `measured.json`.
+``python -m benchmarks.targets`` prints a Markdown table and exits with 1 where a target is missed, or with
+``--record`` keeps it in `measured.json`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
 from benchmarks import bandwidth, integrations, peers, record, report, rowwise, turns
-from benchmarks.contenders import fastloss, fastloss_reused, memory, numpy, prepared
+from benchmarks.contenders import SPARSE, fastloss, fastloss_reused, memory, numpy, prepared
 from benchmarks.scope import LIMIT, ROUNDS, Scope
 from benchmarks.workload import FEWER, SIZES, WORKS, LeftOut, Workload, workload
 from tests.reference import twin
@@ -98,6 +98,14 @@ def test_the_memory_is_read_and_written():
     assert to.ctypes.data % 64 == 0
     assert bandwidth.read_and_write(a, b, to, 2) == a.sum()
     assert to.min() > 2
+
+
+def test_there_is_no_limit_where_not_all_is_read(monkeypatch):
+    monkeypatch.setattr("benchmarks.workload.last_cache", lambda: 0)
+    memory(workload("squared_error", 1000), "value")
+    for name in SPARSE:
+        with pytest.raises(LeftOut, match="does not read all"):
+            memory(workload(name, 1000), "value")
 
 
 def test_there_is_no_limit_in_a_cache(monkeypatch):
@@ -204,12 +212,13 @@ def test_results_are_kept_for_the_documents(results, tmp_path, monkeypatch):
     assert "<svg" in (tmp_path / "speed.svg").read_text()
     rows = [record.Row("reached", 2, 3.0, "how", front=True), record.Row("missed", 2, 1.0, "how")]
     rows += [record.Row("doubtful", 2, 9.0, "how", "busy"), record.Row("not measured", 2, None, "why")]
-    assert record.publish("targets", "conditions", rows, keep=True) == 1
-    assert record.publish("linear", "conditions", rows[:1], keep=True) == 0
+    assert [record.publish("linear", "conditions", some, keep=False) for some in (rows[:1], rows)] == [0, 1]
+    assert record.publish("targets", "conditions", rows, keep=True) == 0
+    assert "linear" not in record.load()
     assert record.rows_of(record.load()["targets"]) == rows
     front = generate.speed(record.load())
     assert "| missed | 2 | 1 | no | how |" in front
-    assert "Of 4 targets 1 are missed" in front
+    assert "Of 3 targets 1 are missed" in front
     page = generate.measured(record.load())
     assert "| doubtful | 2 | 9 | ? | how; busy |" in page
     assert page.index("| `lp` | 8 ms | 1× | 12% |") < page.index("| `huber` | 2 ms | 4× | 50% | 4 ms | 7.5× | 75% |")

@@ -111,7 +111,7 @@ class Drawn:
         elif self.mood == "wide":
             x = x * np.exp2(rng.uniform(-12, 12, of_row))
         elif self.mood == "extreme":  # what other programs mask by; scores of any size
-            x = np.where(rng.random(shape) < 0.3, pick(rng, (-1e4, -1e9, -1e30, 1e9)), x)
+            x = np.where(rng.random(shape) < pick(rng, (0.3, 0.9)), pick(rng, (-1e4, -1e9, -1e30, 1e9)), x)
             x = x * np.where(rng.random(of_row) < 0.3, np.exp2(rng.uniform(-120, 110, of_row)), 1)
         if kind == "cosines":
             x = np.clip(x, -1, 1) if self.mood == "integers" else np.tanh(x / 3)

@@ -45,7 +45,8 @@ class _Case:
         elif self.mood == "wide":
             x = x * 2.0 ** self.rng.integers(-6, 9)
         elif self.mood == "masked":
-            x = np.where(self.rng.random(shape) < 0.3, pick(self.rng, (-1e4, -math.inf)), x)
+            masked = self.rng.random(shape) < pick(self.rng, (0.3, 0.9))
+            x = np.where(masked, pick(self.rng, (-1e4, -1e30, -math.inf)), x)
         return draws.representable(x, self.narrow)
 
     def _count(self) -> None:

@@ -27,6 +27,7 @@ cpdef enum:
     GRAD = 2
     HESS = 4
     MOMENTS = 8                         # centred second moments of the weighted losses, for their standard error
+    APART = 16                          # the loss and the weight of each element, in place of their product
 
 cpdef enum:
     PROPAGATE, OMIT, RAISE
@@ -52,7 +53,7 @@ cdef struct Partial:
     int culprit                         # which operand that is, as in Job.operands
 
 cdef enum:
-    Y, X, Z, WEIGHT, MASK, VALUE_OUT, GRAD_OUT, GRAD_Z_OUT, HESS_OUT, HESS_Z_OUT, OPERANDS
+    Y, X, Z, WEIGHT, MASK, VALUE_OUT, GRAD_OUT, GRAD_Z_OUT, HESS_OUT, HESS_Z_OUT, WEIGHT_OUT, OPERANDS
 
 cdef struct Job:
     int kernel
@@ -212,13 +213,18 @@ cdef void check(Job* job, int operand, const floating* v, const double* weight, 
 
 cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize_t n, Scratch* s,
                          Partial* partial) noexcept nogil:
-    """The weights of a block, 0 where an element is masked, omitted or ignored; counts those that are not."""
+    """The weights of a block, 0 where an element is masked, omitted or ignored; counts those that are not.
+
+    For losses that are wanted apart, `s.total` then holds 1 where an element counts and 0 where not.
+    """
     cdef Py_ssize_t i, wrong = 0
     cdef const double* given
     cdef const double* counted
     cdef double* weight = s.weight
     cdef double* keep = s.total
-    cdef bint selects = job.operands[MASK].data != NULL or job.nan_policy == OMIT or job.ignoring
+    cdef bint selects = (
+        job.operands[MASK].data != NULL or job.nan_policy == OMIT or job.ignoring or job.operation & APART
+    )
     if not selects:
         partial.count += n
     else:
@@ -335,6 +341,19 @@ cdef inline void finish(Job* job, floating* v, const double* weight, double scal
             v[i] = mul_add_f32(v[i], high, v[i] * low)
 
 
+cdef void store_apart(Job* job, floating* value, const double* weight, Py_ssize_t start, Py_ssize_t n,
+                      Scratch* s) noexcept nogil:
+    """Each loss, 0 where it has no weight, and each weight, -1 where the element does not count."""
+    cdef Py_ssize_t i
+    if weight != NULL:
+        for i in range(n):
+            value[i] = value[i] if weight[i] != 0 else 0
+        for i in range(n):
+            s.weight[i] = weight[i] if s.total[i] != 0 else -1
+        store(&job.operands[WEIGHT_OUT], &job.shape, start, n, <const double*> s.weight, s)
+    store(&job.operands[VALUE_OUT], &job.shape, start, n, value, s)
+
+
 cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* partial,
                 floating unit) noexcept nogil:
     cdef Operand* operands = job.operands
@@ -368,6 +387,9 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     if partial.bad >= 0 or job.operation == 0:
         return
     evaluate(job, y, x, z, s, n)
+    if job.operation & APART:
+        store_apart(job, value, weight, start, n, s)
+        return
     if job.operation & MOMENTS:
         moments(weight, value, n, s, partial)
     if job.operation & VALUE:
@@ -433,7 +455,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
                 int nan_policy, bint single, int num_threads):
     """Run one kernel over operands of one shape.
 
-    `arrays` are the operands in the order Y ... HESS_Z_OUT, None where absent, and `kinds` their element
+    `arrays` are the operands in the order Y ... WEIGHT_OUT, None where absent, and `kinds` their element
     types; `domains` is None or (low, high, ternary) or None for each of y, x and z; `single` computes in
     float32. Returns (bad index or -1, culprit, sum of w l, sum of w, count, square, mean, spread).
     """

@@ -7,20 +7,21 @@
 # c. Codes are memory of the user's: each is read once, and one that is no group lands in a row that nobody reads.
 
 cdef enum:
-    AHEAD_GROUPS = 16                   # elements between that in use and that whose group is fetched
+    AHEAD_GROUPS = 32                   # elements between that in use and that whose group is fetched
     SETTLED = 4096                      # groups, or
     SPANNED = 1 << 16                   # codes of a task
 
-# Second moments are taken about `center`, which stays where it is as long as it is good enough: see `add`.
+# Second moments are taken about `center`, which stays where it is as long as it is good enough: see `add`. What is
+# changed together lies together, to be loaded and stored as one vector.
 cdef struct Group:
-    double count                        # of elements that count
-    double weight                       # sum of w
     double total                        # sum of w l
     double square                       # sum of u = w^2
-    double center
-    double spread                       # sum of u (l - center)^2
     double lag                          # sum of u (l - center)
+    double spread                       # sum of u (l - center)^2
+    double count                        # of elements that count
+    double weight                       # sum of w
     double seen                         # elements, whether they count or not
+    double center
 
 cdef struct Grouping:
     Group* table                        # for each part one of `groups` and a row for codes that are none
@@ -84,26 +85,27 @@ cdef inline void add(Group* g, double value, double weight, bint weighted) noexc
     is subtracted is kept below half of the spread, so that nothing cancels: before it is more, which happens some two
     times in a group, the center becomes the mean. So does the first element.
     """
-    cdef double u = 1, apart, square, lag, spread
+    cdef double u = 1, apart, total, square, lag, spread
     if weighted:
         g.seen += 1
         g.count += weight >= 0
         weight = weight if weight >= 0 else 0
         g.weight += weight
         u = weight * weight
-        g.total += weight * value
-    else:
-        g.total += value
     apart = value - g.center
+    total = g.total + (weight * value if weighted else value)
     square = g.square + u
     lag = g.lag + u * apart
     spread = g.spread + u * apart * apart
     if lag * lag < 0.5 * (square * spread) or apart == 0:
+        g.total = total
         g.square = square
         g.lag = lag
         g.spread = spread
-    elif u != 0:
-        add_carefully(g, value, u)
+    else:
+        g.total = total
+        if u != 0:
+            add_carefully(g, value, u)
 
 
 # Codes --------------------------------------------------------------------------------------------
@@ -139,35 +141,37 @@ cdef inline Py_ssize_t own(const uint64_t* at, Py_ssize_t n, uint32_t owner, uin
                            uint16_t* mine) noexcept nogil:
     """Which of some places belong to one owner; neighbours have different ones, since they are often in use together.
     """
+    cdef uint32_t is_mine[BLOCK]
     cdef Py_ssize_t i, k = 0
     for i in range(n):
+        is_mine[i] = (<uint64_t> (<uint32_t> at[i] * <uint32_t> 2654435769) * owners) >> 32 == owner
+    for i in range(n):
         mine[k] = <uint16_t> i
-        k += (<uint64_t> <uint32_t> (<uint32_t> at[i] * <uint32_t> 2654435769) * owners) >> 32 == owner
+        k += is_mine[i]
     return k
 
 
 # Many elements ------------------------------------------------------------------------------------
 
 cdef inline void add_rows(const Grouping* job, Group* table, int owner, Py_ssize_t start, Py_ssize_t stop,
-                          bint weighted, bint wide) noexcept nogil:
+                          bint weighted, bint wide, bint owned) noexcept nogil:
     """Elements start ... stop, or those of them whose groups one owner has."""
-    cdef uint64_t at[BLOCK]
+    cdef uint64_t at[BLOCK + AHEAD_GROUPS]
     cdef uint16_t mine[BLOCK + AHEAD_GROUPS]
     cdef Py_ssize_t row = start // job.width, end = (stop - 1) // job.width + 1
     cdef Py_ssize_t n, i, k, e, first, last
     cdef Group* group
+    memset(at, 0, sizeof(at))
+    memset(mine, 0, sizeof(mine))
     while row < end:
         n = min(<Py_ssize_t> BLOCK, end - row)
         find_places(job, row, n, at)
-        if job.owners:
+        if owned:
             n = own(at, n, owner, job.owners, mine)
-            for k in range(AHEAD_GROUPS):
-                mine[n + k] = 0
         for k in range(n):
-            i = k
-            if job.owners:
-                prefetch(<const char*> (table + at[mine[k + AHEAD_GROUPS]]), sizeof(Group))
-                i = mine[k]
+            i = mine[k + AHEAD_GROUPS] if owned else k + AHEAD_GROUPS
+            prefetch(<const char*> (table + at[i]), sizeof(Group))
+            i = mine[k] if owned else k
             group = table + at[i]
             first = last = row + i
             if wide:
@@ -190,12 +194,12 @@ cdef void add_part(void* job_, Py_ssize_t index) noexcept nogil:
         table += index * (job.groups + 1)
         start = index * job.part
         stop = min(start + job.part, job.size)
-    if job.weight != NULL:
-        add_rows(job, table, owner, start, stop, True, job.width > 1)
-    elif job.width > 1:
-        add_rows(job, table, owner, start, stop, False, True)
+    if job.weight != NULL or job.width > 1:
+        add_rows(job, table, owner, start, stop, job.weight != NULL, True, job.owners != 0)
+    elif job.owners:
+        add_rows(job, table, owner, start, stop, False, False, True)
     else:
-        add_rows(job, table, owner, start, stop, False, False)
+        add_rows(job, table, owner, start, stop, False, False, False)
     leave_ieee_mode(mode)
 
 

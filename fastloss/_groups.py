@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastloss import _labels, _threads
-from fastloss._arrays import KINDS
 from fastloss._isa import kernels
 from fastloss._runtime import states_of
 from fastloss.state import LossState
@@ -53,9 +52,8 @@ def states(call: Call, groups: Any) -> dict[Any, LossState]:
         codes = _labels.as_native(coding.codes[_rows(index)])
         n = math.prod(piece.shape)
         kernels.add_to_groups(
-            table, number, codes, KINDS[codes.dtype], coding.low % 2**64, losses, weights, n, part,
-            _threads.choose(call.num_threads, n),
-        )  # fmt: skip
+            table, number, codes, coding.low % 2**64, losses, weights, n, part, _threads.choose(call.num_threads, n)
+        )
     kernels.settle_groups(table, number, parts, call.weighted, _threads.choose(call.num_threads, number))
     rows = table[: number * FIELDS].reshape(number, FIELDS)
     present = np.flatnonzero(rows[:, -1]) if size else np.unique(_labels.places(coding))

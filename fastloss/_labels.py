@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastloss import _threads
-from fastloss._arrays import KINDS, as_array
+from fastloss._arrays import as_array
 from fastloss._isa import kernels
 
 Array: TypeAlias = NDArray[Any]
@@ -179,7 +179,7 @@ def _range(array: Array, num_threads: int | None) -> Range | None:
     low, high = integers[0].item(), integers[0].item()
     for start in range(0, array.size, PIECE):
         piece = as_native(integers[start : start + PIECE])
-        ends = kernels.ends_of(piece, KINDS[piece.dtype], _threads.choose(num_threads, piece.size))
+        ends = kernels.ends_of(piece, kind == "i", _threads.choose(num_threads, piece.size))
         low, high = min(low, ends[0]), max(high, ends[1])
         if high - low >= max(RANGE, array.size):
             return None
@@ -187,8 +187,8 @@ def _range(array: Array, num_threads: int | None) -> Range | None:
 
 
 def as_native(array: Array) -> Array:
-    """The same numbers, contiguous and in the byte order of the processor."""
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    """The same numbers in the byte order of the processor, contiguous and aligned."""
+    return np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
 
 
 def _of_array(array: Array) -> Column:

@@ -1,7 +1,7 @@
 """What is compiled besides kernels: what the processor and OpenMP say of themselves, and the memory of a LossState."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.type cimport PyType_GenericNew
+from cpython.type cimport PyType_GenericNew, PyType_IS_GC
 
 cdef extern from *:
     """
@@ -60,8 +60,12 @@ def openmp_threads():
     return 1 if omp_in_parallel() else min(omp_get_max_threads(), omp_get_thread_limit())
 
 
+cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(object)
+
+
 cdef class Sums:
-    """The memory of a LossState: six numbers in place, which the collector of garbage need not look at."""
+    """The memory of a LossState: six numbers in place."""
 
     cdef readonly double count, weight, total, square, center, spread
 
@@ -75,13 +79,16 @@ cdef struct Numbers:
 
 
 def states_of(type cls, rows, Py_ssize_t stride):
-    """One object of `cls`, made of `Sums`, for each `stride` of contiguous float64, which begin with its numbers."""
+    """One object of `cls`, made of `Sums`, for each `stride` of contiguous float64, which begin with its numbers.
+
+    The collector of garbage need not look at them, however many there are: numbers are in no cycle.
+    """
     cdef Py_buffer view
     cdef const Numbers* row
     cdef Py_ssize_t k
     cdef Sums state
     cdef list made = []
-    if not issubclass(cls, Sums):
+    if not (issubclass(cls, Sums) and PyType_IS_GC(cls)):
         raise TypeError(cls)
     PyObject_GetBuffer(rows, &view, PyBUF_SIMPLE)
     try:
@@ -90,6 +97,7 @@ def states_of(type cls, rows, Py_ssize_t stride):
             state = <Sums> PyType_GenericNew(cls, None, None)
             state.count, state.weight, state.total = row.count, row.weight, row.total
             state.square, state.center, state.spread = row.square, row.center, row.spread
+            PyObject_GC_UnTrack(state)
             made.append(state)
     finally:
         PyBuffer_Release(&view)

@@ -27,7 +27,7 @@ cdef struct Grouping:
     Group* table                        # for each part one of `groups` and a row for codes that are none
     Py_ssize_t groups
     const char* codes
-    int kind
+    Py_ssize_t itemsize                 # of a code
     uint64_t low                        # the code of the first group
     const double* value
     const double* weight                # NULL: all are 1
@@ -110,31 +110,29 @@ cdef inline void add(Group* g, double value, double weight, bint weighted) noexc
 
 # Codes --------------------------------------------------------------------------------------------
 
-cdef inline void places(const element* codes, uint64_t low, uint64_t groups, uint64_t* at, Py_ssize_t n) noexcept nogil:
+ctypedef fused integer:                 # as unsigned, since differences wrap
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+
+
+cdef inline void places(const integer* codes, integer low, uint64_t groups, uint64_t* at, Py_ssize_t n) noexcept nogil:
     """The places in a table of the groups of some codes, the one behind the last for what is none."""
     cdef Py_ssize_t i
     for i in range(n):
-        at[i] = min(<uint64_t> codes[i] - low, groups)
+        at[i] = min(<uint64_t> <integer> (codes[i] - low), groups)
 
 
 cdef void find_places(const Grouping* job, Py_ssize_t start, Py_ssize_t n, uint64_t* at) noexcept nogil:
-    cdef const char* codes = job.codes
-    if job.kind == INT64:
-        places(<const int64_t*> codes + start, job.low, job.groups, at, n)
-    elif job.kind == INT32:
-        places(<const int32_t*> codes + start, job.low, job.groups, at, n)
-    elif job.kind == INT16:
-        places(<const int16_t*> codes + start, job.low, job.groups, at, n)
-    elif job.kind == INT8:
-        places(<const int8_t*> codes + start, job.low, job.groups, at, n)
-    elif job.kind == UINT64:
-        places(<const uint64_t*> codes + start, job.low, job.groups, at, n)
-    elif job.kind == UINT32:
-        places(<const uint32_t*> codes + start, job.low, job.groups, at, n)
-    elif job.kind == UINT16:
-        places(<const uint16_t*> codes + start, job.low, job.groups, at, n)
+    if job.itemsize == 8:
+        places(<const uint64_t*> job.codes + start, job.low, job.groups, at, n)
+    elif job.itemsize == 4:
+        places(<const uint32_t*> job.codes + start, <uint32_t> job.low, job.groups, at, n)
+    elif job.itemsize == 2:
+        places(<const uint16_t*> job.codes + start, <uint16_t> job.low, job.groups, at, n)
     else:
-        places(<const uint8_t*> codes + start, job.low, job.groups, at, n)
+        places(<const uint8_t*> job.codes + start, <uint8_t> job.low, job.groups, at, n)
 
 
 cdef inline Py_ssize_t own(const uint64_t* at, Py_ssize_t n, uint32_t owner, uint32_t owners,
@@ -166,6 +164,7 @@ cdef inline void add_rows(const Grouping* job, Group* table, int owner, Py_ssize
     while row < end:
         n = min(<Py_ssize_t> BLOCK, end - row)
         find_places(job, row, n, at)
+        prefetch(job.codes + (row + BLOCK) * job.itemsize, min(<Py_ssize_t> BLOCK, end - row - n) * job.itemsize)
         if owned:
             n = own(at, n, owner, job.owners, mine)
         for k in range(n):
@@ -210,6 +209,19 @@ cdef struct Settling:
     bint weighted
 
 
+cdef inline void publish(Group* g, bint weighted) noexcept nogil:
+    """Put the fields in the order of those of a LossState, and last whether there are elements."""
+    cdef Group found = g[0]
+    cdef double* row = <double*> g
+    row[0] = found.count if weighted else found.square
+    row[1] = found.weight if weighted else found.square
+    row[2] = found.total
+    row[3] = found.square
+    row[4] = found.center
+    row[5] = found.spread
+    row[7] = found.seen if weighted else found.square
+
+
 cdef void settle_some(void* job_, Py_ssize_t index) noexcept nogil:
     cdef const Settling* job = <const Settling*> job_
     cdef Py_ssize_t k, part
@@ -221,30 +233,30 @@ cdef void settle_some(void* job_, Py_ssize_t index) noexcept nogil:
         for part in range(1, job.parts):
             merge(g, g + part * (job.groups + 1))
         settle(g)
-        if not job.weighted:
-            g.count = g.weight = g.seen = g.square
+        publish(g, job.weighted)
     leave_ieee_mode(mode)
 
 
 # The entries --------------------------------------------------------------------------------------
 
-cdef Py_ssize_t hold_items(object array, Py_buffer* view, Py_ssize_t itemsize, int flags) except -1:
+cdef Py_ssize_t hold_items(object array, Py_buffer* view, int flags, Py_ssize_t itemsize=0) except -1:
     """The number of items of a contiguous array, held until its buffer is released."""
+    cdef bint known
     PyObject_GetBuffer(array, view, flags)
-    if view.itemsize != itemsize or <size_t> view.buf % <size_t> itemsize:
+    known = view.itemsize == itemsize if itemsize else view.itemsize in (1, 2, 4, 8)
+    if not known or <size_t> view.buf % <size_t> view.itemsize:
         PyBuffer_Release(view)
         raise ValueError("memory of another type")
-    return view.len // itemsize
+    return view.len // view.itemsize
 
 
-def add_to_groups(table, Py_ssize_t groups, codes, int kind, uint64_t low, values, weights, Py_ssize_t size,
-                  Py_ssize_t part, int num_threads):
+def add_to_groups(table, Py_ssize_t groups, codes, uint64_t low, values, weights, Py_ssize_t size, Py_ssize_t part,
+                  int num_threads):
     """Add elements to the states of their groups.
 
     `table` has 8 float64 for each of `groups` groups and one more, once or, where `part` is not 0, for each part of so
-    many elements. `codes` are contiguous integers of the type `kind`, each of as many elements; `low` is the code of
-    the first group, modulo 2^64. The first `size` of the contiguous float64 `values` and `weights` (or None) are the
-    elements.
+    many elements. `codes` are contiguous integers, each of as many elements; `low` is the code of the first group,
+    modulo 2^64. The first `size` of the contiguous float64 `values` and `weights` (or None) are the elements.
     """
     cdef Grouping job
     cdef Py_buffer views[4]
@@ -252,27 +264,27 @@ def add_to_groups(table, Py_ssize_t groups, codes, int kind, uint64_t low, value
     cdef Py_ssize_t rows, rest, room, tasks
     memset(&job, 0, sizeof(Grouping))
     try:
-        room = hold_items(table, &views[held], 8, PyBUF_WRITABLE)
+        room = hold_items(table, &views[held], PyBUF_WRITABLE, 8)
         job.table = <Group*> views[held].buf
         held += 1
-        rows = hold_items(codes, &views[held], <Py_ssize_t> (1 << (kind - INT8) % 4), PyBUF_SIMPLE)
+        rows = hold_items(codes, &views[held], PyBUF_SIMPLE)
         job.codes = <const char*> views[held].buf
         held += 1
-        rest = hold_items(values, &views[held], 8, PyBUF_SIMPLE)
+        rest = hold_items(values, &views[held], PyBUF_SIMPLE, 8)
         job.value = <const double*> views[held].buf
         held += 1
         if weights is not None:
-            rest = min(rest, hold_items(weights, &views[held], 8, PyBUF_SIMPLE))
+            rest = min(rest, hold_items(weights, &views[held], PyBUF_SIMPLE, 8))
             job.weight = <const double*> views[held].buf
             held += 1
         if size == 0:
             return
         tasks = (size + part - 1) // part if part else num_threads
-        if not INT8 <= kind <= UINT64 or size > rest or not rows or size % rows or room // 8 // (groups + 1) < (
-            tasks if part else 1
-        ):
+        if groups < 0 or room // 8 // (groups + 1) < (tasks if part else 1):
+            raise ValueError("a table without room for all groups")
+        if size > rest or rows == 0 or size % rows:
             raise ValueError("arrays of lengths that do not agree")
-        job.kind = kind
+        job.itemsize = views[1].itemsize
         job.groups = groups
         job.low = low
         job.size = size
@@ -287,13 +299,16 @@ def add_to_groups(table, Py_ssize_t groups, codes, int kind, uint64_t low, value
 
 
 def settle_groups(table, Py_ssize_t groups, Py_ssize_t parts, bint weighted, int num_threads):
-    """Merge the tables of all parts into the first, whose rows then begin with the fields of a LossState."""
+    """Merge the tables of all parts into the first.
+
+    Its rows then begin with the fields of a LossState, and end with 0 where a group has no elements.
+    """
     cdef Settling job
     cdef Py_buffer view
-    cdef Py_ssize_t room = hold_items(table, &view, 8, PyBUF_WRITABLE)
+    cdef Py_ssize_t room = hold_items(table, &view, PyBUF_WRITABLE, 8)
     try:
-        if room // 8 // (groups + 1) < parts:
-            raise ValueError("arrays of lengths that do not agree")
+        if groups < 0 or room // 8 // (groups + 1) < parts:
+            raise ValueError("a table without room for all groups")
         job.table = <Group*> view.buf
         job.groups = groups
         job.parts = parts
@@ -307,56 +322,50 @@ def settle_groups(table, Py_ssize_t groups, Py_ssize_t parts, bint weighted, int
 cdef struct Spanning:
     const char* codes
     Py_ssize_t size
-    int kind
-    uint64_t* ends                      # the least and the largest of each task; signed ones from 2^63 on
+    Py_ssize_t itemsize
+    uint64_t zero                       # added to what is signed, so that unsigned numbers are compared
+    uint64_t* ends                      # the least and the largest of each task
 
 
-cdef inline void span(const element* codes, Py_ssize_t n, uint64_t zero, uint64_t* ends) noexcept nogil:
+cdef inline void span(const integer* codes, Py_ssize_t n, integer zero, uint64_t* ends) noexcept nogil:
     cdef Py_ssize_t i
-    cdef element low = codes[0], high = codes[0]
+    cdef integer code, low = codes[0] + zero, high = low
     for i in range(n):
-        low = min(low, codes[i])
-        high = max(high, codes[i])
-    ends[0] = <uint64_t> low + zero
-    ends[1] = <uint64_t> high + zero
+        code = codes[i] + zero
+        low = min(low, code)
+        high = max(high, code)
+    ends[0] = low
+    ends[1] = high
 
 
 cdef void span_some(void* job_, Py_ssize_t index) noexcept nogil:
     cdef const Spanning* job = <const Spanning*> job_
     cdef Py_ssize_t start = index * SPANNED, n = min(<Py_ssize_t> SPANNED, job.size - start)
     cdef uint64_t* ends = job.ends + 2 * index
-    cdef uint64_t half = <uint64_t> 1 << 63
-    if job.kind == INT64:
-        span(<const int64_t*> job.codes + start, n, half, ends)
-    elif job.kind == INT32:
-        span(<const int32_t*> job.codes + start, n, half, ends)
-    elif job.kind == INT16:
-        span(<const int16_t*> job.codes + start, n, half, ends)
-    elif job.kind == INT8:
-        span(<const int8_t*> job.codes + start, n, half, ends)
-    elif job.kind == UINT64:
-        span(<const uint64_t*> job.codes + start, n, 0, ends)
-    elif job.kind == UINT32:
-        span(<const uint32_t*> job.codes + start, n, 0, ends)
-    elif job.kind == UINT16:
-        span(<const uint16_t*> job.codes + start, n, 0, ends)
+    if job.itemsize == 8:
+        span(<const uint64_t*> job.codes + start, n, job.zero, ends)
+    elif job.itemsize == 4:
+        span(<const uint32_t*> job.codes + start, n, <uint32_t> job.zero, ends)
+    elif job.itemsize == 2:
+        span(<const uint16_t*> job.codes + start, n, <uint16_t> job.zero, ends)
     else:
-        span(<const uint8_t*> job.codes + start, n, 0, ends)
+        span(<const uint8_t*> job.codes + start, n, <uint8_t> job.zero, ends)
 
 
-def ends_of(codes, int kind, int num_threads):
-    """The least and the largest of contiguous integers of the type `kind`, of which there is at least one."""
+def ends_of(codes, bint signed, int num_threads):
+    """The least and the largest of contiguous integers, of which there is at least one."""
     cdef Spanning job
     cdef Py_buffer view
     cdef Py_ssize_t k, tasks
     cdef uint64_t low, high
-    job.kind = kind
-    job.size = hold_items(codes, &view, <Py_ssize_t> (1 << (kind - INT8) % 4), PyBUF_SIMPLE)
+    job.size = hold_items(codes, &view, PyBUF_SIMPLE)
     job.codes = <const char*> view.buf
+    job.itemsize = view.itemsize
+    job.zero = <uint64_t> 1 << (8 * job.itemsize - 1) if signed else 0
     job.ends = NULL
     try:
         tasks = (job.size + SPANNED - 1) // SPANNED
-        if not INT8 <= kind <= UINT64 or not tasks:
+        if tasks == 0:
             raise ValueError("no integers")
         job.ends = <uint64_t*> PyMem_Malloc(tasks * 2 * sizeof(uint64_t))
         if job.ends == NULL:
@@ -370,5 +379,4 @@ def ends_of(codes, int kind, int num_threads):
     finally:
         PyBuffer_Release(&view)
         PyMem_Free(job.ends)
-    zero = 0 if kind >= UINT8 else 1 << 63
-    return low - zero, high - zero
+    return low - <object> job.zero, high - <object> job.zero

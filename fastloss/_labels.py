@@ -132,6 +132,8 @@ class Columns:
         """The place of each element, and an element of each place."""
         number, size = 1, len(self.columns[0].codes)
         codes = np.zeros(size, np.intp)
+        if not size:
+            return codes, codes
         for column in self.columns:
             if number * len(column) > LIMIT:
                 known, codes = np.unique(codes, return_inverse=True)

@@ -1,7 +1,7 @@
 """What is compiled besides kernels: what the processor and OpenMP say of themselves, and the memory of a LossState."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.type cimport PyType_GenericNew, PyType_IS_GC
+from cpython.type cimport PyType_GenericNew
 
 cdef extern from *:
     """
@@ -61,6 +61,7 @@ def openmp_threads():
 
 
 cdef extern from "Python.h":
+    bint PyObject_IS_GC(object)
     void PyObject_GC_UnTrack(object)
 
 
@@ -88,7 +89,7 @@ def states_of(type cls, rows, Py_ssize_t stride):
     cdef Py_ssize_t k
     cdef Sums state
     cdef list made = []
-    if not (issubclass(cls, Sums) and PyType_IS_GC(cls)):
+    if not issubclass(cls, Sums):
         raise TypeError(cls)
     PyObject_GetBuffer(rows, &view, PyBUF_SIMPLE)
     try:
@@ -97,7 +98,8 @@ def states_of(type cls, rows, Py_ssize_t stride):
             state = <Sums> PyType_GenericNew(cls, None, None)
             state.count, state.weight, state.total = row.count, row.weight, row.total
             state.square, state.center, state.spread = row.square, row.center, row.spread
-            PyObject_GC_UnTrack(state)
+            if PyObject_IS_GC(state):
+                PyObject_GC_UnTrack(state)
             made.append(state)
     finally:
         PyBuffer_Release(&view)

@@ -57,7 +57,7 @@ cdef void add_carefully(Group* g, double value, double u) noexcept nogil:
     g.spread += u * apart * apart
 
 
-cdef inline void settle(Group* g) noexcept nogil:
+cdef inline void to_mean(Group* g) noexcept nogil:
     """Take the sums about the mean."""
     if g.square > 0:
         move_center(g, g.center + g.lag / g.square)
@@ -65,7 +65,7 @@ cdef inline void settle(Group* g) noexcept nogil:
 
 cdef inline void merge(Group* g, Group* other) noexcept nogil:
     """Add the elements of another part."""
-    settle(other)
+    to_mean(other)
     g.count += other.count
     g.weight += other.weight
     g.total += other.total
@@ -229,10 +229,10 @@ cdef void settle_some(void* job_, Py_ssize_t index) noexcept nogil:
     cdef unsigned mode = enter_ieee_mode()
     for k in range(index * SETTLED, min((index + 1) * SETTLED, job.groups)):
         g = job.table + k
-        settle(g)
+        to_mean(g)
         for part in range(1, job.parts):
             merge(g, g + part * (job.groups + 1))
-        settle(g)
+        to_mean(g)
         publish(g, job.weighted)
     leave_ieee_mode(mode)
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transfo
 from numpy.typing import ArrayLike
 
 from fastloss._call import GRAD, HESS, VALUE, Array, Call, Floats, NanPolicy, Plan, Reduction
-from fastloss._groups import Parts, states
+from fastloss._groups import states
 from fastloss._parameters import ANY, Domain, check_names, checked
 from fastloss._parameters import choice as choice
 from fastloss._parameters import integer as integer
@@ -197,10 +197,6 @@ class Loss:
     def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
         if y != x:
             raise ValueError(f"{type(self).__name__}: y_true has shape {y}, must match y_pred's {x}")
-
-    def _units(self, y: Array, x: Array) -> Array | None:
-        """The weight of each element in a mean besides its sample weight, below 0 where it is ignored; or None."""
-        return None
 
     def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
         """Target, prediction and second prediction (or None) of every element, as views of one shape."""
@@ -431,19 +427,25 @@ class Loss:
 
         Parameters
         ----------
-        y_true, y_pred, sample_weight, mask, nan_policy
+        y_true, y_pred, sample_weight, mask, nan_policy, num_threads
             As for calling the loss.
-        num_threads : int, optional
-            Threads that compute the losses, by default one: their sums by group, which cost more, run on one.
-        groups : array_like
-            The group of each index of `y_pred`'s first axis: numbers, strings, dates or other hashable labels.
-            Missing labels (NaN, NaT) are one group, NaN.
+        groups : array_like, Series, Index or table of pandas, Polars or Arrow
+            The group of each index of `y_pred`'s first axis: numbers, strings, dates or other hashable labels; tuples
+            of them for a table or structured array, which has several columns. Missing labels (NaN, NaT, None, null)
+            are one group, NaN.
 
         Returns
         -------
         dict
             From each label, in sorted order, to the LossState of its elements, which is what `state` returns for
             them alone up to rounding. A group whose elements are all masked or omitted is there, with a count of 0.
+            Every number of threads gives the same bits.
+
+        Notes
+        -----
+        Losses are computed a chunk at a time and added up while they are cached, with no more memory than a few
+        megabytes and 64 bytes for each group. Integers that lie close together, however many, are groups at once;
+        other labels are looked up first, by the library that holds them.
 
         Examples
         --------
@@ -452,7 +454,7 @@ class Loss:
         >>> {site: state.mean for site, state in by_site.items()}
         {'a': 2.0, 'b': 2.5}
         """
-        return states(Parts(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
+        return states(self._call(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
 
 
 _CALL = inspect.signature(Loss.__call__).parameters.keys()

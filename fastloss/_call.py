@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -25,14 +26,14 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 Reduction: TypeAlias = Literal["mean", "batch_mean", "sum", "none"]
 NanPolicy: TypeAlias = Literal["propagate", "omit", "raise"]
 
-VALUE, GRAD, HESS, MOMENTS = kernels.VALUE, kernels.GRAD, kernels.HESS, kernels.MOMENTS
+VALUE, GRAD, HESS, MOMENTS, APART = kernels.VALUE, kernels.GRAD, kernels.HESS, kernels.MOMENTS, kernels.APART
 REDUCTIONS = ("mean", "batch_mean", "sum", "none")
 NAN_POLICIES = {"propagate": kernels.PROPAGATE, "omit": kernels.OMIT, "raise": kernels.RAISE}
 FLOAT32: int = kernels.FLOAT32
 FLOAT64: int = kernels.FLOAT64
 NARROW = frozenset(code | swapped for code in (kernels.FLOAT16, kernels.BFLOAT16, FLOAT32) for swapped in (0, 64))
 CULPRITS = ("y_true", "y_pred", "y_pred", "sample_weight")
-ARRAYS = (*CULPRITS, "mask", "out", "grad_out", "grad_out", "hess_out", "hess_out")  # in the kernel's order
+ARRAYS = (*CULPRITS, "mask", "out", "grad_out", "grad_out", "hess_out", "hess_out", "weights")  # in the kernel's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Call:
     """The arrays of one call, checked, and what to do with them."""
 
     __slots__ = (
+        "_apart",
         "_domains",
         "_kept",
         "_loss",
@@ -116,6 +118,7 @@ class Call:
         if num_threads is not None and (not isinstance(num_threads, (int, np.integer)) or num_threads < 1):
             raise ValueError(f"{owner}: num_threads is {num_threads!r}, must be a positive integer")
         self._nan_policy = NAN_POLICIES[nan_policy]
+        self._apart = ABSENT
         self._num_threads = num_threads
         self._y, self._y_kind = operand(owner, loss._names[0], y_true)
         self._x, self._x_kind = operand(owner, loss._names[1], y_pred)
@@ -145,22 +148,43 @@ class Call:
 
     def using(self, kernel: str, *constants: float) -> Self:
         """The same call of another formula."""
-        call = self._copy()
+        call = copy(self)
         call._plan = self._plan.using(kernel, *constants)
         return call
 
     def at(self, y_pred: ArrayLike) -> Self:
         """The same call at other predictions, of the same shape."""
-        call = self._copy()
+        call = copy(self)
         call._x, call._x_kind = operand(self._plan.owner, "y_pred", y_pred)
         call._arrange()
         return call
 
-    def _copy(self) -> Self:
-        call = object.__new__(type(self))
-        for name in Call.__slots__:
-            setattr(call, name, getattr(self, name))
+    def part(self, index: tuple[int | slice, ...]) -> Self:
+        """The same call of some of the elements, whose axes come first."""
+        call = copy(self)
+        call._y, call._x = self._y[index], self._x[index]
+        call._weight, call._kept = (
+            plane if plane.array is None else replace(plane, array=plane.array[index])
+            for plane in (self._weight, self._kept)
+        )
+        call._arrange()
         return call
+
+    def apart(self, losses: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
+        """Write each loss, 0 where it has no weight, and each weight, -1 where the element does not count.
+
+        The elements come in the order of their indices; there are no weights to write unless the call is `weighted`.
+        """
+        value, self._apart = (
+            ABSENT if room is None else Plane(array=room[: math.prod(self._shape)].reshape(self._shape), kind=FLOAT64)
+            for room in (losses, weights)
+        )
+        self._run(VALUE | APART, 1.0, value)
+
+    @property
+    def owner(self) -> str:
+        """The name of the loss."""
+        return self._plan.owner
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -171,6 +195,16 @@ class Call:
     def dtype(self) -> type[np.floating[Any]]:
         """The type of a result for each element."""
         return np.float32 if self._x_kind in NARROW else np.float64
+
+    @property
+    def weighted(self) -> bool:
+        """Whether some elements may count differently from others."""
+        return self._weighted
+
+    @property
+    def num_threads(self) -> int | None:
+        """What was asked for."""
+        return self._num_threads
 
     def _per_element(self, name: str, given: ArrayLike | None) -> Plane:
         """A view of weights or a mask in the shape of the elements; (n,) stands for the first axis."""
@@ -293,11 +327,11 @@ class Call:
         loss, plan, policy = self._loss, self._plan, self._nan_policy
         arrays: tuple[Array | None, ...] = (
             *self._operands, self._weight.array, self._kept.array, value.array, *loss._parts(grad.array),
-            *loss._parts(hess.array),
+            *loss._parts(hess.array), self._apart.array,
         )  # fmt: skip
         kinds = (
             self._y_kind, self._x_kind, loss._second_kind(self._x_kind), self._weight.kind, self._kept.kind, value.kind,
-            grad.kind, grad.kind, hess.kind, hess.kind,
+            grad.kind, grad.kind, hess.kind, hess.kind, self._apart.kind,
         )  # fmt: skip
         order = None
         prediction = self._operands[1]

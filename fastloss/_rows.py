@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, TypeAlias, cast
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastloss import _threads
 from fastloss._arrays import EXACT_IN_SINGLE, INTEGERS, KINDS, as_array, memory_order, readable
 from fastloss._base import Loss, integer
-from fastloss._call import ABSENT, FLOAT64, HESS, NARROW, Array, Call, Plan, Plane, mismatched
+from fastloss._call import ABSENT, FLOAT64, HESS, NARROW, Call, Plan, Plane, mismatched
 from fastloss._isa import kernels
 from fastloss._parameters import NON_NEGATIVE, Domain
 from fastloss.state import LossState
@@ -23,7 +23,19 @@ Extra: TypeAlias = Literal["lse", "entropy", "argmax", "correct", "reference", "
 EXTRAS: tuple[Extra, ...] = ("lse", "entropy", "argmax", "correct", "reference", "sum", "target")
 
 # The arrays of a call in the kernel's order.
-ARRAYS = ("y_true", "y_pred", "grad_out", "hess_out", "y_true", "sample_weight", "mask", "out", *EXTRAS, "class_weight")
+ARRAYS = (
+    "y_true",
+    "y_pred",
+    "grad_out",
+    "hess_out",
+    "y_true",
+    "sample_weight",
+    "mask",
+    "out",
+    *EXTRAS,
+    "weights",
+    "class_weight",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +140,7 @@ class RowCall(Call):
         if not check and policy == kernels.RAISE:
             policy = kernels.PROPAGATE
         rows = (ABSENT if self._dense else Plane("labels", self._y, kind=self._y_kind), self._weight, self._kept)
-        results = (value, *(self._extras.get(name, ABSENT) for name in EXTRAS))
+        results = (value, *(self._extras.get(name, ABSENT) for name in EXTRAS), self._apart)
         target = self._y if self._dense else None
         threads = _threads.choose(self._num_threads, self._x.size)
         mode = kernels.enter_mode()
@@ -256,24 +268,10 @@ class RowLoss(Loss):
         shape = as_array(type(self).__name__, "y_pred", y_pred).shape
         return _ignoring_none(self), np.broadcast_to(np.int8(0), shape[: self.axis] + shape[self.axis :][1:])
 
-    def _units(self, y: Array, x: Array) -> Array | None:
-        plan = cast(RowPlan, self._plan)
-        weights, ignored = plan.class_weight, plan.ignore_index
-        if y.shape == x.shape and self.dense is not None:
-            return None if weights is None else _mean_weights(np.asarray(y, np.float64), weights)
-        if weights is None and ignored is None:
-            return None
-        skip = np.zeros(y.shape, bool) if ignored is None else y == ignored
-        if weights is None:
-            return np.where(skip, -1.0, 1.0)
-        known = ~skip & (y >= 0) & (y < len(weights))
-        each = np.where(known, weights[np.where(known, y, 0).astype(np.intp)], 1.0)
-        return np.where(skip, -1.0, each)
-
     def states(self, y_true: ArrayLike | None, y_pred: ArrayLike, **options: Any) -> dict[Any, LossState]:
         loss, y_true = self._with_targets(y_true, y_pred)
         x = as_array(type(self).__name__, "y_pred", y_pred)
-        if self.axis in (-1, x.ndim - 1) or not -x.ndim <= self.axis < x.ndim:
+        if self.axis == -1 or not -x.ndim <= self.axis < x.ndim:
             return Loss.states(loss, y_true, y_pred, **options)
         y = as_array(type(self).__name__, "y_true", y_true)
         y = np.moveaxis(y, self.axis, -1) if y.shape == x.shape else y

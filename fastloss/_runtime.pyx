@@ -1,4 +1,7 @@
-"""What the processor and the OpenMP runtime say of themselves."""
+"""What is compiled besides kernels: what the processor and OpenMP say of themselves, and the memory of a LossState."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.type cimport PyType_GenericNew
 
 cdef extern from *:
     """
@@ -55,3 +58,49 @@ def instruction_sets():
 def openmp_threads():
     """What OpenMP would use here: OMP_NUM_THREADS or threadpoolctl's limit, and 1 inside a parallel region."""
     return 1 if omp_in_parallel() else min(omp_get_max_threads(), omp_get_thread_limit())
+
+
+cdef extern from "Python.h":
+    bint PyObject_IS_GC(object)
+    void PyObject_GC_UnTrack(object)
+
+
+cdef class Sums:
+    """The memory of a LossState: six numbers in place."""
+
+    cdef readonly double count, weight, total, square, center, spread
+
+    def __init__(self, double count, double weight, double total, double square, double center, double spread):
+        self.count, self.weight, self.total = count, weight, total
+        self.square, self.center, self.spread = square, center, spread
+
+
+cdef struct Numbers:
+    double count, weight, total, square, center, spread
+
+
+def states_of(type cls, rows, Py_ssize_t stride):
+    """One object of `cls`, made of `Sums`, for each `stride` of contiguous float64, which begin with its numbers.
+
+    The collector of garbage need not look at them, however many there are: numbers are in no cycle.
+    """
+    cdef Py_buffer view
+    cdef const Numbers* row
+    cdef Py_ssize_t k
+    cdef Sums state
+    cdef list made = []
+    if not issubclass(cls, Sums):
+        raise TypeError(cls)
+    PyObject_GetBuffer(rows, &view, PyBUF_SIMPLE)
+    try:
+        for k in range(view.len // (stride * <Py_ssize_t> sizeof(double))):
+            row = <const Numbers*> (<const double*> view.buf + k * stride)
+            state = <Sums> PyType_GenericNew(cls, None, None)
+            state.count, state.weight, state.total = row.count, row.weight, row.total
+            state.square, state.center, state.spread = row.square, row.center, row.spread
+            if PyObject_IS_GC(state):
+                PyObject_GC_UnTrack(state)
+            made.append(state)
+    finally:
+        PyBuffer_Release(&view)
+    return made

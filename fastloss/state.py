@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from fastloss._isa import kernels
+from fastloss._runtime import Sums
 
 
-@dataclass(frozen=True, slots=True)
-class LossState:
+@dataclass(frozen=True, init=False)
+class LossState(Sums):
     r"""What the losses of some elements come to, mergeable with the state of others.
 
     ``a + b`` is the state of both sets of elements, so that parts of a data set, whether chunks of a file,
@@ -51,12 +53,29 @@ class LossState:
     4.666666666666667
     """
 
-    count: float = 0.0
-    weight: float = 0.0
-    total: float = 0.0
-    square: float = 0.0
-    center: float = 0.0
-    spread: float = 0.0
+    # There may be one for each of millions of groups: the numbers are fields of C, which `Sums` has.
+    __slots__ = ()
+
+    count: float
+    weight: float
+    total: float
+    square: float
+    center: float
+    spread: float
+
+    def __init__(
+        self,
+        count: float = 0.0,
+        weight: float = 0.0,
+        total: float = 0.0,
+        square: float = 0.0,
+        center: float = 0.0,
+        spread: float = 0.0,
+    ) -> None:
+        super().__init__(count, weight, total, square, center, spread)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LossState, astuple(self)
 
     def __add__(self, other: LossState) -> LossState:
         if not isinstance(other, LossState):

@@ -27,7 +27,7 @@ SHARED = {"axis", "class_weight", "ignore_index"}  # parameters of rowwise losse
 # The other numbers that a kernels module shows: operations, policies and element types.
 ANOTHER = {
     "VALUE", "GRAD", "HESS", "MOMENTS", "PROPAGATE", "OMIT", "RAISE", "SWAPPED", "BOOL", "INT8", "INT16", "INT32",
-    "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FLOAT16", "BFLOAT16", "FLOAT32", "FLOAT64", "MATRIX",
+    "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FLOAT16", "BFLOAT16", "FLOAT32", "FLOAT64", "MATRIX", "APART",
 }  # fmt: skip
 
 

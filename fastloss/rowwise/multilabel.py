@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastloss._base import loss, weights
-from fastloss._call import ABSENT, Array, Plane
+from fastloss._call import ABSENT, Plane
 from fastloss._rows import RowCall, RowLoss
 
 
@@ -51,9 +51,6 @@ class MultilabelSoftMargin(RowLoss):
     scores = "logits"
     targets = "labels"
     class_weight: tuple[float, ...] | None = weights(default=None)
-
-    def _units(self, y: Array, x: Array) -> None:
-        """The class weights are no part of the denominator."""
 
 
 class _PairCall(RowCall):

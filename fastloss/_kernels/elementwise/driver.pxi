@@ -27,6 +27,7 @@ cpdef enum:
     GRAD = 2
     HESS = 4
     MOMENTS = 8                         # centred second moments of the weighted losses, for their standard error
+    APART = 16                          # the loss and the weight of each element, in place of their product
 
 cpdef enum:
     PROPAGATE, OMIT, RAISE
@@ -52,7 +53,7 @@ cdef struct Partial:
     int culprit                         # which operand that is, as in Job.operands
 
 cdef enum:
-    Y, X, Z, WEIGHT, MASK, VALUE_OUT, GRAD_OUT, GRAD_Z_OUT, HESS_OUT, HESS_Z_OUT, OPERANDS
+    Y, X, Z, WEIGHT, MASK, VALUE_OUT, GRAD_OUT, GRAD_Z_OUT, HESS_OUT, HESS_Z_OUT, WEIGHT_OUT, OPERANDS
 
 cdef struct Job:
     int kernel
@@ -212,13 +213,18 @@ cdef void check(Job* job, int operand, const floating* v, const double* weight, 
 
 cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize_t n, Scratch* s,
                          Partial* partial) noexcept nogil:
-    """The weights of a block, 0 where an element is masked, omitted or ignored; counts those that are not."""
+    """The weights of a block, 0 where an element is masked, omitted or ignored; counts those that are not.
+
+    For losses that are wanted apart, `s.total` then holds 1 where an element counts and 0 where not.
+    """
     cdef Py_ssize_t i, wrong = 0
     cdef const double* given
     cdef const double* counted
     cdef double* weight = s.weight
     cdef double* keep = s.total
-    cdef bint selects = job.operands[MASK].data != NULL or job.nan_policy == OMIT or job.ignoring
+    cdef bint selects = (
+        job.operands[MASK].data != NULL or job.nan_policy == OMIT or job.ignoring or job.operation & APART
+    )
     if not selects:
         partial.count += n
     else:
@@ -315,9 +321,12 @@ cdef double weighted_total(Job* job, const double* weight, const floating* value
     return total(s.total, n)
 
 
-cdef double widen_block(Job* job, const double* weight, Py_ssize_t start, Py_ssize_t n, Scratch* s,
-                        Partial* partial) noexcept nogil:
-    """The sum of a block's losses once more, in float64: one of them is none of float32, or not finite at all."""
+cdef inline bint is_finite(double v) noexcept nogil:
+    return fabs(v) <= 1.7976931348623157e308
+
+
+cdef const double* widen_block(Job* job, Py_ssize_t start, Py_ssize_t n, Scratch* s) noexcept nogil:
+    """The losses of a block once more, in float64: one of them is none of float32, or not finite at all."""
     cdef Job values = job[0]
     cdef const double* y = load(&job.operands[Y], &job.shape, start, n, s.y, s)
     cdef const double* x = load(&job.operands[X], &job.shape, start, n, s.x, s)
@@ -326,9 +335,7 @@ cdef double widen_block(Job* job, const double* weight, Py_ssize_t start, Py_ssi
         z = load(&job.operands[Z], &job.shape, start, n, s.z, s)
     values.operation = VALUE
     evaluate(&values, y, x, z, s, n)
-    if job.operation & MOMENTS:
-        moments(weight, s.value, n, s, partial)
-    return weighted_total(job, weight, s.value, n, s)
+    return s.value
 
 
 cdef inline void finish(Job* job, floating* v, const double* weight, double scale, Py_ssize_t n) noexcept nogil:
@@ -349,6 +356,29 @@ cdef inline void finish(Job* job, floating* v, const double* weight, double scal
         low = <float> (scale - high)
         for i in range(n):
             v[i] = mul_add_f32(v[i], high, v[i] * low)
+
+
+cdef void store_losses(Job* job, floating* value, const double* weight, Py_ssize_t start, Py_ssize_t n,
+                       Scratch* s) noexcept nogil:
+    cdef Py_ssize_t i
+    if weight != NULL:
+        for i in range(n):
+            value[i] = value[i] if weight[i] > 0 else 0
+    store(&job.operands[VALUE_OUT], &job.shape, start, n, value, s)
+
+
+cdef void store_apart(Job* job, floating* value, const double* weight, Py_ssize_t start, Py_ssize_t n,
+                      Scratch* s) noexcept nogil:
+    """Each weight, -1 where the element does not count, and each loss, 0 where it has no weight."""
+    cdef Py_ssize_t i
+    if weight != NULL:
+        for i in range(n):
+            s.weight[i] = weight[i] if s.total[i] != 0 else -1
+        store(&job.operands[WEIGHT_OUT], &job.shape, start, n, <const double*> s.weight, s)
+    if floating is float and not is_finite(total(value, n)):
+        store_losses(job, <double*> widen_block(job, start, n, s), s.weight if weight != NULL else NULL, start, n, s)
+    else:
+        store_losses(job, value, s.weight if weight != NULL else NULL, start, n, s)
 
 
 cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* partial,
@@ -384,10 +414,15 @@ cdef void block(Job* job, Scratch* s, Py_ssize_t start, Py_ssize_t n, Partial* p
     if partial.bad >= 0 or job.operation == 0:
         return
     evaluate(job, y, x, z, s, n)
+    if job.operation & APART:
+        store_apart(job, value, weight, start, n, s)
+        return
     if job.operation & VALUE:
         loss = weighted_total(job, weight, value, n, s)
-        if floating is float and not fabs(loss) <= 1.7976931348623157e308 and operands[VALUE_OUT].data == NULL:
-            loss = widen_block(job, weight, start, n, s, partial)
+        if floating is float and not is_finite(loss) and operands[VALUE_OUT].data == NULL:
+            loss = weighted_total(job, weight, widen_block(job, start, n, s), n, s)
+            if job.operation & MOMENTS:
+                moments(weight, s.value, n, s, partial)
         elif job.operation & MOMENTS:
             moments(weight, value, n, s, partial)
         partial.loss += loss
@@ -452,7 +487,7 @@ def elementwise(int kernel, int operation, tuple arrays, tuple kinds, tuple para
                 int nan_policy, bint single, int num_threads):
     """Run one kernel over operands of one shape.
 
-    `arrays` are the operands in the order Y ... HESS_Z_OUT, None where absent, and `kinds` their element
+    `arrays` are the operands in the order Y ... WEIGHT_OUT, None where absent, and `kinds` their element
     types; `domains` is None or (low, high, ternary) or None for each of y, x and z; `single` computes in
     float32. Returns (bad index or -1, culprit, sum of w l, sum of w, count, square, mean, spread).
     """

@@ -10,7 +10,7 @@ cdef enum:
 cdef enum:
     PLANE_Y, PLANE_X, PLANE_GRAD, PLANE_HESS, PLANES
 cdef enum:
-    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_CORRECT, ROW_REFERENCE, ROW_SUM, ROW_TARGET, RESULTS
+    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_CORRECT, ROW_REFERENCE, ROW_SUM, ROW_TARGET, ROW_WEIGHT, RESULTS
 
 cdef struct RowJob:
     Job base                            # its operands are labels, weights and mask of the rows

@@ -685,6 +685,10 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     settle(job, start, rows, weight, s, partial)
     if partial.bad >= 0 or base.operation == 0:
         return
+    if job.results[ROW_WEIGHT].data != NULL:
+        for i in range(rows):
+            r.each[i] = r.whole[i] if weight == NULL or s.block.total[i] != 0 else -1
+        store_rows(job, ROW_WEIGHT, start, rows, r.each, s)
     if job.traits & SORTED:
         sorted_rows(job, start, rows, s, unit)
     elif job.merged:
@@ -695,10 +699,13 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         if floating is float and not job.sharded and has_overflow(r, rows):
             s.widened = True
             widen_rows(job, start, rows, s)
-    if base.operation & MOMENTS:
+    if base.operation & (MOMENTS | APART):
         # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
         for i in range(rows):
             r.each[i] = r.value[i] / r.unit[i] if r.whole[i] != 0 else 0
+        if base.operation & APART:
+            store_rows(job, ROW_VALUE, start, rows, r.each, s)
+            return
         moments(r.whole, r.each, rows, &s.block, partial)
     if base.weighted:
         for i in range(LANES):
@@ -834,7 +841,7 @@ def rowwise(int kernel, int operation, tuple planes, tuple plane_kinds, tuple ro
 
     `planes` are targets, logits, gradient and curvature, arrays with the class axis first (`class_major`) or last;
     `parameters` are up to three constants of the formula, the fourth is the scale of the logits.
-    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_TARGET, with one number for each row; each
+    `rows` are labels, weights and mask, and `results` ROW_VALUE ... ROW_WEIGHT, with one number for each row; each
     holds None where there is none, and the kinds are the codes of their element types. With `sharded`, a label that
     is no class here is one of another shard; with `merged`, the last three results are given. `class_weight` is a
     contiguous float64 array or None.

@@ -263,6 +263,62 @@ else:
 """)
 
 
+GUARDED = """
+import ctypes, mmap, itertools
+import numpy as np
+import fastloss as fl
+from tests.inputs import draw, draw_rows
+
+libc = ctypes.CDLL(None, use_errno=True)
+PAGE = mmap.PAGESIZE
+
+class Room:
+    \"\"\"Pages between two that may not be touched.\"\"\"
+
+    def __init__(self, pages):
+        self.map = mmap.mmap(-1, (pages + 2) * PAGE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
+        self.low, self.high = start + PAGE, start + (pages + 1) * PAGE
+        for page in (start, self.high):
+            assert libc.mprotect(ctypes.c_void_p(page), PAGE, 0) == 0
+
+    def holding(self, array, at_the_end):
+        at = self.high - array.nbytes if at_the_end else self.low
+        raw = (ctypes.c_char * max(1, array.nbytes)).from_address(at)
+        placed = np.frombuffer(raw, array.dtype, array.size).reshape(array.shape)
+        placed[...] = array
+        return placed
+
+rooms = [Room(80) for _ in range(4)]
+rng = np.random.default_rng(0)
+
+def check(loss, y, x, weight):
+    y, x = np.ascontiguousarray(y), np.ascontiguousarray(x)
+    for at_the_end in (True, False):
+        y, x, w, out = (room.holding(a, at_the_end) for room, a in zip(rooms, (y, x, weight, x)))
+        loss.value_and_grad(y, x, sample_weight=w, grad_out=out)
+
+for cls in fl.registry.values():
+    loss = cls()
+    for dtype in (np.float16, np.float32, np.float64):
+        if not loss.rowwise:
+            for n in (1, 2, 63, 511, 513, 1025):
+                y, x = draw(loss, n, dtype, rng)
+                check(loss, y, x, np.ones(len(y), dtype))
+            continue
+        for rows, classes in itertools.product((1, 63, 64, 65, 66, 129), (1, 2, 3, 5, 63, 65, 161)):
+            for dense, kernel in zip((False, True), loss._kernels()):
+                if kernel is not None:
+                    y, x = draw_rows(loss, rows, classes, dtype, rng, dense=dense)
+                    check(loss, y, x, np.ones(rows, dtype))
+"""
+
+
+@linux
+def test_nothing_is_read_or_written_beside_an_array():
+    fresh(GUARDED, timeout=300)
+
+
 # Labels ---------------------------------------------------------------------------------------------
 
 IGNORED = [-(2**63), -(2**53) - 1, -100, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 100, 2**64 - 1]

@@ -3,6 +3,7 @@
 cdef enum:
     TILE_CLASSES = 64                   # classes of a tile that are in first-level cache at a time
     TILE_ROOM = TILE_CLASSES * LANES + 72
+    OVERREAD = 12                       # bytes that `to_tile` may read beyond the rows of a group
     ROW_BLOCK = 1024                    # classes of a row that are in first-level cache at a time
     AHEAD = 1536                        # classes between those in use and those that are fetched
 
@@ -109,9 +110,9 @@ cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, P
                 memcpy(tile + k * LANES, v, rows * sizeof(floating))
     elif operand.direct and same:
         v = <const floating*> operand.data + start * job.classes + first
-        if start + rows < job.rows:
+        if (job.rows - start - rows) * job.classes * <Py_ssize_t> sizeof(floating) >= OVERREAD:
             to_tile(<const char*> v, job.classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
-        else:                           # nothing is read beyond the last row
+        else:
             for i in range(rows):
                 memcpy(packed + i * classes, v + i * job.classes, classes * sizeof(floating))
             to_tile(<const char*> packed, classes * sizeof(floating), classes, <char*> tile, sizeof(floating))

@@ -35,6 +35,7 @@ cdef struct Odds:
     double miss                         # and that of all others
     double share                        # miss / s0
     double above                        # lse less the reference
+    double lse
 
 
 cdef inline Odds odds(const Row* r, double target, double scale, floating unit) noexcept nogil:
@@ -52,6 +53,7 @@ cdef inline Odds odds(const Row* r, double target, double scale, floating unit) 
     o.share = inverse if down > 0 else e * inverse
     o.miss = r.s0 * o.share
     o.above = tail if down > 0 else (target - r.reference) * scale + tail
+    o.lse = (r.reference if down > 0 else target) * scale + tail
     return o
 
 
@@ -79,7 +81,7 @@ cdef inline void finish_cross_entropy(Row* r, double classes, double kept, doubl
     cdef Odds o = odds(r, r.target, scale, unit)
     cdef double weight = r.label_weight * kept
     cdef double even = r.label_weight * ((1 - kept) / classes)
-    cdef double lse = r.reference * scale + o.above
+    cdef double lse = o.lse
     cdef double penalised = lse if z_loss != 0 else 0
     cdef double z = 2 * z_loss * penalised
     cdef double slope = weight + even + r.s3 + z

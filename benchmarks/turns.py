@@ -41,7 +41,8 @@ class Turns:
     @property
     def seconds(self) -> float:
         """Of a round."""
-        return sum(max(self.settle, seconds) + seconds * self.calls[who] for who, seconds in self.best.items())
+        waking = (max(self.settle, seconds if seconds < LONG else 0) for seconds in self.best.values())
+        return sum(waking) + sum(seconds * self.calls[who] for who, seconds in self.best.items())
 
     def wake(self, who: str) -> None:
         ready = perf_counter() + self.settle

@@ -240,6 +240,32 @@ def test_targets_compare_with_the_fastest_in_turns():
     assert calls[-1] == "b"
 
 
+def test_calls_are_woken_unless_they_are_long(monkeypatch):
+    seconds = {"short": 1e-4, "long": 0.5}
+    calls = dict.fromkeys(seconds, 0)
+
+    class Timer:
+        def __init__(self, who):
+            self.who = who
+
+        def timeit(self, number):
+            calls[self.who] += number
+            return number * seconds[self.who]
+
+        def repeat(self, repeat, number):
+            return [self.timeit(number) for _ in range(repeat)]
+
+    monkeypatch.setattr(turns, "Timer", Timer)
+    found = turns.Turns({who: who for who in seconds})
+    assert found.calls == {"short": 10, "long": 1}
+    assert found.seconds == pytest.approx(0.5 + 1.1e-3)
+    before = dict(calls)
+    for who in seconds:
+        found.take(who)
+    assert {who: calls[who] - before[who] for who in calls} == {"short": 11, "long": 1}
+    assert found.times == {who: [pytest.approx(value)] for who, value in seconds.items()}
+
+
 @pytest.mark.parametrize(
     "others, doubt",
     [

@@ -48,7 +48,7 @@ class MultiMargin(RowLoss):
     A mean divides by the sum of the sample weights times the class weight of each row; PyTorch divides by the number of
     rows, as ``reduction="batch_mean"`` does.
 
-    Numerics: no term is negative, so that nothing cancels, and no sum over classes overflows where its mean does not.
+    Numerics: no term is negative, so that nothing cancels, and squares overflow only where their mean does.
 
     References
     ----------

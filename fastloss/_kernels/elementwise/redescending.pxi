@@ -170,11 +170,15 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
         w = r * (1 / c) * (r * (1 / c)) * (1 / k)
         logarithm = log_parts(w, &rest)
         f = exp_for(y, (0.5 * alpha - 1) * logarithm, 0) * (1 / c) * (1 / c)
-        grad[0] = <float> (directed(far_slope, <double> y, <double> x) if far else r * f)
-        hess[0] = <float> (0 if far else (1 + (alpha - 1) * w) / (1 + w) * f)
+        size = absolute(r) * f
+        bend = (1 + (alpha - 1) * w) / (1 + w) * f
+        size = far_slope if far else size
+        grad[0] = <float> directed(size, <double> y, <double> x)
+        hess[0] = <float> (0 if far else bend)
         p = 0.5 * alpha * logarithm
         exp_parts(700 if p > 700 else p, &e, &rest)
-        return <float> (far_value if far else k / alpha * e + 0)
+        e = k / alpha * e + 0
+        return <float> (far_value if far else e)
     else:
         size = exact_magnitude(y, y, x, &low)
         far = is_infinite(size)
@@ -192,9 +196,13 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
         e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
         bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
         f = f / c
-        grad[0] = directed(far_slope if far else size * f * f, y, x)
-        hess[0] = 0 if far else (bend if near else alpha - 1) * f * f
-        return far_value if far else k / alpha * e * (e if p >= 700 else 1) + 0     # + 0: no -0 at a tie
+        bend = (bend if near else alpha - 1) * f * f
+        size = size * f * f
+        e = k / alpha * e * (e if p >= 700 else 1) + 0                  # + 0: no -0 at a tie
+        size = far_slope if far else size
+        grad[0] = directed(size, y, x)
+        hess[0] = 0 if far else bend
+        return far_value if far else e
 
 
 cdef inline floating barron_quadratic(floating y, floating x, double c, double b, double a, double d,

@@ -47,16 +47,11 @@ cdef inline floating squared_percentage_error(floating y, floating x, double eps
 
 cdef inline floating symmetric_absolute_percentage_error(floating y, floating x, double a, double b, double c,
                                                          double d, floating* grad, floating* hess) noexcept nogil:
-    """2 |r| / D with D = |x| + |y|; the derivative is 4 sign(r) |y| / D^2 on y's side of 0, and 0 beyond.
-
-    An infinite prediction is as good as the largest number.
-    """
-    cdef double most = 1.7976931348623157e308
-    cdef double at = most if x > most else (-most if x < -most else x)
+    """2 |r| / D with D = |x| + |y|; the derivative is 4 sign(r) |y| / D^2 on y's side of 0, and 0 beyond."""
     cdef double size_y = y if y > 0 else -y
-    cdef double size_x = at if at > 0 else -at
+    cdef double size_x = x if x > 0 else -x
     cdef double scale = 0.25 if size_x + size_y == INFINITY else 1.0
-    cdef double r = scale * at - scale * y
+    cdef double r = scale * x - scale * y
     cdef double low
     cdef double total = sum_for(x, scale * size_x, scale * size_y, &low)
     cdef double divisor = 1.0 if total == 0 else total
@@ -68,7 +63,9 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
         curve = curve * (1.0 - (0.0 if low != low else low))
     grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))
     hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r * slope))
-    return <floating> ((r if r > 0 else 0.0 - r) / divisor * 2.0)
+    cdef double ratio = (r if r > 0 else 0.0 - r) / divisor
+    ratio = 1.0 if is_infinite(r) else ratio
+    return <floating> (ratio * 2.0)
 
 
 cdef inline double log_ratio(double r, double r_lo, double low) noexcept nogil:

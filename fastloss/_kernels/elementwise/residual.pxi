@@ -108,16 +108,13 @@ cdef inline floating lp(floating y, floating x, double p, double b, double c, do
 
 cdef inline floating quantile(floating y, floating x, double a, double b, double c, double d,
                               floating* grad, floating* hess) noexcept nogil:
-    """`under` is the quantile, the cost of a prediction that is too low; `over` is the rest to 1.
-
-    Where the residual overflows the loss may not: half of it is multiplied then.
-    """
+    """`under` is the quantile, the cost of a prediction that is too low; `over` is the rest to 1."""
     cdef floating under = <floating> a, over = <floating> b
-    cdef floating r = x - y, half = x / 2 - y / 2
+    cdef floating r = x - y
     cdef floating slope = over if r > 0 else (-under if r <= 0 else r)
     grad[0] = slope
     hess[0] = 0 if r == r else r
-    return (2 * (slope * half) if is_infinite(r) else slope * r) + 0    # + 0: no -0 at a tie
+    return slope * r + 0                                # + 0: no -0 at a tie
 
 
 cdef inline floating expectile(floating y, floating x, double under, double over, double c, double d,

@@ -84,7 +84,7 @@ cdef struct Row:
 
 cdef inline double weighed(double weight, double loss) noexcept nogil:
     """weight times loss, 0 for none of an infinite one."""
-    return 0 if weight == 0 and loss == INFINITY else weight * loss
+    return 0 if (weight == 0) & (loss == INFINITY) else weight * loss
 
 
 # Turns the sums of a row into its value and the coefficients of its map.

@@ -16,12 +16,6 @@ cdef inline int multiclass_traits(int kernel) noexcept nogil:
 
 # The other scores that come within the margin a of the label's, with the factor b ------------------
 #
-# A mean over classes may be a number where their sum is none: what is huge is summed in s3, in units of 2^64.
-
-cdef inline bint is_huge(floating z, double most) noexcept nogil:
-    """Above `most`, of float64: sums that overflow in float32 are computed again."""
-    return z > most if floating is double else False
-
 
 cdef inline floating margin_excess(floating x, floating margin) noexcept nogil:
     """max(0, margin + x), NaN for NaN."""
@@ -31,19 +25,14 @@ cdef inline floating margin_excess(floating x, floating margin) noexcept nogil:
 
 cdef inline void sum_margins(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                              floating* s3) noexcept nogil:
-    cdef floating z = margin_excess(x, a)
-    cdef bint huge = is_huge(z, 1e285)
-    s0[0] += 0 if huge else z
+    s0[0] += margin_excess(x, a)
     s1[0] += 1 if a + x > 0 else 0
-    if floating is double:
-        s3[0] += z * 5.421010862427522e-20 if huge else 0
 
 
 cdef inline void finish_multi_margin(Row* r, double classes, double margin, double factor, double c,
                                      double d, floating unit) noexcept nogil:
     cdef double each = r.label_weight * factor if r.target == r.target else NAN
     r.value = weighed(each, INFINITY if r.target == -INFINITY else r.s0)
-    r.value += weighed(each, r.s3) * 18446744073709551616.0
     r.a = each
     r.u = margin
     r.target_grad = -each * r.s1
@@ -57,12 +46,15 @@ cdef inline floating map_multi_margin(floating x, floating t, floating a, floati
 
 cdef inline void sum_squared_margins(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                      floating* s2, floating* s3) noexcept nogil:
+    """A mean of squares may be a number where their sum is none: what is huge is summed in s3, in units of 2^64.
+
+    In float32 nothing is: sums that overflow are computed again.
+    """
     cdef floating z = margin_excess(x, a)
-    cdef bint huge = is_huge(z, 1e142)
-    cdef floating less
+    cdef bint huge = z > 1e142 if floating is double else False
+    cdef floating less = z * <floating> 2.3283064365386963e-10
     s0[0] += 0 if huge else z * z
     if floating is double:
-        less = z * 2.3283064365386963e-10
         s3[0] += less * less if huge else 0
     s1[0] += z
     s2[0] += 1 if z > 0 else 0
@@ -71,6 +63,7 @@ cdef inline void sum_squared_margins(floating x, floating t, floating a, floatin
 cdef inline void finish_squared_multi_margin(Row* r, double classes, double margin, double factor,
                                              double c, double d, floating unit) noexcept nogil:
     finish_multi_margin(r, classes, margin, factor, c, d, unit)
+    r.value += weighed(r.a, r.s3) * 18446744073709551616.0
     r.a = 2 * r.a
     r.target_grad = 2 * r.target_grad
     r.c = r.a
@@ -134,13 +127,20 @@ cdef inline void finish_sparsemax(Row* r, double classes, double a, double b, do
     cdef bint certain = (z >= 1) | (r.u == INFINITY) | (support == 0) & (r.u <= -1)
     cdef double value = 0.5 * (r.s2 + missing * missing) + (r.u - z if z < r.u else 0) + (own - own)
     cdef double none = 0 if (z > -INFINITY) & (r.s1 == r.s1) else NAN
-    r.value = weighed(r.label_weight, none if certain else value)
+    cdef double share = r.s1 - r.s0 * step      # of all other classes
+    cdef double bend = 1 - 1 / support
+    value = none if certain else value
+    share = share if own > 0 else 1
+    share = 0 if certain else share
+    bend = bend if own > 0 else 0
+    bend = 0 if certain else bend
+    r.value = weighed(r.label_weight, value)
     r.a = r.label_weight
     r.b = r.label_weight * step
     r.c = r.label_weight * (1 - 1 / support)
-    r.target_grad = 0 if certain else -r.label_weight * (r.s1 - r.s0 * step if own > 0 else 1)
-    r.target_hess = r.c if own > 0 and not certain else 0
-    r.again = (not certain) & ((r.v == 0) | (support < r.v))
+    r.target_grad = -r.label_weight * share
+    r.target_hess = r.label_weight * bend
+    r.again = ((r.v == 0) | (support < r.v)) & (1 - certain)
     if r.again:
         r.v = support if r.v != 0 and support > 0 else INFINITY
         r.u = <floating> (r.u + step)

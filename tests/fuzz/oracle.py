@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastloss import IPO, CrossEntropy, JensenShannon, SparsemaxLoss
+from fastloss import IPO, CrossEntropy, JensenShannon, MulticlassSparsemax
 from tests.fuzz import bounds
 from tests.fuzz.bounds import WIDE, Bounded, Dual, Precision, bounded
 from tests.reference import twin
@@ -61,7 +61,7 @@ def of_rows(loss, y, x, precision: Precision, *, curved: bool = False) -> Expect
         grad = bounded(twin(loss, "_grad")(target, scores))
         if isinstance(loss, OF_THE_ROW):
             grad.error = grad.error + 4 * precision.eps * np.abs(grad.value).max(axis=1, keepdims=True)
-        if isinstance(loss, SparsemaxLoss):  # probabilities are exact to units in the last place of 1
+        if isinstance(loss, MulticlassSparsemax):  # probabilities are exact to units in the last place of 1
             value.error, grad.error = value.error + 4 * precision.eps, grad.error + precision.eps / loss.temperature
         # What naive arithmetic makes of infinite scores is not what the losses say of such a row.
         vague = np.isnan(value.value) | np.isnan(grad.value).any(axis=1)

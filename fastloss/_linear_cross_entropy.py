@@ -201,8 +201,8 @@ class _Layer:
         for name, array in arrays.items():
             if array.dtype not in (np.float32, np.float64) or array.dtype != self._dtype:
                 raise TypeError(
-                    f"{OWNER}: {name} has dtype {array.dtype}, must be float32 or float64, in native byte order, and the"
-                    " same as the others"
+                    f"{OWNER}: {name} has dtype {array.dtype}, must be float32 or float64, in native byte order, and"
+                    " the same as the others"
                 )
         if not isinstance(chunk_bytes, (int, np.integer)) or chunk_bytes < 1:
             raise ValueError(f"{OWNER}: chunk_bytes is {chunk_bytes!r}, must be a positive integer")

@@ -285,12 +285,5 @@ def _ignoring_none(loss: RowLoss) -> RowLoss:
     return type(loss)(**loss.parameters() | {"ignore_index": None})
 
 
-def _mean_weights(y: Array, weights: NDArray[np.float64]) -> Array:
-    """The mean class weight under each row of targets; 1 where there are none or one is missing."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        mean = (y * weights).sum(axis=-1) / y.sum(axis=-1)
-    return np.where(np.isnan(mean), 1.0, mean)
-
-
 def _index(index: tuple[int, ...]) -> str:
     return "[" + ", ".join(map(str, index)) + "]" if index else ""

@@ -829,7 +829,11 @@ def made(loss=fl.Huber(), X=X, y=Y, **options):  # noqa: B008
             lambda: made(fit_intercept=False).hessp([1, 2], [1, 2, 3, 4]),
         ),
         (ValueError, "num_threads is 0", lambda: made()([0, 0, 0], num_threads=0)),
-        (ValueError, "the prediction of row 0 is -1, must be", lambda: made(fl.PoissonNLL(log_input=False))([0, 0, -1])),
+        (
+            ValueError,
+            "the prediction of row 0 is -1, must be",
+            lambda: made(fl.PoissonNLL(log_input=False))([0, 0, -1]),
+        ),
         (ValueError, "solver is 'newton', must be one of 'lbfgs'", lambda: made().fit(solver="newton")),
         (ValueError, "solver is 'lbfgs', must be 'proximal' with l1=1", lambda: made(l1=1).fit(solver="lbfgs")),
         (ValueError, "tol is -1, must be at least 0", lambda: made().fit(tol=-1)),

@@ -59,11 +59,11 @@ LONG = {
     "in the second thread": "fl.LogCosh()(big(2**36), big(2**36), num_threads=2)",
     "rows": "fl.cross_entropy(np.broadcast_to(0, (2**30,)), big(2**30, 64))",
     "rows of many classes": "fl.cross_entropy([0], big(1, 2**36))",
-    "classes that lie apart": "fl.cross_entropy([0] * 4, np.broadcast_to(np.float32([1, 2, 3, 4]), (2**33, 4)), axis=0)",
+    "classes that lie apart": "fl.cross_entropy([0] * 4, np.broadcast_to(labels[:4], (2**33, 4)), axis=0)",
     "two sums": "fl.MulticlassBrier()([0], big(1, 2**36))",
     "sorted rows": "fl.ListMLE()(line, line)",
     "pairs of classes": "fl.MultilabelMargin()((line > 0).astype('u1'), line)",
-    "a linear objective": "fl.LinearObjective(fl.CrossEntropy(), X, np.arange(len(X)) % 3000)(np.zeros(3000 * 65))",
+    "a linear objective": "fl.LinearObjective(fl.CrossEntropy(), X, labels)(np.zeros(3000 * 65))",
 }
 
 INTERRUPTED = """
@@ -77,6 +77,7 @@ def big(*shape):
 line = np.random.default_rng(0).normal(size=(1, 2 * 10**7)).astype("f")
 
 X = np.ones((500_000, 64), "f")
+labels = np.arange(len(X)) % 3000
 
 def press():
     time.sleep(0.7)

@@ -4,7 +4,8 @@ The objective of a loss that CatBoost has as well trains CatBoost's own model, t
 ``leaf_estimation_method``, ``leaf_estimation_iterations=1`` and ``boost_from_average=False``: CatBoost chooses others
 for custom objectives than for its own. A constant to start from is the `baseline` of a Pool;
 ``fastloss.integrations.lightgbm.init_score`` finds the best.
-``SquaredError(half=True)`` is its ``RMSE``, ``BinaryCrossEntropyWithLogits()`` its ``Logloss``, ``PoissonNLL()`` its ``Poisson``.
+``SquaredError(half=True)`` is its ``RMSE``, ``BinaryCrossEntropyWithLogits()`` its ``Logloss``, ``PoissonNLL()`` its
+``Poisson``.
 
 Losses with several predictions for a target are left out: CatBoost would call for each row by itself.
 

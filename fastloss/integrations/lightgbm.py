@@ -10,9 +10,9 @@ start from the same constant:
   ``fair_c=c``;
 * ``BinaryCrossEntropyWithLogits(pos_weight=w)`` is ``binary`` with ``scale_pos_weight=w``, started from the score of
   ``BinaryCrossEntropyWithLogits()``;
-* ``PoissonNLL()`` is ``poisson`` with a ``poisson_max_delta_step`` near 0. With its default of m = 0.7 LightGBM multiplies
-  the curvature by exp(m): ``learning_rate``, ``lambda_l2`` and ``min_sum_hessian_in_leaf`` divided by exp(m), and
-  ``min_gain_to_split`` multiplied by it, make the custom objective equal to that;
+* ``PoissonNLL()`` is ``poisson`` with a ``poisson_max_delta_step`` near 0. With its default of m = 0.7 LightGBM
+  multiplies the curvature by exp(m): ``learning_rate``, ``lambda_l2`` and ``min_sum_hessian_in_leaf`` divided by
+  exp(m), and ``min_gain_to_split`` multiplied by it, make the custom objective equal to that;
 * ``AbsoluteError()``, ``Quantile(q)`` and, without weights, ``AbsolutePercentageError(epsilon=1)`` grow the first tree
   of ``regression_l1``, ``quantile`` and ``mape``, which then set leaves to quantiles of residuals. No custom objective
   can.

@@ -3,8 +3,9 @@
 A model that is trained with the objective of a loss that XGBoost has as well is XGBoost's own, to rounding, if both
 start from the same constant:
 
-* ``SquaredError(half=True)`` is ``reg:squarederror``, ``BinaryCrossEntropyWithLogits()`` is ``binary:logistic``, ``GammaNLL()`` is
-  ``reg:gamma``, ``Tweedie(power=p)`` is ``reg:tweedie``, ``CrossEntropy(hessian="upper_bound")`` is ``multi:softprob``;
+* ``SquaredError(half=True)`` is ``reg:squarederror``, ``BinaryCrossEntropyWithLogits()`` is ``binary:logistic``,
+  ``GammaNLL()`` is ``reg:gamma``, ``Tweedie(power=p)`` is ``reg:tweedie``, ``CrossEntropy(hessian="upper_bound")`` is
+  ``multi:softprob``;
 * ``PseudoHuber(delta=d)`` with ``curvature="own"`` is ``reg:pseudohubererror`` with ``huber_slope=d``;
 * ``BinaryCrossEntropyWithLogits(pos_weight=w)`` is ``binary:logistic`` with ``scale_pos_weight=w``;
 * ``PoissonNLL()`` is ``count:poisson`` with ``max_delta_step=0``. With its default of m = 0.7 XGBoost multiplies the

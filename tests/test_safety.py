@@ -3,7 +3,6 @@
 import math
 import sys
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -223,18 +222,14 @@ def test_views_of_an_array_do_not_overlap_themselves(view):
 
 
 def test_an_overlap_that_is_hard_to_find_is_refused_at_once():
-    """A subset sum of strides: exponential in the axes for an exact answer."""
+    """A subset sum of strides, exponential in the axes for an exact answer: a minute, or for ever."""
     room = np.zeros(10**7, np.float32)
     lengths = (2,) * 20
     steps = [4 * int(step) for step in np.cumsum(np.random.default_rng(1).integers(1, 900, 20)) * 7]
     x = np.lib.stride_tricks.as_strided(room, lengths, steps)
     out = room[1 : 2**21 : 2].reshape(lengths)
-    start = time.perf_counter()
-    try:
+    with pytest.raises(ValueError, match="grad_out overlaps y_pred"):
         fl.LogCosh().grad(np.zeros(lengths, np.float32), x, grad_out=out)
-    except ValueError as error:
-        assert "grad_out overlaps y_pred" in str(error)
-    assert time.perf_counter() - start < 20
 
 
 def test_scratch_memory_that_cannot_be_had_is_a_memory_error():

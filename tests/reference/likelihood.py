@@ -60,7 +60,8 @@ def tweedie_deviance(y, x, power=0.0):
         return (x - y) ** 2
     if power in (1, 2):
         return (poisson_deviance if power == 1 else gamma_deviance)(y, x)
-    return 2 * (tweedie(y, x, power, "identity") + np.maximum(y, 0) ** (2 - power) / ((1 - power) * (2 - power)))
+    least = np.where(y > 0, np.where(y > 0, y, 1) ** (2 - power), 0) / ((1 - power) * (2 - power))
+    return 2 * (tweedie(y, x, power, "identity") + least)
 
 
 def tweedie_deviance_grad(y, x, power=0.0):

@@ -75,7 +75,8 @@ def assert_alike(narrow, wide, size, what):
 
 def comparable(loss, y, x):
     """Where float32 promises what float64 does."""
-    kernel, residual = loss._kernel()[0], np.abs(x.astype(WIDE) - y.astype(WIDE))
+    y, x = y.astype(WIDE), x.astype(WIDE)
+    kernel, residual = loss._kernel()[0], np.abs(x - y)
     if kernel in ("EPSILON_INSENSITIVE", "SQUARED_EPSILON_INSENSITIVE"):  # it rounds both sides of a kink
         epsilon = loss.parameters()["epsilon"]
         return np.abs(residual - epsilon) > 1e-6 * (epsilon + np.abs(x) + np.abs(y))

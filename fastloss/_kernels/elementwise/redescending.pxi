@@ -157,31 +157,27 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
                             floating* grad, floating* hess) noexcept nogil:
     """k / alpha (B^(alpha/2) - 1), B = 1 + w, w = (r / c)^2 / k, k = |alpha - 2|; all powers from one logarithm.
 
-    Of an infinite residual all is the limit, which `far_value` and `far_slope` are.
+    An infinite residual has the derivatives of a very large one; its value is the limit.
     """
     cdef double low, w_low, base_low, l_low, sum_low, p_low, h_low, power_low
     cdef double r, size, w, base, logarithm, shrunk, rest, p, half_power, h, f, share, e, bend
     cdef double far_value = INFINITY if alpha > 0 else -k / alpha
-    cdef double far_slope = INFINITY if alpha > 1 else (1 / c if alpha == 1 else 0)
-    cdef bint near, far
+    cdef bint near, far = is_infinite(<double> x - y)
     if floating is float:
-        far = is_infinite(<double> x - y)
-        r = bounded(<double> x - y)
+        r = <double> x - y
+        r = 1e60 if r > 1e60 else (-1e60 if r < -1e60 else r)           # so that f does not saturate
         w = r * (1 / c) * (r * (1 / c)) * (1 / k)
         logarithm = log_parts(w, &rest)
         f = exp_for(y, (0.5 * alpha - 1) * logarithm, 0) * (1 / c) * (1 / c)
-        size = absolute(r) * f
-        bend = (1 + (alpha - 1) * w) / (1 + w) * f
-        size = far_slope if far else size
-        grad[0] = <float> directed(size, <double> y, <double> x)
-        hess[0] = <float> (0 if far else bend)
+        grad[0] = <float> (r * f)
+        hess[0] = <float> ((1 + (alpha - 1) * w) / (1 + w) * f)
         p = 0.5 * alpha * logarithm
         exp_parts(700 if p > 700 else p, &e, &rest)
         e = k / alpha * e + 0
         return <float> (far_value if far else e)
     else:
         size = exact_magnitude(y, y, x, &low)
-        far = is_infinite(size)
+        size = 1.7976931348623157e308 if size > 1.7976931348623157e308 else size
         near = is_near(size, c)
         w = scaled_square(size, low, c, k, &w_low)
         base = two_sum(1, w, &base_low)
@@ -196,12 +192,9 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
         e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
         bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
         f = f / c
-        bend = (bend if near else alpha - 1) * f * f
-        size = size * f * f
+        grad[0] = directed(size * f * f, y, x)
+        hess[0] = (bend if near else alpha - 1) * f * f
         e = k / alpha * e * (e if p >= 700 else 1) + 0                  # + 0: no -0 at a tie
-        size = far_slope if far else size
-        grad[0] = directed(size, y, x)
-        hess[0] = 0 if far else bend
         return far_value if far else e
 
 

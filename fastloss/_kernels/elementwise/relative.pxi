@@ -63,9 +63,8 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
         curve = curve * (1.0 - (0.0 if low != low else low))
     grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))
     hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r * slope))
-    cdef double ratio = (r if r > 0 else 0.0 - r) / divisor
-    ratio = 1.0 if is_infinite(r) else ratio
-    return <floating> (ratio * 2.0)
+    cdef double size = r if r > 0 else 0.0 - r
+    return <floating> ((1.0 if size == INFINITY else size / divisor) * 2.0)
 
 
 cdef inline double log_ratio(double r, double r_lo, double low) noexcept nogil:

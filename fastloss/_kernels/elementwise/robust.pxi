@@ -96,10 +96,11 @@ cdef inline floating fair(floating y, floating x, double c, double b, double a, 
     cdef double low, s_low, one_low, log_low, sum_low, r, size, s, one, logarithm, tail, m, q, total, h, series, line
     cdef double curve
     if floating is float:
-        r = bounded(<double> x - y)
-        s = absolute(r) * (1 / c)
+        size = absolute(<double> x - y)
+        s = size * (1 / c)
         h = 1 / (1 + s)
-        grad[0] = <float> (r * h)
+        r = bounded(<double> x - y)
+        grad[0] = <float> (r * (1 / (1 + absolute(r) * (1 / c))))
         hess[0] = <float> (h * h)
         log_parts(s, &tail)
         return <float> (c * c * tail)

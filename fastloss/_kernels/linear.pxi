@@ -246,15 +246,22 @@ cdef inline Py_ssize_t gather_of(const Matrix* x, Py_ssize_t start, Py_ssize_t n
     """out[i] += row[i] . v, in each class, of which there may be none; the first row that is wrong, or -1."""
     cdef const floating* data = <const floating*> x.data
     cdef Py_ssize_t i, j, k, first, stop, column
+    cdef target s
     for i in range(n):
         if not find_row(x, start + i, &first, &stop):
             return start + i
+        s = out[i] if classes == 1 else 0
         for k in range(first, stop):
             column = column_of(x, k)
             if column < 0:
                 return start + i
-            for j in range(classes):
-                out[i * classes + j] += data[k * x.stride] * v[column * classes + j]
+            if classes == 1:            # in a register
+                s += data[k * x.stride] * v[column]
+            else:
+                for j in range(classes):
+                    out[i * classes + j] += data[k * x.stride] * v[column * classes + j]
+        if classes == 1:
+            out[i] = s
     return -1
 
 

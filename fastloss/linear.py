@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +28,26 @@ Solver: TypeAlias = Literal["lbfgs", "trust-ncg", "proximal"]
 SOLVERS = ("lbfgs", "trust-ncg", "proximal")
 OWNER = "LinearObjective"
 QUIET = np.errstate(all="ignore")  # what is not finite is so in the results
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _standard(function: Callable[P, R]) -> Callable[P, R]:
+    """In the floating-point mode of IEEE's default, whatever that of the process, and without NumPy's warnings."""
+
+    @functools.wraps(function)
+    @QUIET
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        mode = kernels.enter_mode()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            kernels.leave_mode(mode)
+
+    return inner
+
+
 MOST_COEFFICIENTS = sys.maxsize // 64  # their sums have addresses
 INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
 
@@ -246,8 +268,7 @@ class LinearObjective:
         """
         w = self._vector("coef", coef)
         _, _, grad, hess = self._run(GRAD | HESS, w, num_threads=num_threads)
-        self._slopes(hess)[:] += self.l2
-        return self._subgradient(grad, w), hess
+        return self._subgradient(grad, w), self._smooth_hess(hess)
 
     def hessp(self, coef: ArrayLike, direction: ArrayLike, *, num_threads: int | None = None) -> Vector:
         r"""Compute the product of the Hessian and a vector in one pass, without the Hessian.
@@ -403,21 +424,26 @@ class LinearObjective:
         """A view of what the penalty acts on: all but the intercepts."""
         return w.reshape(self.n_classes or 1, -1)[:, : self._x.columns]
 
-    @QUIET
+    @_standard
     def _smooth(self, mean: float, w: Vector) -> float:
         return mean + 0.5 * self.l2 * float(np.sum(self._slopes(w) ** 2)) if self.l2 else mean
 
-    @QUIET
+    @_standard
     def _smooth_grad(self, grad: Vector, w: Vector) -> Vector:
         self._slopes(grad)[:] += self.l2 * self._slopes(w)
         return grad
 
-    @QUIET
+    @_standard
+    def _smooth_hess(self, hess: Vector) -> Vector:
+        self._slopes(hess)[:] += self.l2
+        return hess
+
+    @_standard
     def _value(self, mean: float, w: Vector) -> float:
         value = self._smooth(mean, w)
         return value + self.l1 * float(np.abs(self._slopes(w)).sum()) if self.l1 else value
 
-    @QUIET
+    @_standard
     def _subgradient(self, grad: Vector, w: Vector) -> Vector:
         grad = self._smooth_grad(grad, w)
         if self.l1:
@@ -447,6 +473,7 @@ class LinearObjective:
         what = f"{self._x.columns} coefficients{' and the intercept' if self.fit_intercept else ''}"
         return what + (f" for each of {self.n_classes} classes" if self.n_classes else "")
 
+    @_standard
     def _run(
         self,
         operation: int,
@@ -485,12 +512,11 @@ class LinearObjective:
             raise ValueError(f"{OWNER}: weights sum to {weight:g}, must be finite and leave a row that counts")
         if not operation:
             return math.nan, weight
-        with np.errstate(all="ignore"):
-            sums /= weight
+        sums /= weight
         by_class = sums.transpose(0, 2, 1)[:, :, : x.columns + self.fit_intercept]
         return total / weight, weight, *by_class.reshape(vectors, self.size)
 
-    @QUIET
+    @_standard
     def _laid_out(self, w: Vector | None) -> NDArray[Any] | None:
         """Coefficients as the kernel reads them: in the type of X, classes side by side, with 64 bytes of slack."""
         if w is None:

@@ -16,6 +16,7 @@ from fastloss import LinearObjective
 from fastloss._base import RAW
 from tests.inputs import draw
 from tests.support import DEFAULTS, ROW_LOSSES, additive, assert_same_bits, fresh, generator, spaced, unaligned
+from tests.test_threads import FENV, ROUNDING
 
 linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 scipy_optimize = pytest.importorskip("scipy.optimize")
@@ -514,6 +515,26 @@ def test_same_bits_for_every_alignment():
         again, again_grad = LinearObjective(fl.Huber(), moved, y).value_and_grad(coef)
         assert again == value
         assert_same_bits(again_grad, grad)
+
+
+@pytest.mark.parametrize("loss", [fl.Huber(), fl.CrossEntropy()], ids=repr)
+@pytest.mark.parametrize("mode", ROUNDING.values(), ids=ROUNDING)
+def test_same_bits_in_every_rounding_mode(loss, mode):
+    rng = generator("modes")
+    objective = LinearObjective(loss, rng.normal(size=(200, 5)), np.arange(200) % 3, l1=0.1, l2=0.3)
+    w, v = rng.normal(size=(2, objective.size))
+
+    def computed():
+        return objective(w), *objective.value_and_grad(w), *objective.grad_and_hess(w), objective.hessp(w, v)
+
+    wanted = computed()
+    assert FENV.fesetround(mode) == 0
+    try:
+        found = computed()
+    finally:
+        FENV.fesetround(0)
+    for one, other in zip(found, wanted, strict=True):
+        assert_same_bits(one, other)
 
 
 @pytest.mark.parametrize("n", [10_000, 300_000])

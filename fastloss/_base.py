@@ -417,7 +417,7 @@ class Loss:
         y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
-        groups: ArrayLike,
+        groups: Any,
         sample_weight: ArrayLike | None = None,
         mask: ArrayLike | None = None,
         nan_policy: NanPolicy = "propagate",

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from fastloss._call import Call
 
 CHUNK = 1 << 18  # elements whose losses and weights stay in the caches together
-FEW = 4096  # groups up to which each of several parts of a chunk has its own sums; of more, each thread has its own
+FEW = 4096  # groups up to which each part of a chunk has sums of its own; of more, each thread has groups of its own
 PARTS = 16
-FIELDS = 8  # numbers that the kernel keeps of a group: the fields of a LossState first, whether there is one last
-LINE = 64  # bytes, of a line of the caches: what they take
+FIELDS = 8  # numbers that the kernel keeps of a group: the fields of a LossState first, last how many elements it has
+LINE = 8 * FIELDS  # bytes; so is a line of the caches
 
 Index: TypeAlias = tuple[int | slice, ...]
 
@@ -31,18 +31,34 @@ def states(call: Call, groups: Any) -> dict[Any, LossState]:
     owner, shape = call.owner, call.shape
     if not shape:
         raise ValueError(f"{owner}: y_pred is a single number, must have a first axis for groups to index")
-    coding = _labels.encode(owner, groups, call.num_threads)
+    size = math.prod(shape)
+    coding = _labels.encode(owner, groups, call.num_threads, hasty=size > 0)
     if coding.codes.shape != shape[:1]:
         raise ValueError(
             f"{owner}: groups has shape {coding.codes.shape}, must be {shape[:1]},"
             " one for each index of y_pred's first axis"
         )
-    number, size = len(coding), math.prod(shape)
+    table, complete = _added_up(call, coding)
+    if not complete:
+        coding = _labels.encode(owner, groups, call.num_threads)
+        table, _ = _added_up(call, coding)
+    present = np.flatnonzero(table[:, -1]) if size else np.unique(_labels.places(coding))
+    ranks = coding.ranks()
+    if ranks is not None:
+        present = present[np.argsort(ranks[present])]
+    rows = table if ranks is None and len(present) == len(table) else table[present]
+    return dict(zip(coding.labels(present), states_of(LossState, rows, FIELDS), strict=True))
+
+
+def _added_up(call: Call, coding: _labels.Coding) -> tuple[NDArray[np.float64], bool]:
+    """The states of all groups, and whether each element has one; it ends with a chunk where one has not."""
+    number, room = len(coding), min(CHUNK, math.prod(call.shape))
     part = -(-CHUNK // PARTS) if number <= FEW else 0
-    parts = -(-min(CHUNK, size) // part) if part else 1
-    table = _aligned_zeros(max(1, parts) * (number + 1) * FIELDS)
-    losses, weights = np.empty(min(CHUNK, size)), np.empty(min(CHUNK, size)) if call.weighted else None
-    for index in _pieces(shape):
+    parts = max(1, -(-room // part)) if part else 1
+    tables = _aligned_zeros(parts * (number + 1) * FIELDS).reshape(parts, number + 1, FIELDS)
+    losses, weights = np.empty(room), np.empty(room) if call.weighted else None
+    complete = True
+    for index in _pieces(call.shape):
         piece = call.part(index)
         try:
             piece.apart(losses, weights)
@@ -52,17 +68,13 @@ def states(call: Call, groups: Any) -> dict[Any, LossState]:
         codes = _labels.as_native(coding.codes[_rows(index)])
         n = math.prod(piece.shape)
         kernels.add_to_groups(
-            table, number, codes, coding.low % 2**64, losses, weights, n, part, _threads.choose(call.num_threads, n)
+            tables, number, codes, coding.low % 2**64, losses, weights, n, part, _threads.choose(call.num_threads, n)
         )
-    kernels.settle_groups(table, number, parts, call.weighted, _threads.choose(call.num_threads, number))
-    rows = table[: number * FIELDS].reshape(number, FIELDS)
-    present = np.flatnonzero(rows[:, -1]) if size else np.unique(_labels.places(coding))
-    ranks = coding.ranks()
-    if ranks is not None:
-        present = present[np.argsort(ranks[present])]
-    if ranks is not None or len(present) < number:
-        rows = rows[present]
-    return dict(zip(coding.labels(present), states_of(LossState, rows, FIELDS), strict=True))
+        complete = not tables[:, number].any()
+        if not complete:
+            break
+    kernels.settle_groups(tables, number, parts, call.weighted, _threads.choose(call.num_threads, number))
+    return tables[0, :number], complete
 
 
 def encode(groups: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
@@ -70,7 +82,7 @@ def encode(groups: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
 
     Some labels may have no element.
     """
-    coding = _labels.encode("encode", groups)
+    coding = _labels.encode("states", groups)
     return coding.labels(np.arange(len(coding))), _labels.places(coding)
 
 

@@ -19,7 +19,7 @@ Array: TypeAlias = NDArray[Any]
 Places: TypeAlias = NDArray[np.intp]
 
 RANGE = 65_536  # integers stand for themselves where their range is no longer than this or than there are elements
-PIECE = 1 << 22  # elements that are looked at before an interrupt is
+PIECE = 1 << 19  # elements that are looked at before an interrupt is
 LIMIT = 2**62
 
 
@@ -49,8 +49,11 @@ def places(coding: Coding) -> Places:
     return np.subtract(coding.codes, coding.low, dtype=np.intp)
 
 
-def encode(owner: str, groups: Any, num_threads: int | None = None) -> Coding:
-    """The labels of groups, of which missing ones are one, NaN, and which one each element has."""
+def encode(owner: str, groups: Any, num_threads: int | None = None, *, hasty: bool = False) -> Coding:
+    """The labels of groups, of which missing ones are one, NaN, and which one each element has.
+
+    In haste only the first integers are looked at, and codes of others may have no place.
+    """
     columns = _columns(groups)
     if columns is None:
         found = _by_library(groups)
@@ -62,7 +65,7 @@ def encode(owner: str, groups: Any, num_threads: int | None = None) -> Coding:
         if array.ndim != 1:
             raise ValueError(f"{owner}: groups has shape {array.shape}, must have one axis")
         if not array.dtype.names:
-            return _range(array, num_threads) or _of_array(array)
+            return _range(array, num_threads, array[: PIECE if hasty else None].size) or _of_array(array)
         columns = [array[name] for name in array.dtype.names]
     return Columns([encode(owner, column, num_threads) for column in columns])
 
@@ -172,14 +175,14 @@ def _inverse(order: Places) -> Places:
 # NumPy --------------------------------------------------------------------------------------------
 
 
-def _range(array: Array, num_threads: int | None) -> Range | None:
-    """The coding of integers, dates and the like, if they lie close enough together."""
+def _range(array: Array, num_threads: int | None, looked_at: int) -> Range | None:
+    """The coding of integers, dates and the like, if those that are looked at lie close enough together."""
     if array.dtype.kind not in "biumM" or not array.size:
         return None
     kind = {"b": "u", "u": "u"}.get(array.dtype.kind, "i")
     integers = array.view(f"{array.dtype.str[0]}{kind}{array.dtype.itemsize}")
     low, high = integers[0].item(), integers[0].item()
-    for start in range(0, array.size, PIECE):
+    for start in range(0, looked_at, PIECE):
         piece = as_native(integers[start : start + PIECE])
         ends = kernels.ends_of(piece, kind == "i", _threads.choose(num_threads, piece.size))
         low, high = min(low, ends[0]), max(high, ends[1])
@@ -264,6 +267,9 @@ def _by_library(groups: Any) -> Column | None:
     if pandas is not None and isinstance(groups, (pandas.Series, pandas.Index, pandas.api.extensions.ExtensionArray)):
         if isinstance(groups.dtype, np.dtype) and groups.dtype.kind in "biu":
             return None
+        if isinstance(groups.dtype, pandas.CategoricalDtype):
+            array = getattr(groups, "array", groups)
+            return _distinct(array.categories.tolist(), array.codes)
         codes, known = groups.factorize()
         return _distinct(known.tolist(), codes)
     if polars is not None and isinstance(groups, polars.Series):

@@ -14,7 +14,7 @@ import pytest
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import bandwidth, integrations, peers, record, report, rowwise, turns
+from benchmarks import bandwidth, groups, integrations, peers, record, report, rowwise, turns
 from benchmarks.contenders import SPARSE, fastloss, fastloss_reused, memory, numpy, prepared
 from benchmarks.scope import LIMIT, ROUNDS, Scope
 from benchmarks.workload import FEWER, SIZES, WORKS, LeftOut, Workload, workload
@@ -152,6 +152,11 @@ def test_targets_of_rows(capsys):
     assert sum(line.startswith(("| `token_logprobs`", "| `cross_entropy`")) for line in lines) == 4
     with pytest.raises(SystemExit):
         rowwise.main(["--only", "nothing"])
+
+
+def test_groups_agree_with_those_of_other_libraries(monkeypatch):
+    monkeypatch.setattr(groups, "SETTLE", 0)
+    assert len(list(groups.rows(3000, 1))) == len(groups.CASES) * len(groups.LIBRARIES)
 
 
 def test_peers_are_of_losses_that_exist():

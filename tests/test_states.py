@@ -6,6 +6,7 @@ import copy
 import gc
 import math
 import pickle
+import signal
 import tracemalloc
 from dataclasses import FrozenInstanceError, astuple, fields, replace
 from fractions import Fraction
@@ -281,6 +282,35 @@ def test_every_size_about_that_of_a_chunk(monkeypatch):
         y, x = arrays((size,))
         assert_as_alone(fl.Huber(), y, x, np.arange(size) % 3)
         assert_as_alone(fl.Huber(), y, x, np.arange(size)[::-1] * 7)
+
+
+def test_integers_that_the_first_do_not_tell_of(monkeypatch):
+    monkeypatch.setattr(_labels, "PIECE", 100)
+    lasts = [np.array(last) for last in (5, -5, 10**12, 2**64 - 1)]
+    for groups in (
+        np.arange(N) // 9,
+        -np.arange(N) // 9,
+        *(np.r_[np.zeros(N - 1, last.dtype), last] for last in lasts),
+    ):
+        assert_as_alone(fl.Huber(), *arrays(), groups, RNG.random(N))
+        assert_as_alone(fl.Huber(), *arrays(), groups)
+
+
+def test_an_interrupt_does_not_wait_for_the_end(monkeypatch):
+    monkeypatch.undo()
+    done = []
+    add = kernels.add_to_groups
+    monkeypatch.setattr(kernels, "add_to_groups", lambda *given: done.append(add(*given)))
+    y, labels = np.broadcast_to(np.float32(1), 1 << 29), np.broadcast_to(np.int8(3), 1 << 29)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            fl.SquaredError().states(y, y, groups=labels)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(done) < y.size // _groups.CHUNK
 
 
 def test_memory_is_bounded(monkeypatch):

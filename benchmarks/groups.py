@@ -1,6 +1,7 @@
 """Measure the states of groups against grouping a computed column in pandas and Polars, contenders taking turns.
 
-``python -m benchmarks.groups`` prints a Markdown table and exits with 1 where a target is missed.
+``python -m benchmarks.groups`` prints a Markdown table and exits with 1 where a target is missed, or with
+``--record`` keeps it in `measured.json`.
 """
 
 from __future__ import annotations
@@ -9,26 +10,27 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.targets import SETTLE, Row, compare, publish, take_turns
-from benchmarks.workload import SIZES, Call
+from benchmarks.record import Row, publish
+from benchmarks.turns import compare, take_turns
+from benchmarks.workload import Call
 from fastloss import SquaredError
 from fastloss._threads import available
 from tests.inputs import Array
 
-NONE = float("nan")  # nothing is asked for
+SIZE = 1 << 24
+SETTLE = 0.2  # seconds for which the threads of another library's last call go on spinning
 LIBRARIES = ("pandas", "polars")
 
 # Groups, whether their labels are words, and how many times as fast as each library.
 CASES = [
-    (10, False, (NONE, NONE)),
+    (10, False, (None, None)),
     (1000, False, (15, 2)),
     (1_000_000, False, (15, 2)),
-    (1000, True, (NONE, NONE)),
+    (1000, True, (None, None)),
 ]
 
 
@@ -83,26 +85,27 @@ def _agree(states: dict[Any, Any], labels: Any, mean: Any, sem: Any, count: Any)
     np.testing.assert_allclose(mine, others, rtol=1e-4, atol=1e-5)  # theirs are float32
 
 
-def rows(n: int, rounds: int) -> Iterator[Row]:
+def of_cases(n: int, rounds: int) -> Iterator[Row]:
     for groups, words, ratios in CASES:
         groups = min(groups, n // 2)
         times = take_turns(contenders(n, groups, words), rounds, SETTLE)
         for library, ratio in zip(LIBRARIES, ratios, strict=True):
-            name = f"`states`, {n:,} elements, {groups:,} groups{' of words' * words}, against {library}"
-            yield name, ratio, *(compare(times, "fastloss", [library]) if library in times else (NONE, "not measured"))
+            what = f"`states`, {n:,} elements, {groups:,} groups{' of words' * words}, against {library}"
+            found = compare(times, "fastloss", [library]) if library in times else None
+            yield Row.of(what, ratio, found, front=library == "pandas" and not words)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.groups", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="turns of each contender (default: 9)")
-    parser.add_argument("--size", type=int, default=SIZES["large"], help="elements (default: 16777216)")
-    parser.add_argument("-o", "--output", type=Path, help="the Markdown file to write as well")
+    parser.add_argument("--size", type=int, default=SIZE, help=f"elements (default: {SIZE})")
+    parser.add_argument("--record", action="store_true", help="keep the results in measured.json")
     options = parser.parse_args(arguments)
-    heading = (
+    conditions = (
         f"Squared errors by group, float32, threads: {available()[0]}; ratios of times, fastloss's below; medians of"
         f" {options.rounds} rounds in which the contenders take turns. All give means, standard errors and counts."
     )
-    return publish(heading, rows(options.size, options.rounds), options.output)
+    return publish("groups", conditions, of_cases(options.size, options.rounds), keep=options.record)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def _may_overlap_itself(array: NDArray[Any]) -> bool:
 
 def _overlap(a: NDArray[Any], b: NDArray[Any]) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=OVERLAP_WORK)
+        return np.shares_memory(a, b, max_work=OVERLAP_WORK)  # type: ignore[arg-type]  # any integer may be given
     except np.exceptions.TooHardError:
         return True
 

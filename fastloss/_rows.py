@@ -79,7 +79,8 @@ class RowCall(Call):
     def labels(self) -> NDArray[Any]:
         """The class of each row, the first of the largest targets where there is one of each class."""
         y = readable(self._y, self._y_kind)
-        return np.argmax(y, axis=self._axis) if self._dense else y
+        found: NDArray[Any] = np.argmax(y, axis=self._axis) if self._dense else y
+        return found
 
     def _arrange(self) -> None:
         plan, y, x, axis = self._plan, self._y, self._x, self._loss.axis

@@ -127,7 +127,7 @@ class ShardState:
         labels = as_array(OWNER, "y_true", y_true)
         if labels.dtype.kind not in "iu":
             raise TypeError(f"{OWNER}: y_true has dtype {labels.dtype}, must be of integers")
-        huge = np.argwhere(labels > np.iinfo(np.int64).max) if labels.dtype.kind == "u" else ()
+        huge = np.argwhere(labels > np.iinfo(np.int64).max)
         if len(huge):
             at = tuple(int(i) for i in huge[0])
             raise IndexError(f"{OWNER}: y_true{list(at)} is {labels[at]}, must be a class of one of the shards")

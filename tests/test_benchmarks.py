@@ -156,7 +156,7 @@ def test_targets_of_rows(capsys):
 
 def test_groups_agree_with_those_of_other_libraries(monkeypatch):
     monkeypatch.setattr(groups, "SETTLE", 0)
-    assert len(list(groups.rows(3000, 1))) == len(groups.CASES) * len(groups.LIBRARIES)
+    assert len(list(groups.of_cases(3000, 1))) == len(groups.CASES) * len(groups.LIBRARIES)
 
 
 def test_peers_are_of_losses_that_exist():

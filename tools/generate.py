@@ -173,6 +173,7 @@ TITLES = {
     "targets": "Losses and integrations",
     "rowwise": "Rows of classes, and language models",
     "linear": "Linear models",
+    "groups": "States of groups",
 }
 
 

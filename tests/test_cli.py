@@ -30,6 +30,8 @@ from fastloss.cli.app import score
 from fastloss.cli.ending import Refused
 from tests.inputs import draw
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork")  # where another test has imported JAX
+
 N = 100
 RNG = np.random.default_rng(0)
 COLUMNS = {

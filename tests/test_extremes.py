@@ -118,7 +118,7 @@ def test_an_infinite_prediction_has_the_limit(loss, dtype):
     targets = [y for y in inside(loss.domains()[0], dtype) if abs(y) in (0, 1, 2)]
     exact = Exact(loss)
     for sign in (-1, 1):
-        if not low <= sign * math.inf <= high or loss._kernel()[0].removesuffix("_FULL").endswith("_IDENTITY"):
+        if not low <= sign * math.inf <= high or loss._kernel()[0].removesuffix("_FULL").endswith(("_IDENTITY", "_DEVIANCE")):
             continue  # such a rate is NaN
         for y in targets:
             found = float(loss(np.array([y], dtype), np.array([sign * math.inf], dtype), reduction="none")[0])
@@ -145,7 +145,7 @@ def test_float64_values_of_any_size_are_those_of_mpmath(loss):
             true, terms = exact.value(*point), exact.terms(0, *point)
             error = abs(mpf(float(found)) - true) if math.isfinite(found) else inf
             near = error <= mpf(2) ** -48 * max(abs(true), terms) + mpf(2) ** -1070
-        too_large = abs(true) > 0.99 * most and found * true > 0 and abs(found) > 1e308
+        too_large = abs(true) > most / 2 and found * true > 0 and abs(found) > 1e308  # a term of it may be
         assert near or too_large, (point, found, float(true))
 
 

@@ -136,7 +136,7 @@ class Mismatch(ValueError):
 cdef bint is_of_kind(const char* format, int kind) noexcept:
     """Whether a format of the struct module is of the element type, whose size is compared elsewhere."""
     cdef bint swapped = format[0] == OTHER_ORDER
-    while format[0] in (b"@", b"=", b"^", b"<", b">", b"!"):
+    if format[0] in (b"@", b"=", b"^", b"<", b">", b"!"):
         format += 1
     if format[1] != 0 or swapped != ((kind & SWAPPED) != 0):
         return False

@@ -443,7 +443,7 @@ class Loss:
 
         Notes
         -----
-        Losses are computed a chunk at a time and added up while they are cached, with no more memory than a few
+        Losses are computed a chunk at a time and added up while they are cached, with no more memory than some eight
         megabytes and 64 bytes for each group. Integers that lie close together, however many, are groups at once;
         other labels are looked up first, by the library that holds them.
 

@@ -17,7 +17,7 @@ from fastloss.state import LossState
 if TYPE_CHECKING:
     from fastloss._call import Call
 
-CHUNK = 1 << 18  # elements whose losses and weights stay in the caches together
+CHUNK = 1 << 19  # elements whose losses and weights stay in the caches together
 FEW = 4096  # groups up to which each part of a chunk has sums of its own; of more, each thread has groups of its own
 PARTS = 16
 FIELDS = 8  # numbers that the kernel keeps of a group: the fields of a LossState first, last how many elements it has

@@ -260,6 +260,14 @@ def test_same_bits_for_every_number_of_threads(either_way, weighted, dtype):
     assert all(other == one for other in others)
 
 
+def test_weights_of_one_change_no_bit(either_way):
+    y, x = arrays(dtype=np.float32)
+    groups = RNG.integers(0, 40, N)
+    plain = fl.Huber().states(y, x, groups=groups)
+    assert fl.Huber().states(y, x, groups=groups, sample_weight=np.ones(N)) == plain
+    assert fl.Huber().states(y, x, groups=groups, mask=np.ones(N, bool)) == plain
+
+
 def test_many_groups(monkeypatch):
     monkeypatch.undo()  # chunks of the size that they have
     n, number = 100_000, 30_000

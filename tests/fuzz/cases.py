@@ -64,6 +64,8 @@ class Drawn:
         self.axis, self.dense = None, False
         self.columns = (len(loss.quantiles),) if "quantiles" in loss.parameters() else ()
         shape = draws.shape_of_elements(rng)
+        if loss.aggregate:  # of several outputs it is refused
+            shape = (math.prod(shape),)
         target, prediction, second = loss.domains()
         y = draws.within(rng, target, shape, narrow, mood)
         x = draws.within(rng, prediction, shape + self.columns, narrow, mood)

@@ -85,8 +85,12 @@ cdef inline floating binary_cross_entropy(floating y, floating p, double low, do
         other_ratio = 0 if no_flat else other_ratio
         grad[0] = (p - y) / (p * q) if steep else other_ratio - ratio                       # p - y cancels but once
         hess[0] = (ratio / p if ratio != 0 else 0) + (other_ratio / q if other_ratio != 0 else 0)
-    yes = low if yes < low else (high if yes > high else yes)
-    no = low if no < low else (high if no > high else no)
+    yes = high if yes > high else yes
+    no = high if no > high else no
+    yes = low if yes < low else yes                             # the clamp is the last word
+    no = low if no < low else no
+    grad[0] = grad[0] if y == y else y
+    hess[0] = hess[0] if y == y else y
     return <floating> ((-y * yes if y != 0 else 0) + (-other * no if other != 0 else 0))
 
 

@@ -243,11 +243,10 @@ cdef double list_mle(Ranking* list, Py_ssize_t n, bint want_grad, floating unit)
         z = list.score[k] if list.relevance[k] == list.relevance[k] else <double> NAN
         apart = lse - z
         logistic_for(unit, apart, &tail, &small)
-        tail += apart if apart > 0 else 0
         list.hit[i] = small if apart > 0 else 1 - small
         list.miss[i] = 1 - small if apart > 0 else small
-        value += tail
-        lse = z + tail
+        value += tail + (apart if apart > 0 else 0)
+        lse = (lse if apart > 0 else z) + tail              # not from the loss: a score far below would take its digits
     if want_grad:
         # chosen = sum over the items before of exp(L_here - L_there), and `squared` that of the squares.
         for i in range(live):

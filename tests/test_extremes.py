@@ -118,7 +118,9 @@ def test_an_infinite_prediction_has_the_limit(loss, dtype):
     targets = [y for y in inside(loss.domains()[0], dtype) if abs(y) in (0, 1, 2)]
     exact = Exact(loss)
     for sign in (-1, 1):
-        if not low <= sign * math.inf <= high or loss._kernel()[0].removesuffix("_FULL").endswith(("_IDENTITY", "_DEVIANCE")):
+        if not low <= sign * math.inf <= high or loss._kernel()[0].removesuffix("_FULL").endswith(
+            ("_IDENTITY", "_DEVIANCE")
+        ):
             continue  # such a rate is NaN
         for y in targets:
             found = float(loss(np.array([y], dtype), np.array([sign * math.inf], dtype), reduction="none")[0])

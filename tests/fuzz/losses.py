@@ -180,7 +180,7 @@ class Case(Drawn):
     @property
     def least(self) -> float:
         """What a loss of 0 may be: IPO's constant 1 / (2 beta) is no number of float32."""
-        return 1e-13 if isinstance(self.loss, fl.IPO) else 0.0
+        return 1e-13 if isinstance(self.loss, fl.IPO) else 1e-44  # less than float32 holds
 
     def _check_state(self, name: str, state, chosen: np.ndarray, way: Way) -> None:
         """The fields by plain NumPy from the losses of the elements."""
@@ -197,12 +197,13 @@ class Case(Drawn):
             center = (weight**2 * losses).sum() / square if square else 0.0
             spread = (weight**2 * np.where(weight != 0, losses - center, 0) ** 2).sum()
             # `each` is rounded to the working precision, and what counts is its square.
-            eps = 8 * float(way.precision.eps)
+            eps = 64 * float(way.precision.eps)
             largest = np.abs(losses).max(initial=0)
             wanted = {
                 "count": ((self.counted & chosen).sum(), 0), "weight": (weight.sum(), 1e-14 * weight.sum()),
                 "total": (total, eps * np.abs(each).sum()), "square": (square, 1e-13 * square),
-                "center": (center, max(eps * largest, self.least)), "spread": (spread, 4 * eps * square * largest**2),
+                "center": (center, eps * largest + self.least),
+                "spread": (spread, square * (4 * eps * largest**2 + self.least * (2 * largest + self.least))),
             }  # fmt: skip
         for field, (value, slack) in wanted.items():
             found = getattr(state, field)

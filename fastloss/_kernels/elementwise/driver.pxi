@@ -350,6 +350,9 @@ cdef inline void finish(Job* job, floating* v, const double* weight, double scal
     elif floating is double or high == scale:
         for i in range(n):
             v[i] = <floating> scale * v[i]
+    elif not (fabs(scale) > 1e-30 and fabs(scale) < 1e30):         # the parts of it would be no floats
+        for i in range(n):
+            v[i] = <floating> (scale * v[i])
     else:
         # As good as a product in float64 and half its work. Both parts are of one sign: infinities stay.
         high = nextafterf(high, 0) if fabs(high) > fabs(scale) else high

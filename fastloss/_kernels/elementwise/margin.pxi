@@ -192,9 +192,11 @@ cdef inline floating dpo(floating y, floating x, double beta, double smoothing, 
     scaled_logistic(y, beta, x, &u, &tail, &far)
     cdef double against = 1 - <double> y if u > 0 else y
     cdef double wrong = (1 - smoothing) * against + smoothing * (1 - against)
+    cdef double size = abs(u)
+    size = size * wrong if size < 1e308 else abs(<double> x) * wrong * beta     # u itself may overflow
     grad[0] = <floating> (beta * (wrong - far if u > 0 else far - wrong))
     hess[0] = <floating> (beta * (far * (1 - far)) * beta)
-    return <floating> (tail + (0 if wrong == 0 else abs(u) * wrong))
+    return <floating> (tail + (0 if wrong == 0 else size))
 
 
 cdef inline floating ipo(floating y, floating x, double goal, double goal_lo, double c, double d,

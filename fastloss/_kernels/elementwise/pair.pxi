@@ -10,7 +10,7 @@ cpdef enum:
 
 cdef inline floating gaussian_nll(floating y, floating x, floating z, double constant, double eps, floating* grad,
                                   floating* grad_z, floating* hess, floating* hess_z) noexcept nogil:
-    cdef double unit, slope, curve
+    cdef double unit, slope, curve, flat
     cdef double r = difference(x, y, &unit)
     cdef double variance = eps if z < eps else z
     cdef double inverse = 1.0 / variance
@@ -21,10 +21,11 @@ cdef inline floating gaussian_nll(floating y, floating x, floating z, double con
     else:
         slope = r / variance * unit
         curve = slope * (slope * inverse) - 0.5 * inverse * inverse
+    flat = 0.0 if slope == slope else slope                     # NaN where the target is
     grad[0] = <floating> slope
-    grad_z[0] = <floating> (0.0 if z < eps else 0.5 * inverse - 0.5 * slope * slope)
+    grad_z[0] = <floating> (flat if z < eps else 0.5 * inverse - 0.5 * slope * slope)
     hess[0] = <floating> inverse
-    hess_z[0] = <floating> (0.0 if z < eps else curve)
+    hess_z[0] = <floating> (flat if z < eps else curve)
     return <floating> (0.5 * log_for(z, variance) + (constant + 0.5 * slope * r * unit))
 
 

@@ -58,6 +58,11 @@ cdef void dispatch(RowJob* job, Stage* stage, floating unit) noexcept nogil:
 
 # Sums ---------------------------------------------------------------------------------------------
 
+cdef inline double subtracted(const RowJob* job, double reference) noexcept nogil:
+    """What the sums subtract: nothing from scores that are compared alone, among which two may be infinite."""
+    return 0 if job.traits & JUDGED else finite_reference(reference)
+
+
 cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScratch* s, floating unit) noexcept nogil:
     cdef Stage* stage = &s.stage
     cdef Lanes* r = &stage.lanes
@@ -88,7 +93,7 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
         if job.traits & ONLINE:
             highest(<const floating*> stage.x, stage.groups, top)
             shift(r, i, fold_highest(top), job.scale, unit)
-        spread(<floating> finite_reference(r.reference[i]), stage.reference)
+        spread(<floating> subtracted(job, r.reference[i]), stage.reference)
         dispatch(job, stage, unit)
         r.s0[i] += fold_sum(<floating*> stage.s0)
         if not job.traits & ONE_SUM:
@@ -153,7 +158,7 @@ cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, Ro
                 for i in range(LANES):
                     shift(r, i, top[i], job.scale, unit)
         for i in range(LANES):
-            base[i] = finite_reference(r.reference[i])
+            base[i] = subtracted(job, r.reference[i])
         narrow_lanes(base, stage.reference, unit)
         dispatch(job, stage, unit)
         add_lanes(r.s0, stage.s0, unit)
@@ -721,6 +726,9 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     if job.results[ROW_CORRECT].data != NULL:
         for i in range(rows):
             r.correct[i] = r.weight[i] != 0 and correct(job, start + i, i, s, unit)
+    if job.results[ROW_LSE].data != NULL and not job.dense and not job.merged:
+        for i in range(rows):           # without a label no class was left out of the sum
+            r.lse[i] = r.lse[i] if r.label[i] == r.label[i] else r.reference[i] * job.scale + log(r.s0[i])
     store_rows(job, ROW_VALUE, start, rows, r.value, s)
     store_rows(job, ROW_LSE, start, rows, r.lse, s)
     store_rows(job, ROW_ENTROPY, start, rows, r.entropy, s)

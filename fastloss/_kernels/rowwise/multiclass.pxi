@@ -88,7 +88,8 @@ cdef inline void finish_crammer_singer(Row* r, double classes, double margin, do
                                        double d, floating unit) noexcept nogil:
     cdef double z = margin + (r.reference - r.target)
     cdef bint outside = r.s0 == 0 or z <= 0      # no other score is above -inf, or they are all far below
-    r.value = weighed(r.label_weight, (0 if outside else z) + (r.s0 - r.s0))
+    cdef double missing = 0 if r.target == r.target else r.target
+    r.value = weighed(r.label_weight, (0 if outside else z) + (r.s0 - r.s0) + missing)
     r.a = 0 if outside else r.label_weight / r.s0
     r.target_grad = 0 if outside else -r.label_weight
 

@@ -31,8 +31,8 @@ cdef inline void sum_nothing(floating x, floating t, floating a, floating q, flo
 
 cdef inline void sum_present(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
                              floating* s3) noexcept nogil:
-    """How many others there are: NaN if one is."""
-    cdef floating one = 1 + (x - x)
+    """How many others there are: NaN if one is. Of a score nothing is subtracted."""
+    cdef floating one = 1 if x == x else x
     s0[0] += 0 if x == -INFINITY else one
 
 

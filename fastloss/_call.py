@@ -197,6 +197,11 @@ class Call:
         return np.float32 if self._x_kind in NARROW else np.float64
 
     @property
+    def indexed(self) -> bool:
+        """Whether targets and predictions have a first axis."""
+        return self._y.ndim > 0 and self._x.ndim > 0 and len(self._shape) > 0
+
+    @property
     def weighted(self) -> bool:
         """Whether some elements may count differently from others."""
         return self._weighted

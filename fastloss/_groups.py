@@ -29,8 +29,8 @@ Index: TypeAlias = tuple[int | slice, ...]
 def states(call: Call, groups: Any) -> dict[Any, LossState]:
     """The state of each group; see `Loss.states`."""
     owner, shape = call.owner, call.shape
-    if not shape:
-        raise ValueError(f"{owner}: y_pred is a single number, must have a first axis for groups to index")
+    if not call.indexed:
+        raise ValueError(f"{owner}: y_true or y_pred is a single number, must have a first axis for groups to index")
     size = math.prod(shape)
     coding = _labels.encode(owner, groups, call.num_threads, hasty=size > 0)
     if coding.codes.shape != shape[:1]:

@@ -120,9 +120,8 @@ class Tokens(_Case):
         logprob, counted = scores.logprob.ravel().astype(np.float64), ~ignored.ravel()
         wanted = np.array([logprob[piece].sum() for piece in pieces])
         size = np.array([np.abs(logprob[piece]).sum() for piece in pieces])
-        if not np.allclose(
-            found.logprob.ravel(), wanted, rtol=0, atol=np.nan_to_num(1e-13 * size.max(initial=0)), equal_nan=True
-        ):
+        slack = 1e-13 * np.nan_to_num(size).max(initial=0)
+        if not np.allclose(found.logprob.ravel(), wanted, rtol=0, atol=slack, equal_nan=True):
             raise Failure(f"sequence_logprobs.logprob is {found.logprob!r}, must be {wanted!r}")
         _same("sequence_logprobs.tokens", found.tokens.ravel(), [counted[piece].sum() for piece in pieces])
         greedy = scores.greedy.ravel() | ~counted

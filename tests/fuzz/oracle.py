@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastloss import IPO, CrossEntropy, JensenShannon, ListNet, MulticlassSparsemax
+from fastloss import IPO, CrossEntropy, DistributionFocalLoss, JensenShannon, ListNet, MulticlassSparsemax
 from tests.fuzz import bounds
 from tests.fuzz.bounds import WIDE, Bounded, Dual, Precision, bounded
 from tests.reference import twin
 
 FACTOR = 4  # times the bound of the obvious formula
 # Formulas whose rounding is relative to the row rather than to the entry, by what is said with the loss.
-OF_THE_ROW = (JensenShannon, ListNet)
+OF_THE_ROW = (DistributionFocalLoss, JensenShannon, ListNet)
 
 
 @dataclass
@@ -55,20 +55,21 @@ def of_rows(loss, y, x, precision: Precision, *, curved: bool = False) -> Expect
         scores = Bounded.exact(x)
         if (
             loss.scores == "log_probabilities"
-        ):  # as where they are subtracted, exponentials are relative to the argument
+        ):  # exponentials are relative to the argument, as where they are subtracted
             scores.error = precision.eps * np.abs(scores.value)
         value = bounded(twin(loss)(target, scores))
         grad = bounded(twin(loss, "_grad")(target, scores))
         if isinstance(loss, OF_THE_ROW):
             grad.error = grad.error + 4 * precision.eps * np.abs(grad.value).max(axis=1, keepdims=True)
+        if isinstance(loss, JensenShannon):  # a probability times the logarithm of a ratio near 1
+            grad.error = grad.error + 4 * precision.eps
         if isinstance(loss, MulticlassSparsemax):  # probabilities are exact to units in the last place of 1
             value.error, grad.error = value.error + 4 * precision.eps, grad.error + precision.eps / loss.temperature
         # What naive arithmetic makes of infinite scores is not what the losses say of such a row.
         vague = np.isnan(value.value) | np.isnan(grad.value).any(axis=1)
-        value.error, grad.error = (
-            np.where(vague, np.inf, value.error),
-            np.where(vague[:, np.newaxis], np.inf, grad.error),
-        )
+        value.error = np.where(vague, np.inf, value.error)
+        vague |= np.isposinf(x).any(axis=1)
+        grad.error = np.where(vague[:, np.newaxis], np.inf, grad.error)
         if not curved:
             return Expected(value, grad, None)
         curve = _row_curvature(loss, target, scores)
@@ -82,7 +83,7 @@ def of_rows(loss, y, x, precision: Precision, *, curved: bool = False) -> Expect
         scale = loss.parameters().get("scale", 1 / loss.parameters().get("temperature", 1.0))
         weight = np.abs(np.asarray(y)).sum(axis=1, keepdims=True) if dense else 1.0
         curve.error = np.where(vague[:, np.newaxis], np.inf, curve.error)
-        curve.error = curve.error + precision.eps * max(1.0, scale) ** 2 * np.maximum(1, weight)
+        curve.error = curve.error + 4 * precision.eps * max(1.0, scale) ** 2 * np.maximum(1, weight)
         return Expected(value, grad, curve)
 
 

@@ -61,8 +61,8 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
     if floating is double:
         low = 3.0 * (low / divisor)                             # the cube triples what the sum rounds off
         curve = curve * (1.0 - (0.0 if low != low else low))
-    grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))
-    hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r * slope))
+    grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r))         # 0 at a tie, NaN at NaN
+    hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r - r))
     cdef double size = r if r > 0 else 0.0 - r
     return <floating> ((1.0 if size == INFINITY else size / divisor) * 2.0)
 

@@ -105,7 +105,7 @@ cdef inline void sum_reverse_kl_log_target(floating x, floating t, floating a, f
                                            floating* s2, floating* s3) noexcept nogil:
     cdef floating e = exp_nonpositive(x)
     s0[0] += e
-    s1[0] += 0 if e == 0 else e * (x - t)
+    s1[0] += 0 if (e == 0) & (t == t) else e * (x - t)
 
 
 cdef inline void sum_reverse_kl(floating x, floating t, floating a, floating q, floating* s0, floating* s1,

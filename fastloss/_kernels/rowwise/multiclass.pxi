@@ -32,7 +32,7 @@ cdef inline void sum_margins(floating x, floating t, floating a, floating q, flo
 cdef inline void finish_multi_margin(Row* r, double classes, double margin, double factor, double c,
                                      double d, floating unit) noexcept nogil:
     cdef double each = r.label_weight * factor if r.target == r.target else NAN
-    r.value = weighed(each, INFINITY if (r.target == -INFINITY) & (classes > 1) else r.s0)
+    r.value = weighed(each, INFINITY if (r.target == -INFINITY) & (classes > 1) & (r.s0 == r.s0) else r.s0)
     r.a = each
     r.u = margin
     r.target_grad = -each * r.s1

@@ -95,6 +95,8 @@ class Drawn:
         self.loss = replace(loss, **changes)
         self.axis = changes["axis"] % axes
         x = self._scores((self.n, classes))
+        if 0 in changes.get("class_weight", ()):  # 0 times the NaN of an infinite score
+            x = np.where(np.isposinf(x), 1e3, x)
         if self.dense:
             y = self._targets((self.n, classes))
         elif loss.between:

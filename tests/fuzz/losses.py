@@ -201,9 +201,11 @@ class Case(Drawn):
             # `each` is rounded to the working precision, and what counts is its square.
             eps = 64 * float(way.precision.eps)
             largest = np.abs(losses).max(initial=0)
+            if largest > 1e150:  # its square is no number
+                return
             wanted = {
                 "count": ((self.counted & chosen).sum(), 0), "weight": (weight.sum(), 1e-14 * weight.sum()),
-                "total": (total, eps * np.abs(each).sum()), "square": (square, 1e-13 * square),
+                "total": (total, eps * np.abs(each).sum() + self.least * each.size), "square": (square, 1e-13 * square),
                 "center": (center, eps * largest + self.least),
                 "spread": (spread, square * (4 * eps * largest**2 + self.least * (2 * largest + self.least))),
             }  # fmt: skip

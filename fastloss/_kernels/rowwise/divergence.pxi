@@ -201,7 +201,7 @@ cdef inline floating map_jensen_shannon_log_target(floating x, floating t, float
 cdef inline void sum_total_variation(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                      floating* s2, floating* s3) noexcept nogil:
     cdef floating apart = absolute(x - t) / 2
-    s0[0] += 0 if x == -INFINITY else apart
+    s0[0] += 0 if (x == -INFINITY) & (t == t) else apart
 
 
 cdef inline floating map_total_variation(floating x, floating t, floating a, floating b, floating c, floating d,

@@ -45,7 +45,7 @@ cdef inline floating sum_excess(const floating* others, Py_ssize_t groups, float
     for j in range(groups):
         for i in range(LANES):
             z = others[j * LANES + i] - bound
-            lanes[i] += 0 if z <= 0 else z
+            lanes[i] += 0 if (z <= 0) | (others[j * LANES + i] == -INFINITY) else z
     return fold_sum(lanes)
 
 

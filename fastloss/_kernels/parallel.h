@@ -20,7 +20,7 @@
 
 #define FL_LOOK 30000000L         // nanoseconds from one look for signals to the next
 #define FL_WORK (1 << 16)         // elements from one look at the clock to the next
-#define FL_STEP 16                // tasks that a thread takes at once, at most
+#define FL_PARTS 16               // in which a thread takes its share of the tasks, if all are as fast
 #define FL_KEPT ((size_t)4 << 20) // bytes of scratch memory that are kept from call to call, at most
 
 typedef struct {
@@ -182,8 +182,8 @@ static int fl_team(ptrdiff_t tasks, int threads) {
 static void fl_run(fl_task task, void *job, ptrdiff_t tasks, int threads, fl_loop *loop, char *scratch,
                    size_t each) {
     atomic_int through = 0;
-    ptrdiff_t step = tasks / threads / FL_STEP;
-    step = step < 1 ? 1 : step > FL_STEP ? FL_STEP : step;
+    ptrdiff_t step = tasks / threads / FL_PARTS;
+    step = step < 1 ? 1 : step;
 #pragma omp parallel num_threads(threads)
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -84,14 +84,6 @@ def encode(groups: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
     """
     coding = _labels.encode("states", groups)
     return coding.labels(np.arange(len(coding))), _labels.places(coding)
-
-
-def in_order(labels: Iterable[Any]) -> list[Any]:
-    """Labels sorted, missing ones last; where they do not compare, by their text."""
-    given = list(labels)
-    missing = [label for label in given if label != label]
-    known = [label for label in given if label == label]
-    return [known[k] for k in _labels.order(known)] + missing
 
 
 def _aligned_zeros(size: int) -> NDArray[np.float64]:

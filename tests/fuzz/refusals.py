@@ -126,7 +126,7 @@ def a_target_outside_of_the_domain(case, call):
             call.y[at] = number
         except OverflowError:
             return SKIP
-    return None if call.y[at] == number else SKIP
+    return None if float(call.y[at]) == number else SKIP  # 513 is 512 in bfloat16, which would compare as equal
 
 
 @wrong

@@ -220,6 +220,16 @@ def test_the_log_sum_exp_of_rows_with_infinities(classes, dense, wide):
             assert np.isnan(rows.value[[0, 2, 3]]).all()
 
 
+@pytest.mark.parametrize("classes", [3, 300])
+@pytest.mark.parametrize("lay", [np.ascontiguousarray, np.asfortranarray])
+def test_the_log_sum_exp_of_capped_rows_that_do_not_count(classes, lay):
+    x = 3 * generator("capped").standard_normal((2, classes))
+    loss = fl.CrossEntropy(softcap=3.0)
+    wanted = loss.rows([0, 1], lay(x)).lse
+    for idle in ({"sample_weight": [0, 0]}, {"mask": [False, False]}):
+        np.testing.assert_allclose(loss.rows([0, 1], lay(x), **idle).lse, wanted, rtol=1e-14)
+
+
 def test_rows_of_any_shape_and_axis():
     rng = generator("shape")
     x, y = rng.standard_normal((3, 5, 4)), rng.integers(0, 5, (3, 4))

@@ -585,3 +585,10 @@ def test_the_collector_of_garbage_is_not_troubled_with_states():
     states = fl.AbsoluteError().states(np.zeros(N), np.ones(N), groups=np.arange(N))
     gc.collect()
     assert not any(map(gc.is_tracked, states.values()))
+
+
+def test_what_does_not_count_leaves_the_precision_of_its_neighbours():
+    y, x = np.zeros(3, np.float32), np.array([2.00005, np.inf, 1.5], np.float32)
+    mask, loss = np.array([True, False, True]), fl.SquaredEpsilonInsensitive(epsilon=2.0)
+    groups = loss.states(y, x, groups=np.zeros(3), mask=mask)
+    assert groups[0] == loss.state(y, x, mask=mask)

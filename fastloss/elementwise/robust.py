@@ -36,7 +36,7 @@ class Huber(Loss):
     Domain: `y_true` and `y_pred` are any real numbers. The curvature at :math:`|r| = \delta` is 1.
 
     Numerics: both branches are :math:`m (|r| - m / 2)` with :math:`m = \min(|r|, \delta)`, so that nothing
-    overflows before the loss itself does.
+    but the residual itself overflows before the loss does.
 
     References
     ----------
@@ -83,7 +83,8 @@ class SmoothL1(Loss):
     -----
     Domain: `y_true` and `y_pred` are any real numbers. The curvature at :math:`|r| = \beta` is 0.
 
-    Numerics: the ratio :math:`|r| / \beta` comes first, so that nothing overflows before the loss itself does.
+    Numerics: the ratio :math:`|r| / \beta` comes first, so that nothing but the residual itself
+    overflows before the loss does.
 
     References
     ----------

@@ -165,6 +165,7 @@ class CrammerSinger(RowLoss):
     -----
     Domain: `y_true` holds labels from 0 to C - 1, of any integer type or integral floats; `y_pred` is any real number.
     Classes that share the largest score share its derivative evenly. Exactly at the margin all derivatives are 0.
+    A row where a score other than the label's is +inf is NaN.
 
     With weights equal, this is scikit-learn's ``hinge_loss`` of several classes and Keras's ``CategoricalHinge``, the
     latter where its largest other score is positive.

@@ -95,8 +95,6 @@ class Drawn:
         self.loss = replace(loss, **changes)
         self.axis = changes["axis"] % axes
         x = self._scores((self.n, classes))
-        if 0 in changes.get("class_weight", ()):  # 0 times the NaN of an infinite score
-            x = np.where(np.isposinf(x), 1e3, x)
         if self.dense:
             y = self._targets((self.n, classes))
         elif loss.between:
@@ -255,6 +253,11 @@ class Drawn:
         if reduction == "mean":
             return float(np.where(self.weight_of != 0, self.weight_of * self.units(), 0).sum())
         return float(self.counted.sum()) if reduction == "batch_mean" else 1.0
+
+    def divisor_error(self, reduction: str) -> float:
+        """... relative to it: sums over the classes of targets times their weights."""
+        summed = self.loss.rowwise and self.dense and self.loss.parameters().get("class_weight")
+        return self.classes * 2.0**-52 if summed and reduction == "mean" else 0.0
 
     def options(self) -> dict:
         given = {"nan_policy": self.nan_policy, "sample_weight": self.weight, "mask": self.mask}

@@ -82,16 +82,20 @@ def _too_large(part: Bounded, precision: Precision) -> np.ndarray:
 
 
 def _of_each(case: Drawn, part: Bounded, what: str, found, reduction: str, precision: Precision):
-    factor, nan = case.weight_of, _nan(case)
+    factor, nan, counts = case.weight_of, _nan(case), case.weight_of != 0
     if what != "value":
         divisor = case.divisor(reduction)
         factor = case.per_prediction(factor / divisor if divisor else np.zeros(case.shape))
-        nan = case.per_prediction(nan)
+        nan, counts = case.per_prediction(nan), case.per_prediction(counts)
     with np.errstate(all="ignore"):
         wanted, error = _weighted(part, factor, nan, precision)
+        # Of a row that has no number even a mean of nothing is none.
+        error = np.where(counts & ~nan & ~np.isfinite(part.value + part.error), math.inf, error)
         if what == "hess" and not case.loss.rowwise:  # one that is constant may be so of a NaN as well
             error = np.where(nan, math.inf, error)
         early = _too_large(part, precision) & np.isinf(found) & (factor != 0) & ~nan
+        if what != "value":
+            error = error + np.where(nan, 0, case.divisor_error(reduction) * np.abs(wanted))
     return wanted, np.where(early, math.inf, error)
 
 
@@ -106,7 +110,7 @@ def _of_sum(case: Drawn, part: Bounded, reduction: str, precision: Precision):
             return None
         if size > bounds.DOUBLE.max:  # before the division
             return None
-        return wanted.sum() / divisor, (error.sum() + 1e-15 * size) / divisor
+        return wanted.sum() / divisor, (error.sum() + (1e-15 + case.divisor_error(reduction)) * size) / divisor
 
 
 def _of_sample(case: Drawn, known, what: str, found):

@@ -60,15 +60,14 @@ def of_rows(loss, y, x, precision: Precision, *, curved: bool = False) -> Expect
         value = bounded(twin(loss)(target, scores))
         grad = bounded(twin(loss, "_grad")(target, scores))
         largest = np.abs(grad.value).max(axis=1, keepdims=True)
-        grad.error = grad.error + (4 if isinstance(loss, OF_THE_ROW) else 1) * precision.eps * largest
+        grad.error = grad.error + (4 if isinstance(loss, OF_THE_ROW) else 0) * precision.eps * largest
         if isinstance(loss, JensenShannon):  # a probability times the logarithm of a ratio near 1
             grad.error = grad.error + 4 * precision.eps
         if isinstance(loss, MulticlassSparsemax):  # probabilities are exact to units in the last place of 1
-            value.error, grad.error = value.error + 4 * precision.eps, grad.error + precision.eps / loss.temperature
+            value.error, grad.error = value.error + 8 * precision.eps, grad.error + precision.eps / loss.temperature
         # What naive arithmetic makes of infinite scores is not what the losses say of such a row.
         vague = np.isnan(value.value) | np.isnan(grad.value).any(axis=1)
         value.error = np.where(vague, np.inf, value.error)
-        vague |= np.isposinf(x).any(axis=1)
         if isinstance(loss, ArcFace):  # near a cosine of 1 its slope has a bound
             vague |= (np.abs(x) > 1 - 2.0**-20).any(axis=1)
         grad.error = np.where(vague[:, np.newaxis], np.inf, grad.error)
@@ -85,7 +84,7 @@ def of_rows(loss, y, x, precision: Precision, *, curved: bool = False) -> Expect
         scale = loss.parameters().get("scale", 1 / loss.parameters().get("temperature", 1.0))
         weight = np.abs(np.asarray(y)).sum(axis=1, keepdims=True) if dense else 1.0
         curve.error = np.where(vague[:, np.newaxis], np.inf, curve.error)
-        curve.error = curve.error + 4 * precision.eps * max(1.0, scale) ** 2 * np.maximum(1, weight)
+        curve.error = curve.error + 2 * precision.eps * max(1.0, scale) ** 2 * np.maximum(1, weight)
         return Expected(value, grad, curve)
 
 

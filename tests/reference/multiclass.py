@@ -42,27 +42,26 @@ def weston_watkins_grad(y, x, class_weight):
     return x.shape[1] * multi_margin_grad(y, x, 1, class_weight, 1)
 
 
-def _raised(y, x, margin):
-    """The scores with the margin on all but the label's, and the label's own."""
-    raised = x + x.dtype.type(margin)
+def _lead(y, x, margin):
+    """The other scores, the largest of them, and its lead over the label's own with the margin, NaN if infinite."""
     rows = np.arange(len(y))
-    raised[rows, y] = x[rows, y]
-    return raised, x[rows, y]
+    others = x.copy()
+    others[rows, y] = -np.inf
+    top = others.max(axis=1)
+    return others, top, (top - x[rows, y]) + x.dtype.type(margin) + np.where(top == np.inf, np.nan, 0)
 
 
 def _largest_excess(y, x, margin, class_weight):
-    raised, own = _raised(y, x, margin)
-    return _weight(y, x, class_weight) * (raised.max(axis=1) - own)
+    _, _, lead = _lead(y, x, margin)
+    return _weight(y, x, class_weight) * np.maximum(lead, 0)
 
 
 def _two_sided(y, x, margin, class_weight):
-    """Classes that share the largest score share its derivative; there is none where the label is one of them."""
-    raised, _ = _raised(y, x, margin)
-    largest = (raised == raised.max(axis=1, keepdims=True)).astype(x.dtype)
-    hot = one_hot(y, x.shape[1], x.dtype)
-    apart = largest / largest.sum(axis=1, keepdims=True) - hot
-    right = (largest * hot).sum(axis=1, keepdims=True) > 0
-    return _weight(y, x, class_weight)[:, np.newaxis] * np.where(right, 0, apart)
+    """Classes that share the largest score share its derivative; there is none where the label leads."""
+    others, top, lead = _lead(y, x, margin)
+    largest = (others == top[:, np.newaxis]).astype(x.dtype)
+    apart = largest / largest.sum(axis=1, keepdims=True) - one_hot(y, x.shape[1], x.dtype)
+    return _weight(y, x, class_weight)[:, np.newaxis] * np.where((lead > 0)[:, np.newaxis], apart, 0)
 
 
 def crammer_singer(y, x, class_weight):

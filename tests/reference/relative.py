@@ -12,7 +12,7 @@ def squared_log_error_grad(y, x):
 
 
 def absolute_percentage_error(y, x, epsilon=1e-8, scale=1.0):
-    return scale * np.abs(x - y) / np.maximum(np.abs(y), epsilon)
+    return scale * (np.abs(x - y) / np.maximum(np.abs(y), epsilon))
 
 
 def absolute_percentage_error_grad(y, x, epsilon=1e-8, scale=1.0):

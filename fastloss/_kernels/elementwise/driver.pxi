@@ -317,7 +317,7 @@ cdef double weighted_total(Job* job, const double* weight, const floating* value
     if not job.weighted:
         return total(value, n)
     for i in range(n):
-        s.total[i] = weight[i] * value[i] if weight[i] != 0 else 0
+        s.total[i] = weight[i] * value[i] if weight[i] > 0 else 0
     return total(s.total, n)
 
 
@@ -378,7 +378,7 @@ cdef void store_apart(Job* job, floating* value, const double* weight, Py_ssize_
         for i in range(n):
             s.weight[i] = weight[i] if s.total[i] != 0 else -1
         store(&job.operands[WEIGHT_OUT], &job.shape, start, n, <const double*> s.weight, s)
-    if floating is float and not is_finite(total(value, n)):
+    if floating is float and not is_finite(weighted_total(job, s.weight, value, n, s)):
         store_losses(job, <double*> widen_block(job, start, n, s), s.weight if weight != NULL else NULL, start, n, s)
     else:
         store_losses(job, value, s.weight if weight != NULL else NULL, start, n, s)

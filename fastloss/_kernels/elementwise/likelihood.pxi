@@ -150,9 +150,10 @@ cdef inline floating tweedie_log(floating y, floating x, double power, double b,
     cdef double u = exp_for(x, hi, lo)
     hi = product_for(x, second, x, &lo)
     cdef double v = exp_split(x, hi, lo, &factor)
+    cdef double share = second * y * v * factor     # -second < 1: it may be finite where y v is not
     v = 0.0 if y == 0 else y * v * factor
     grad[0] = <floating> (u - v)
-    hess[0] = <floating> (first * u - second * v)
+    hess[0] = <floating> (first * u - (0.0 if y == 0 else share))
     return <floating> (u * (1.0 / first) - v * (1.0 / second))
 
 
@@ -162,7 +163,7 @@ cdef inline floating tweedie_log_outer(floating y, floating x, double power, dou
 
     For float32 one is enough, as its exponentials saturate before they overflow.
     """
-    cdef double first_lo, second_lo, hi, lo, factor, u, v
+    cdef double first_lo, second_lo, hi, lo, factor, u, v, part
     cdef bint decided
     cdef double first = two_sum(2.0, -power, &first_lo)
     cdef double second = two_sum(1.0, -power, &second_lo)
@@ -177,6 +178,8 @@ cdef inline floating tweedie_log_outer(floating y, floating x, double power, dou
         v = exp_split(x, hi, lo + second_lo * x, &factor)
     cdef double lead = log_for(y, y) - x
     cdef double even = log(second / first)
+    part = y / second * v * factor                  # where |second| > 1 it may be finite where y v is not
+    part = 0.0 if y == 0 else part
     if floating is float:
         decided = ((u >= 1e130) | (v >= 1e130) & (y != 0)) & (y == y)
         v = 0.0 if y == 0 else y * v
@@ -186,16 +189,16 @@ cdef inline floating tweedie_log_outer(floating y, floating x, double power, dou
     grad[0] = <floating> ((-INFINITY if lead > 0 else INFINITY) if decided else u - v)
     cdef double bend = INFINITY if (lead > -even) == (first < 0) else -INFINITY
     hess[0] = <floating> (bend if decided else first * u - second * v)
-    return <floating> ((INFINITY if (lead > even) == (first < 0) else -INFINITY) if decided else u / first - v / second)
+    return <floating> ((INFINITY if (lead > even) == (first < 0) else -INFINITY) if decided else u / first - part)
 
 
 cdef inline double times_power(double v, double w, double log_hi, double log_lo, double e,
                                double e_lo) noexcept nogil:
-    """v w x^(e + e_lo): v is multiplied twice by the root, which leads to v x^e without leaving the range between."""
+    """v w x^(e + e_lo): v and w are each multiplied by the root, so that what overflows early is the result alone."""
     cdef double lo
     cdef double hi = two_prod(0.5 * e, log_hi, &lo)
     cdef double root = exp_sum(hi, lo + 0.5 * (e * log_lo + e_lo * log_hi))
-    cdef double product = v * root * w * root
+    cdef double product = (v * root) * (w * root)
     return 0.0 if v == 0 else product
 
 
@@ -207,10 +210,12 @@ cdef inline floating tweedie_identity(floating y, floating x, double power, doub
     cdef double second = two_sum(1.0, -power, &second_lo)
     cdef double third = two_sum(-1.0, -power, &third_lo)
     if floating is float:
-        scale = fl_exp_to_f32(-power * fl_log_to_f32(x)) + 0.0 * x     # NaN for an infinite x
+        log_x = fl_log_to_f32(x)
+        scale = fl_exp_to_f32(-power * log_x) + 0.0 * x     # NaN for an infinite x
         grad[0] = <floating> ((<double> x - <double> y) * scale)
         hess[0] = <floating> ((second * x + power * y) / x * scale)
-        return <floating> (x * scale * (x * (1.0 / first) - y * (1.0 / second)))
+        size = fl_exp_to_f32(second * log_x) + 0.0 * x      # saturates far above what float32 holds
+        return <floating> (size * (x * (1.0 / first) - y * (1.0 / second)))
     else:
         log_x = log_dd(x, 0.0, &log_lo)
         size = y if y > 0 else -y
@@ -240,7 +245,8 @@ cdef inline floating poisson_deviance(floating y, floating x, double a, double b
     poisson_ratio(y, x, &curve)
     grad[0] = <floating> (2.0 * (r / x))
     hess[0] = <floating> (2.0 * curve)
-    return <floating> (2.0 * (r - (0.0 if y == 0 else y * log_quotient(x, x, y))))
+    cdef double half = 0.0 if y == 0 else 0.5 * y * log_quotient(x, x, y)      # a term may be larger than the result
+    return <floating> (4.0 * (0.5 * r - half))
 
 
 cdef inline floating gamma_deviance(floating y, floating x, double a, double b, double c, double d, floating* grad,
@@ -268,15 +274,15 @@ cdef inline floating tweedie_deviance(floating y, floating x, double power, doub
     if floating is float:
         most = fl_exp_to_f32(first * fl_log_to_f32(size))
         near = most * bracket
-        far = x * fl_exp_to_f32(-power * fl_log_to_f32(x)) * (x / first - y / second)
+        slope = most / (first * second)
+        far = (fl_exp_to_f32(second * fl_log_to_f32(x)) + 0.0 * x) * (x / first - y / second)
     else:
         log_y = log_dd(size, 0.0, &log_lo)
-        most = times_power(size, 1.0, log_y, log_lo, second, second_lo)
+        slope = times_power(size, 1 / (first * second), log_y, log_lo, second, second_lo)
         near = 0.0 if bracket == 0 else times_power(size, bracket, log_y, log_lo, second, second_lo)
         far = likelihood_of_mean
-    slope = most / (first * second)
     far = slope if slope == INFINITY else far + slope
-    near = near if (ratio > -1) & (ratio < 1) else far
+    near = near if (ratio > -1) & (ratio < 1) & (bracket < INFINITY) else far
     return <floating> (2.0 * (near if y > 0 else likelihood_of_mean + 0.0 * y))
 
 

@@ -31,6 +31,7 @@ cdef struct RowJob:
     double scale                        # of the logits
     double softcap                      # 0: none
     double smoothing
+    bint penalised                      # by a z-loss
     int wide_labels                     # the type of 64-bit integers, or 0
     uint64_t ignored                    # ... of which this one is ignored
     const double* class_weight          # NULL: all are 1

@@ -56,13 +56,13 @@ cdef inline floating map_kl_log_target(floating x, floating t, floating a, float
 cdef inline void sum_kl_of_logs(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                 floating* s2, floating* s3) noexcept nogil:
     cdef floating apart = t * (log_of(t) - x)
-    s0[0] += 0 if t == 0 else apart
+    s0[0] += 0 if (t == 0) & (x == x) else apart
 
 
 cdef inline void sum_kl_of_logs_log_target(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                            floating* s2, floating* s3) noexcept nogil:
     cdef floating e = exp_of(t)
-    s0[0] += 0 if e == 0 else e * (t - x)
+    s0[0] += 0 if (e == 0) & (x == x) else e * (t - x)
 
 
 cdef inline void finish_sum(Row* r, double classes, double a, double b, double c, double d,

@@ -187,13 +187,8 @@ cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScra
             r.target[i] = -INFINITY if r.label[i] == r.label[i] else NAN
             continue
         at = (start + i) * row_stride + <Py_ssize_t> r.label[i] * class_stride
-        if operand.direct and same:
-            r.target[i] = x[at]
-        else:
-            r.target[i] = load(operand, &job.shape, at, 1, room, &s.block)[0]
-    if job.softcap != 0:
-        for i in range(rows):
-            r.target[i] = capped(<floating> r.target[i], <floating> job.softcap)
+        room[0] = x[at] if operand.direct and same else load(operand, &job.shape, at, 1, room, &s.block)[0]
+        r.target[i] = room[0] if job.softcap == 0 else capped(room[0], <floating> job.softcap)
 
 
 cdef void highest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
@@ -356,9 +351,14 @@ cdef void widen_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
 
 # The map back -------------------------------------------------------------------------------------
 
-cdef inline bint is_alike(const Lanes* r, Py_ssize_t i) noexcept nogil:
-    """Whether all derivatives of a row are as its value is: 0 without weight, or NaN."""
-    return (r.weight[i] == 0) | (r.value[i] != r.value[i])
+cdef inline bint is_alike(const RowJob* job, const Lanes* r, Py_ssize_t i) noexcept nogil:
+    """Whether all derivatives of a row are as its value is: 0 without a weight of it or its class, or NaN.
+
+    A class of weight 0 need not make its rows 0, as smoothing and z-loss are not weighed by it.
+    """
+    return (r.weight[i] == 0) | (r.value[i] != r.value[i]) | (
+        (r.label_weight[i] == 0) & (r.value[i] == 0) & (1 - job.penalised)
+    )
 
 
 cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
@@ -368,7 +368,7 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     cdef floating* hess = <floating*> s.hess
     cdef bint want_hess = job.planes[PLANE_HESS].data != NULL
     cdef Py_ssize_t first, n, at, k
-    cdef bint alike = is_alike(r, i)
+    cdef bint alike = is_alike(job, r, i)
     cdef double label = r.label[i] if job.traits & LABELLED and not alike else -1
     cdef const floating* raw
     stage.what = MAP
@@ -406,11 +406,11 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
         first += ROW_BLOCK
 
 
-cdef inline void level(const Lanes* r, floating* v, Py_ssize_t classes, floating unit) noexcept nogil:
+cdef inline void level(const RowJob* job, const Lanes* r, floating* v, Py_ssize_t classes, floating unit) noexcept nogil:
     cdef Py_ssize_t i, k
     for k in range(classes):
         for i in range(LANES):
-            v[k * LANES + i] = <floating> r.value[i] if is_alike(r, i) else v[k * LANES + i]
+            v[k * LANES + i] = <floating> r.value[i] if is_alike(job, r, i) else v[k * LANES + i]
 
 
 cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating unit) noexcept nogil:
@@ -425,7 +425,7 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
     cdef floating label[LANES]
     stage.what = MAP
     for i in range(rows):
-        uneven |= is_alike(r, i)
+        uneven |= is_alike(job, r, i)
     narrow_lanes(r.reference, stage.reference, unit)
     narrow_lanes(r.a, stage.a, unit)
     narrow_lanes(r.b, stage.b, unit)
@@ -455,9 +455,9 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
             load_tile(job, PLANE_X, start, rows, first, n, <floating*> s.x, s)
             cap_chain(<floating*> s.x, grad, hess, n * LANES, <floating> job.softcap, want_hess)
         if uneven:
-            level(r, grad, n, unit)
+            level(job, r, grad, n, unit)
             if want_hess:
-                level(r, hess, n, unit)
+                level(job, r, hess, n, unit)
         store_tile(job, PLANE_GRAD, start, rows, first, n, grad, s)
         if want_hess:
             store_tile(job, PLANE_HESS, start, rows, first, n, hess, s)
@@ -831,6 +831,7 @@ cdef size_t scratch_bytes(const RowJob* job) noexcept nogil:
 cdef void arrange(RowJob* job, Py_ssize_t itemsize) noexcept:
     """What follows of the way to go through the rows from the rest of a job."""
     job.traits = traits_of(job.base.kernel)
+    job.penalised = job.base.kernel <= TOKEN and job.base.parameters[1] != 0
     job.targets = job.dense or job.smoothing != 0 or job.traits & ONE_HOT
     job.tiled = job.class_major or job.classes < WIDE
     job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (job.classes * itemsize)))

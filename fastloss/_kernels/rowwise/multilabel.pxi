@@ -107,7 +107,7 @@ cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, fl
     cdef floating* rest = <floating*> s.hess
     cdef floating* grad = <floating*> s.grad
     cdef floating slope = <floating> r.a[i]
-    cdef bint alike = is_alike(r, i)
+    cdef bint alike = is_alike(job, r, i)
     cdef Py_ssize_t first, second, k, n, m
     first = 0
     while first < job.classes and carry_on(s):

@@ -136,9 +136,9 @@ cdef inline floating map_dense_cross_entropy(floating x, floating t, floating a,
                                              floating u, floating v, floating* hess) noexcept nogil:
     cdef floating p = exp_nonpositive(x) * u, rest = 1 - p
     cdef floating other = v if x == 0 else rest
-    cdef floating top_slope = (a - b * t) - a * v, slope = a * p - b * t
+    cdef floating near_one = (a - b * t) - a * v, slope = a * p - b * t
     hess[0] = p * (c * other + d * p)
-    return top_slope if x == 0 else slope
+    return near_one if (x == 0) & (p > v) else slope
 
 
 # Scores of a token: also the entropy of its distribution -------------------------------------------
@@ -208,8 +208,8 @@ cdef inline void finish_generalized_cross_entropy(Row* r, double classes, double
     """The slope is hit^q, of the logarithm of `hit` where that underflows."""
     cdef Odds o = odds(r, r.target, scale, unit)
     cdef double lo
-    cdef double exponent = product_for(unit, -q, r.reference - r.target, &lo)
-    cdef double far = exp_for(unit, exponent, lo - q * o.above)
+    cdef double exponent = product_for(unit, -q, r.reference - r.target, &lo), rest = lo - q * o.above
+    cdef double far = exp_for(unit, exponent + rest if floating is float else exponent, rest)
     cdef double least = 1e-130 if floating is float else 1e-290
     cdef double slope = far if o.hit < least else power_for(unit, o.hit, 0, q)
     finish_odds(r, &o, -expm1_for(unit, -q * o.loss, 0) / q, slope, -q * slope * o.miss)
@@ -269,7 +269,7 @@ cdef inline floating map_softmax_entropy(floating x, floating t, floating a, flo
     cdef floating below = 0 if x == -INFINITY else u - x
     cdef floating p = e * v, rest = 1 - p, change = rest - p, part = e * c * rest
     hess[0] = e * c * change * below - (d if x == 0 else part)
-    return e * a * below
+    return e * (a * below)
 
 
 cdef inline void softmax(int kernel, Stage* stage, floating unit) noexcept nogil:

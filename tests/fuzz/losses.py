@@ -203,8 +203,9 @@ class Case(Drawn):
             largest = np.abs(losses).max(initial=0)
             if largest > 1e150:  # its square is no number
                 return
+            summed = 1e-14 + self.divisor_error("mean")
             wanted = {
-                "count": ((self.counted & chosen).sum(), 0), "weight": (weight.sum(), (1e-14 + self.divisor_error("mean")) * weight.sum()),
+                "count": ((self.counted & chosen).sum(), 0), "weight": (weight.sum(), summed * weight.sum()),
                 "total": (total, eps * np.abs(each).sum() + self.least * each.size), "square": (square, 1e-13 * square),
                 "center": (center, eps * largest + self.least),
                 "spread": (spread, square * (4 * eps * largest**2 + self.least * (2 * largest + self.least))),

@@ -406,7 +406,8 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
         first += ROW_BLOCK
 
 
-cdef inline void level(const RowJob* job, const Lanes* r, floating* v, Py_ssize_t classes, floating unit) noexcept nogil:
+cdef inline void level(const RowJob* job, const Lanes* r, floating* v, Py_ssize_t classes,
+                       floating unit) noexcept nogil:
     cdef Py_ssize_t i, k
     for k in range(classes):
         for i in range(LANES):

@@ -6,7 +6,7 @@ import platform
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-# The kernels are compiled once for each row; `fastloss/_isa.py` picks the best the processor runs.
+# The kernels are compiled once for each row; `fastloss/_core/isa.py` picks the best the processor runs.
 X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
 LEVELS = {
     "baseline": ["-march=x86-64"] if X86_64 else [],
@@ -69,7 +69,7 @@ sources = [
 # FASTLOSS_LEVELS=x86_64_v4 compiles that one alone, for a quick turn while developing.
 chosen = os.environ.get("FASTLOSS_LEVELS", " ".join(LEVELS) if X86_64 else "baseline").split()
 levels = {name: LEVELS[name] for name in chosen}
-extensions = [extension("fastloss._runtime", LEVELS["baseline"], [])]
+extensions = [extension("fastloss._core.runtime", LEVELS["baseline"], [])]
 extensions += [extension(f"fastloss._kernels.{name}", flags, sources) for name, flags in levels.items()]
 
 setup(

@@ -18,7 +18,7 @@ from benchmarks.record import Row, publish
 from benchmarks.turns import compare, take_turns
 from benchmarks.workload import Call
 from fastloss import SquaredError
-from fastloss._threads import available
+from fastloss._core.threads import available
 from tests.inputs import Array
 
 SIZE = 1 << 24

@@ -19,7 +19,7 @@ from benchmarks.record import Row, publish
 from benchmarks.turns import compare, take_turns
 from benchmarks.workload import Call, last_cache
 from fastloss import BinaryCrossEntropyWithLogits, CrossEntropy, LinearObjective
-from fastloss._threads import available
+from fastloss._core.threads import available
 from tests.inputs import Array
 
 SETTLE = 0.2  # seconds for which the threads of another library's last call go on spinning

@@ -28,7 +28,7 @@ from benchmarks.targets import COMPILED, SETTLE, measure
 from benchmarks.turns import Times, compare, take_turns
 from benchmarks.workload import FEWER, Call, Workload, workload
 from fastloss import registry
-from fastloss._threads import available
+from fastloss._core.threads import available
 from tests.inputs import Array
 
 LONG = 3  # rounds of what takes seconds, at most

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastloss import registry
-from fastloss._threads import available
+from fastloss._core.threads import available
 from tests.inputs import Array, draw, draw_rows
 from tests.reference import twin
 

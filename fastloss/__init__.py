@@ -2,22 +2,22 @@
 
 import sys as _sys
 
-from fastloss import _isa  # isort: skip  # first, since it says what to do where nothing is built
-from fastloss import elementwise as _elementwise
+from fastloss._core import isa as _isa  # isort: skip  # first, since it says what to do where nothing is built
+from fastloss import elementwise as _elementwise  # isort: skip  # in the order of the registry
+from fastloss import columns as _columns, aggregate as _aggregate, rowwise as _rowwise  # isort: skip
 from fastloss import integrations, penalties, testing
-from fastloss import rowwise as _rowwise
-from fastloss._base import Loss, registry
-from fastloss._config import config, show_config
-from fastloss._functions import functions as _functions
-from fastloss._linear_cross_entropy import (
+from fastloss._core.config import config, show_config
+from fastloss._core.functions import functions as _functions
+from fastloss._core.loss import Loss, registry
+from fastloss.language.linear_cross_entropy import (
     LinearGrads,
     linear_cross_entropy,
     linear_cross_entropy_value_and_grads,
 )
+from fastloss.language.shards import ShardState
+from fastloss.language.tokens import SequenceScores, TokenScores, segment_sum, sequence_logprobs, token_logprobs
 from fastloss.linear import LinearFit, LinearObjective
 from fastloss.metrics import explained_variance_score, median_absolute_error, r2_score
-from fastloss.sequence import SequenceScores, TokenScores, segment_sum, sequence_logprobs, token_logprobs
-from fastloss.shards import ShardState
 from fastloss.state import LossState
 
 __version__ = "0.1.0"
@@ -40,7 +40,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> object:
-    from fastloss._parity import advice
+    from fastloss._core.parity import advice
 
     advised = advice(name)
     message = f"module 'fastloss' has no attribute {name!r}" + (f"; {advised}" if advised else "")

@@ -6,14 +6,11 @@ from numpy.typing import ArrayLike
 from fastloss import integrations as integrations
 from fastloss import penalties as penalties
 from fastloss import testing as testing
-from fastloss._base import Loss as Loss
-from fastloss._base import registry as registry
-from fastloss._call import Floats, NanPolicy, Reduction
-from fastloss._config import config as config
-from fastloss._config import show_config as show_config
-from fastloss._linear_cross_entropy import LinearGrads as LinearGrads
-from fastloss._linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
-from fastloss._linear_cross_entropy import linear_cross_entropy_value_and_grads as linear_cross_entropy_value_and_grads
+from fastloss._core.config import config as config
+from fastloss._core.config import show_config as show_config
+from fastloss._core.evaluation import Floats, NanPolicy, Reduction
+from fastloss._core.loss import Loss as Loss
+from fastloss._core.loss import registry as registry
 from fastloss.elementwise.residual import SquaredError as SquaredError
 from fastloss.elementwise.residual import AbsoluteError as AbsoluteError
 from fastloss.elementwise.residual import MeanBias as MeanBias
@@ -34,7 +31,6 @@ from fastloss.elementwise.redescending import Tukey as Tukey
 from fastloss.elementwise.redescending import Welsch as Welsch
 from fastloss.elementwise.redescending import GemanMcClure as GemanMcClure
 from fastloss.elementwise.redescending import Barron as Barron
-from fastloss.elementwise.redescending import StudentTNLL as StudentTNLL
 from fastloss.elementwise.relative import SquaredLogError as SquaredLogError
 from fastloss.elementwise.relative import AbsolutePercentageError as AbsolutePercentageError
 from fastloss.elementwise.relative import SquaredPercentageError as SquaredPercentageError
@@ -45,6 +41,7 @@ from fastloss.elementwise.likelihood import Tweedie as Tweedie
 from fastloss.elementwise.likelihood import PoissonDeviance as PoissonDeviance
 from fastloss.elementwise.likelihood import GammaDeviance as GammaDeviance
 from fastloss.elementwise.likelihood import TweedieDeviance as TweedieDeviance
+from fastloss.elementwise.likelihood import StudentTNLL as StudentTNLL
 from fastloss.elementwise.binary import BinaryCrossEntropyWithLogits as BinaryCrossEntropyWithLogits
 from fastloss.elementwise.binary import BinaryCrossEntropy as BinaryCrossEntropy
 from fastloss.elementwise.binary import SigmoidFocal as SigmoidFocal
@@ -65,38 +62,36 @@ from fastloss.elementwise.margin import Exponential as Exponential
 from fastloss.elementwise.margin import Savage as Savage
 from fastloss.elementwise.margin import SigmoidLoss as SigmoidLoss
 from fastloss.elementwise.margin import HingeEmbedding as HingeEmbedding
-from fastloss.elementwise.margin import GANDiscriminator as GANDiscriminator
-from fastloss.elementwise.margin import GANGenerator as GANGenerator
-from fastloss.elementwise.margin import DPO as DPO
-from fastloss.elementwise.margin import IPO as IPO
-from fastloss.elementwise.margin import KTO as KTO
-from fastloss.elementwise.pair import GaussianNLL as GaussianNLL
-from fastloss.elementwise.pair import GaussianNLLLogSigma as GaussianNLLLogSigma
-from fastloss.elementwise.pair import LaplaceNLL as LaplaceNLL
-from fastloss.elementwise.pair import MarginRanking as MarginRanking
-from fastloss.elementwise.pair import MultiQuantile as MultiQuantile
-from fastloss.elementwise.aggregate import RootMeanSquaredError as RootMeanSquaredError
-from fastloss.elementwise.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
-from fastloss.elementwise.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
-from fastloss.elementwise.aggregate import UnexplainedVariance as UnexplainedVariance
+from fastloss.elementwise.adversarial import GANDiscriminator as GANDiscriminator
+from fastloss.elementwise.adversarial import GANGenerator as GANGenerator
+from fastloss.elementwise.preference import DPO as DPO
+from fastloss.elementwise.preference import IPO as IPO
+from fastloss.elementwise.preference import KTO as KTO
+from fastloss.columns.distributional import GaussianNLL as GaussianNLL
+from fastloss.columns.distributional import GaussianNLLLogSigma as GaussianNLLLogSigma
+from fastloss.columns.distributional import LaplaceNLL as LaplaceNLL
+from fastloss.columns.quantiles import MultiQuantile as MultiQuantile
+from fastloss.columns.ranking import MarginRanking as MarginRanking
+from fastloss.aggregate import RootMeanSquaredError as RootMeanSquaredError
+from fastloss.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
+from fastloss.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
+from fastloss.aggregate import UnexplainedVariance as UnexplainedVariance
 from fastloss.rowwise.divergence import ForwardKL as ForwardKL
 from fastloss.rowwise.divergence import ReverseKL as ReverseKL
 from fastloss.rowwise.divergence import JensenShannon as JensenShannon
 from fastloss.rowwise.divergence import GeneralizedKL as GeneralizedKL
 from fastloss.rowwise.divergence import TotalVariation as TotalVariation
 from fastloss.rowwise.divergence import Distillation as Distillation
-from fastloss.rowwise.multiclass import MultiMargin as MultiMargin
-from fastloss.rowwise.multiclass import WestonWatkins as WestonWatkins
-from fastloss.rowwise.multiclass import CrammerSinger as CrammerSinger
-from fastloss.rowwise.multiclass import MulticlassPerceptron as MulticlassPerceptron
-from fastloss.rowwise.multiclass import MulticlassSparsemax as MulticlassSparsemax
+from fastloss.rowwise.margin import MultiMargin as MultiMargin
+from fastloss.rowwise.margin import WestonWatkins as WestonWatkins
+from fastloss.rowwise.margin import CrammerSinger as CrammerSinger
+from fastloss.rowwise.margin import MulticlassPerceptron as MulticlassPerceptron
+from fastloss.rowwise.margin import MulticlassZeroOne as MulticlassZeroOne
 from fastloss.rowwise.multilabel import MultilabelSoftMargin as MultilabelSoftMargin
 from fastloss.rowwise.multilabel import MultilabelMargin as MultilabelMargin
-from fastloss.rowwise.simplex import NegativeLogLikelihood as NegativeLogLikelihood
-from fastloss.rowwise.simplex import MulticlassZeroOne as MulticlassZeroOne
-from fastloss.rowwise.simplex import MulticlassBrier as MulticlassBrier
-from fastloss.rowwise.simplex import ListNet as ListNet
-from fastloss.rowwise.simplex import ListMLE as ListMLE
+from fastloss.rowwise.projection import MulticlassSparsemax as MulticlassSparsemax
+from fastloss.rowwise.ranking import ListNet as ListNet
+from fastloss.rowwise.ranking import ListMLE as ListMLE
 from fastloss.rowwise.softmax import CrossEntropy as CrossEntropy
 from fastloss.rowwise.softmax import SoftmaxFocal as SoftmaxFocal
 from fastloss.rowwise.softmax import Poly1CrossEntropy as Poly1CrossEntropy
@@ -105,21 +100,28 @@ from fastloss.rowwise.softmax import CosFace as CosFace
 from fastloss.rowwise.softmax import ArcFace as ArcFace
 from fastloss.rowwise.softmax import DistributionFocalLoss as DistributionFocalLoss
 from fastloss.rowwise.softmax import SoftmaxEntropy as SoftmaxEntropy
+from fastloss.rowwise.softmax import NegativeLogLikelihood as NegativeLogLikelihood
+from fastloss.rowwise.softmax import MulticlassBrier as MulticlassBrier
+from fastloss.language.linear_cross_entropy import LinearGrads as LinearGrads
+from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from fastloss.language.linear_cross_entropy import (
+    linear_cross_entropy_value_and_grads as linear_cross_entropy_value_and_grads,
+)
+from fastloss.language.shards import ShardState as ShardState
+from fastloss.language.tokens import SequenceScores as SequenceScores
+from fastloss.language.tokens import TokenScores as TokenScores
+from fastloss.language.tokens import segment_sum as segment_sum
+from fastloss.language.tokens import sequence_logprobs as sequence_logprobs
+from fastloss.language.tokens import token_logprobs as token_logprobs
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
 from fastloss.metrics import explained_variance_score as explained_variance_score
 from fastloss.metrics import median_absolute_error as median_absolute_error
 from fastloss.metrics import r2_score as r2_score
-from fastloss.sequence import SequenceScores as SequenceScores
-from fastloss.sequence import TokenScores as TokenScores
-from fastloss.sequence import segment_sum as segment_sum
-from fastloss.sequence import sequence_logprobs as sequence_logprobs
-from fastloss.sequence import token_logprobs as token_logprobs
-from fastloss.shards import ShardState as ShardState
 from fastloss.state import LossState as LossState
 
 __version__: str
-__all__ = ['LinearFit', 'LinearGrads', 'LinearObjective', 'Loss', 'LossState', 'SequenceScores', 'ShardState', 'TokenScores', 'config', 'explained_variance_score', 'integrations', 'linear_cross_entropy', 'linear_cross_entropy_value_and_grads', 'median_absolute_error', 'penalties', 'r2_score', 'registry', 'segment_sum', 'sequence_logprobs', 'show_config', 'testing', 'token_logprobs', 'SquaredError', 'AbsoluteError', 'MeanBias', 'Lp', 'Quantile', 'Expectile', 'EpsilonInsensitive', 'SquaredEpsilonInsensitive', 'Linex', 'Huber', 'SmoothL1', 'LogCosh', 'PseudoHuber', 'Fair', 'Wing', 'Cauchy', 'Tukey', 'Welsch', 'GemanMcClure', 'Barron', 'StudentTNLL', 'SquaredLogError', 'AbsolutePercentageError', 'SquaredPercentageError', 'SymmetricAbsolutePercentageError', 'PoissonNLL', 'GammaNLL', 'Tweedie', 'PoissonDeviance', 'GammaDeviance', 'TweedieDeviance', 'BinaryCrossEntropyWithLogits', 'BinaryCrossEntropy', 'SigmoidFocal', 'ReducedFocal', 'AsymmetricLoss', 'BrierWithLogits', 'BrierScore', 'CrossEntropyLambda', 'ZeroOne', 'Slide', 'Hinge', 'SquaredHinge', 'SmoothedHinge', 'ModifiedHuber', 'Perceptron', 'SoftMargin', 'Exponential', 'Savage', 'SigmoidLoss', 'HingeEmbedding', 'GANDiscriminator', 'GANGenerator', 'DPO', 'IPO', 'KTO', 'GaussianNLL', 'GaussianNLLLogSigma', 'LaplaceNLL', 'MarginRanking', 'MultiQuantile', 'RootMeanSquaredError', 'RootMeanSquaredLogError', 'FractionOfVarianceUnexplained', 'UnexplainedVariance', 'ForwardKL', 'ReverseKL', 'JensenShannon', 'GeneralizedKL', 'TotalVariation', 'Distillation', 'MultiMargin', 'WestonWatkins', 'CrammerSinger', 'MulticlassPerceptron', 'MulticlassSparsemax', 'MultilabelSoftMargin', 'MultilabelMargin', 'NegativeLogLikelihood', 'MulticlassZeroOne', 'MulticlassBrier', 'ListNet', 'ListMLE', 'CrossEntropy', 'SoftmaxFocal', 'Poly1CrossEntropy', 'GeneralizedCrossEntropy', 'CosFace', 'ArcFace', 'DistributionFocalLoss', 'SoftmaxEntropy', 'squared_error', 'mse', 'mse_loss', 'mean_squared_error', 'absolute_error', 'mae', 'l1_loss', 'mean_absolute_error', 'mean_bias', 'mbe', 'mean_bias_error', 'lp', 'lp_loss', 'lq_loss', 'quantile', 'pinball', 'quantile_loss', 'pinball_loss', 'mean_pinball_loss', 'expectile', 'expectile_loss', 'epsilon_insensitive', 'epsilon_insensitive_loss', 'squared_epsilon_insensitive', 'squared_epsilon_insensitive_loss', 'linex', 'linex_loss', 'huber', 'huber_loss', 'smooth_l1', 'smooth_l1_loss', 'log_cosh', 'logcosh', 'pseudo_huber', 'pseudo_huber_loss', 'fair', 'fair_loss', 'wing', 'wing_loss', 'cauchy', 'cauchy_loss', 'lorentzian', 'tukey', 'tukey_biweight', 'bisquare', 'tukey_loss', 'welsch', 'leclerc', 'welsch_loss', 'geman_mcclure', 'geman_mcclure_loss', 'barron', 'adaptive_robust_loss', 'general_robust_loss', 'student_t_nll', 'squared_log_error', 'msle', 'mean_squared_log_error', 'mean_squared_logarithmic_error', 'absolute_percentage_error', 'squared_percentage_error', 'spe', 'mspe', 'mean_squared_percentage_error', 'symmetric_absolute_percentage_error', 'smape', 'symmetric_mean_absolute_percentage_error', 'poisson_nll', 'poisson_nll_loss', 'gamma_nll', 'tweedie', 'poisson_deviance', 'mean_poisson_deviance', 'gamma_deviance', 'mean_gamma_deviance', 'tweedie_deviance', 'mean_tweedie_deviance', 'binary_cross_entropy_with_logits', 'bce_with_logits', 'sigmoid_binary_cross_entropy', 'binary_cross_entropy', 'bce', 'log_loss', 'binary_crossentropy', 'sigmoid_focal', 'reduced_focal', 'reduced_focal_loss', 'asymmetric_loss', 'asl', 'brier_with_logits', 'brier_score', 'brier_score_loss', 'cross_entropy_lambda', 'xentlambda', 'zero_one', 'slide', 'slide_loss', 'hinge', 'hinge_loss', 'squared_hinge', 'squared_hinge_loss', 'smoothed_hinge', 'smooth_hinge', 'modified_huber', 'modified_huber_loss', 'perceptron', 'perceptron_loss', 'soft_margin', 'soft_margin_loss', 'exponential', 'exponential_loss', 'savage', 'savage_loss', 'sigmoid_loss', 'tanh_loss', 'hinge_embedding', 'hinge_embedding_loss', 'gan_discriminator', 'gan_generator', 'dpo', 'dpo_loss', 'ipo', 'ipo_loss', 'kto', 'kto_loss', 'gaussian_nll', 'gaussian_nll_log_sigma', 'laplace_nll', 'margin_ranking', 'multi_quantile', 'multi_quantile_loss', 'multi_pinball_loss', 'root_mean_squared_error', 'rmse', 'root_mean_square_error', 'root_mean_squared_log_error', 'rmsle', 'root_mean_squared_logarithmic_error', 'fraction_of_variance_unexplained', 'r2_loss', 'fvu', 'unexplained_variance', 'explained_variance_loss', 'forward_kl', 'reverse_kl', 'jensen_shannon', 'generalized_kl', 'total_variation', 'tvd', 'total_variation_distance', 'distillation', 'distillation_loss', 'multi_margin', 'multi_margin_loss', 'weston_watkins', 'crammer_singer', 'multiclass_hinge', 'multiclass_hinge_loss', 'multiclass_perceptron', 'multiclass_perceptron_loss', 'multiclass_sparsemax', 'multiclass_sparsemax_loss', 'multilabel_soft_margin', 'multilabel_soft_margin_loss', 'multilabel_margin', 'negative_log_likelihood', 'nll_loss', 'multiclass_zero_one', 'multiclass_brier', 'brier_multi', 'list_net', 'listnet', 'list_mle', 'listmle', 'cross_entropy', 'softmax_cross_entropy', 'softmax_cross_entropy_with_integer_labels', 'softmax_focal', 'focal_cross_entropy', 'poly1_cross_entropy', 'poly1', 'generalized_cross_entropy', 'gce', 'cos_face', 'cosface', 'am_softmax', 'arc_face', 'arcface', 'distribution_focal_loss', 'dfl', 'softmax_entropy']
+__all__ = ['LinearFit', 'LinearGrads', 'LinearObjective', 'Loss', 'LossState', 'SequenceScores', 'ShardState', 'TokenScores', 'config', 'explained_variance_score', 'integrations', 'linear_cross_entropy', 'linear_cross_entropy_value_and_grads', 'median_absolute_error', 'penalties', 'r2_score', 'registry', 'segment_sum', 'sequence_logprobs', 'show_config', 'testing', 'token_logprobs', 'SquaredError', 'AbsoluteError', 'MeanBias', 'Lp', 'Quantile', 'Expectile', 'EpsilonInsensitive', 'SquaredEpsilonInsensitive', 'Linex', 'Huber', 'SmoothL1', 'LogCosh', 'PseudoHuber', 'Fair', 'Wing', 'Cauchy', 'Tukey', 'Welsch', 'GemanMcClure', 'Barron', 'SquaredLogError', 'AbsolutePercentageError', 'SquaredPercentageError', 'SymmetricAbsolutePercentageError', 'PoissonNLL', 'GammaNLL', 'Tweedie', 'PoissonDeviance', 'GammaDeviance', 'TweedieDeviance', 'StudentTNLL', 'BinaryCrossEntropyWithLogits', 'BinaryCrossEntropy', 'SigmoidFocal', 'ReducedFocal', 'AsymmetricLoss', 'BrierWithLogits', 'BrierScore', 'CrossEntropyLambda', 'ZeroOne', 'Slide', 'Hinge', 'SquaredHinge', 'SmoothedHinge', 'ModifiedHuber', 'Perceptron', 'SoftMargin', 'Exponential', 'Savage', 'SigmoidLoss', 'HingeEmbedding', 'GANDiscriminator', 'GANGenerator', 'DPO', 'IPO', 'KTO', 'GaussianNLL', 'GaussianNLLLogSigma', 'LaplaceNLL', 'MultiQuantile', 'MarginRanking', 'RootMeanSquaredError', 'RootMeanSquaredLogError', 'FractionOfVarianceUnexplained', 'UnexplainedVariance', 'ForwardKL', 'ReverseKL', 'JensenShannon', 'GeneralizedKL', 'TotalVariation', 'Distillation', 'MultiMargin', 'WestonWatkins', 'CrammerSinger', 'MulticlassPerceptron', 'MulticlassZeroOne', 'MultilabelSoftMargin', 'MultilabelMargin', 'MulticlassSparsemax', 'ListNet', 'ListMLE', 'CrossEntropy', 'SoftmaxFocal', 'Poly1CrossEntropy', 'GeneralizedCrossEntropy', 'CosFace', 'ArcFace', 'DistributionFocalLoss', 'SoftmaxEntropy', 'NegativeLogLikelihood', 'MulticlassBrier', 'squared_error', 'mse', 'mse_loss', 'mean_squared_error', 'absolute_error', 'mae', 'l1_loss', 'mean_absolute_error', 'mean_bias', 'mbe', 'mean_bias_error', 'lp', 'lp_loss', 'lq_loss', 'quantile', 'pinball', 'quantile_loss', 'pinball_loss', 'mean_pinball_loss', 'expectile', 'expectile_loss', 'epsilon_insensitive', 'epsilon_insensitive_loss', 'squared_epsilon_insensitive', 'squared_epsilon_insensitive_loss', 'linex', 'linex_loss', 'huber', 'huber_loss', 'smooth_l1', 'smooth_l1_loss', 'log_cosh', 'logcosh', 'pseudo_huber', 'pseudo_huber_loss', 'fair', 'fair_loss', 'wing', 'wing_loss', 'cauchy', 'cauchy_loss', 'lorentzian', 'tukey', 'tukey_biweight', 'bisquare', 'tukey_loss', 'welsch', 'leclerc', 'welsch_loss', 'geman_mcclure', 'geman_mcclure_loss', 'barron', 'adaptive_robust_loss', 'general_robust_loss', 'squared_log_error', 'msle', 'mean_squared_log_error', 'mean_squared_logarithmic_error', 'absolute_percentage_error', 'squared_percentage_error', 'spe', 'mspe', 'mean_squared_percentage_error', 'symmetric_absolute_percentage_error', 'smape', 'symmetric_mean_absolute_percentage_error', 'poisson_nll', 'poisson_nll_loss', 'gamma_nll', 'tweedie', 'poisson_deviance', 'mean_poisson_deviance', 'gamma_deviance', 'mean_gamma_deviance', 'tweedie_deviance', 'mean_tweedie_deviance', 'student_t_nll', 'binary_cross_entropy_with_logits', 'bce_with_logits', 'sigmoid_binary_cross_entropy', 'binary_cross_entropy', 'bce', 'log_loss', 'binary_crossentropy', 'sigmoid_focal', 'reduced_focal', 'reduced_focal_loss', 'asymmetric_loss', 'asl', 'brier_with_logits', 'brier_score', 'brier_score_loss', 'cross_entropy_lambda', 'xentlambda', 'zero_one', 'slide', 'slide_loss', 'hinge', 'hinge_loss', 'squared_hinge', 'squared_hinge_loss', 'smoothed_hinge', 'smooth_hinge', 'modified_huber', 'modified_huber_loss', 'perceptron', 'perceptron_loss', 'soft_margin', 'soft_margin_loss', 'exponential', 'exponential_loss', 'savage', 'savage_loss', 'sigmoid_loss', 'tanh_loss', 'hinge_embedding', 'hinge_embedding_loss', 'gan_discriminator', 'gan_generator', 'dpo', 'dpo_loss', 'ipo', 'ipo_loss', 'kto', 'kto_loss', 'gaussian_nll', 'gaussian_nll_log_sigma', 'laplace_nll', 'multi_quantile', 'multi_quantile_loss', 'multi_pinball_loss', 'margin_ranking', 'root_mean_squared_error', 'rmse', 'root_mean_square_error', 'root_mean_squared_log_error', 'rmsle', 'root_mean_squared_logarithmic_error', 'fraction_of_variance_unexplained', 'r2_loss', 'fvu', 'unexplained_variance', 'explained_variance_loss', 'forward_kl', 'reverse_kl', 'jensen_shannon', 'generalized_kl', 'total_variation', 'tvd', 'total_variation_distance', 'distillation', 'distillation_loss', 'multi_margin', 'multi_margin_loss', 'weston_watkins', 'crammer_singer', 'multiclass_hinge', 'multiclass_hinge_loss', 'multiclass_perceptron', 'multiclass_perceptron_loss', 'multiclass_zero_one', 'multilabel_soft_margin', 'multilabel_soft_margin_loss', 'multilabel_margin', 'multiclass_sparsemax', 'multiclass_sparsemax_loss', 'list_net', 'listnet', 'list_mle', 'listmle', 'cross_entropy', 'softmax_cross_entropy', 'softmax_cross_entropy_with_integer_labels', 'softmax_focal', 'focal_cross_entropy', 'poly1_cross_entropy', 'poly1', 'generalized_cross_entropy', 'gce', 'cos_face', 'cosface', 'am_softmax', 'arc_face', 'arcface', 'distribution_focal_loss', 'dfl', 'softmax_entropy', 'negative_log_likelihood', 'nll_loss', 'multiclass_brier', 'brier_multi']
 
 @overload
 def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
@@ -236,10 +238,6 @@ def barron(y_true: ArrayLike, y_pred: ArrayLike, *, alpha: float = 1.0, c: float
 adaptive_robust_loss = barron
 general_robust_loss = barron
 @overload
-def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-@overload
 def squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def squared_log_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
@@ -291,6 +289,10 @@ def tweedie_deviance(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 0.0
 @overload
 def tweedie_deviance(y_true: ArrayLike, y_pred: ArrayLike, *, power: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 mean_tweedie_deviance = tweedie_deviance
+@overload
+def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def student_t_nll(y_true: ArrayLike, y_pred: ArrayLike, *, df: float = 3.0, scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
 def binary_cross_entropy_with_logits(y_true: ArrayLike, y_pred: ArrayLike, *, pos_weight: float = 1.0, label_smoothing: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -427,15 +429,15 @@ def laplace_nll(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLik
 @overload
 def laplace_nll(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
-def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-@overload
 def multi_quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantiles: tuple[float, ...] = (0.1, 0.5, 0.9), sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def multi_quantile(y_true: ArrayLike, y_pred: ArrayLike, *, quantiles: tuple[float, ...] = (0.1, 0.5, 0.9), sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 multi_quantile_loss = multi_quantile
 multi_pinball_loss = multi_quantile
+@overload
+def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
 def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -507,10 +509,9 @@ def multiclass_perceptron(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -
 def multiclass_perceptron(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 multiclass_perceptron_loss = multiclass_perceptron
 @overload
-def multiclass_sparsemax(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def multiclass_zero_one(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def multiclass_sparsemax(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-multiclass_sparsemax_loss = multiclass_sparsemax
+def multiclass_zero_one(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
 def multilabel_soft_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -521,19 +522,10 @@ def multilabel_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, s
 @overload
 def multilabel_margin(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
-def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+def multiclass_sparsemax(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
-def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-nll_loss = negative_log_likelihood
-@overload
-def multiclass_zero_one(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def multiclass_zero_one(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-@overload
-def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
-@overload
-def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
-brier_multi = multiclass_brier
+def multiclass_sparsemax(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, temperature: float = 1.0, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multiclass_sparsemax_loss = multiclass_sparsemax
 @overload
 def list_net(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
@@ -585,3 +577,13 @@ dfl = distribution_focal_loss
 def softmax_entropy(y_true: ArrayLike | None, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, temperature: float = 1.0, softcap: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def softmax_entropy(y_true: ArrayLike | None, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, temperature: float = 1.0, softcap: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, class_weight: tuple[float, ...] | None = None, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+nll_loss = negative_log_likelihood
+@overload
+def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+brier_multi = multiclass_brier

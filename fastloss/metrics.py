@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._arrays import as_array, operand
-from fastloss.elementwise.aggregate import FractionOfVarianceUnexplained, UnexplainedVariance, VarianceRatioLoss
+from fastloss._core.operands import as_array, operand
+from fastloss.aggregate import FractionOfVarianceUnexplained, UnexplainedVariance, VarianceRatioLoss
 
 __all__ = ["explained_variance_score", "median_absolute_error", "r2_score"]
 

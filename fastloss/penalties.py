@@ -14,10 +14,10 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._arrays import as_array
-from fastloss._base import Loss, number
-from fastloss._call import Floats
-from fastloss._parameters import ANY, NON_NEGATIVE, UNIT, Domain, checked
+from fastloss._core.evaluation import Floats
+from fastloss._core.loss import Loss, number
+from fastloss._core.operands import as_array
+from fastloss._core.parameters import ANY, NON_NEGATIVE, UNIT, Domain, checked
 
 Doubles: TypeAlias = NDArray[np.float64]
 

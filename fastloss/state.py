@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from fastloss._isa import kernels
-from fastloss._runtime import Sums
+from fastloss._core.isa import kernels
+from fastloss._core.runtime import Sums
 
 
 @dataclass(frozen=True, init=False)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._base import Loss
+from fastloss._core.loss import Loss
 
 Doubles: TypeAlias = NDArray[np.float64]
 

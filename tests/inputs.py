@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastloss import Loss, ReverseKL
-from fastloss._base import RAW
-from fastloss._parameters import ANY, NON_NEGATIVE, UNIT, Domain
-from fastloss._rows import RowLoss
+from fastloss._core.loss import RAW
+from fastloss._core.parameters import ANY, NON_NEGATIVE, UNIT, Domain
+from fastloss.rowwise.rows import RowLoss
 
 Array = NDArray[Any]
 

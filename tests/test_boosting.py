@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import fastloss as fl
-from fastloss._base import RAW
-from fastloss._parameters import ANY
+from fastloss._core.loss import RAW
+from fastloss._core.parameters import ANY
 from fastloss.integrations import _boosting, _start, catboost, lightgbm, sklearn, xgboost
 from fastloss.testing import check_hess
 from tests import conftest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import fastloss as fl
-from fastloss._config import openmp_libraries
+from fastloss._core.config import openmp_libraries
 
 
 def test_config_is_json():

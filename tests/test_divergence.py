@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastloss as fl
-from tests.reference.softmax import log_softmax
+from tests.reference.rowwise.softmax import log_softmax
 from tests.support import generator
 
 INF = np.inf

@@ -22,8 +22,8 @@ from fastloss import (
     sequence,
     testing,
 )
-from fastloss import _linear_cross_entropy as linear_cross_entropy
 from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
+from fastloss.language import linear_cross_entropy
 
 pytest.importorskip("numpydoc")
 from numpydoc.validate import validate

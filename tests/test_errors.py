@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import fastloss as fl
-from fastloss._base import registry
-from fastloss._parameters import ANY, BINARY, NON_NEGATIVE, OPEN_UNIT, POSITIVE, SIGN, UNIT, Domain
+from fastloss._core.loss import registry
+from fastloss._core.parameters import ANY, BINARY, NON_NEGATIVE, OPEN_UNIT, POSITIVE, SIGN, UNIT, Domain
 from tests.inputs import draw
 from tests.support import DEFAULTS, additive, elements, generator, reductions
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastloss import _isa, _runtime
+from fastloss._core import isa as _isa
+from fastloss._core import runtime as _runtime
 from tests.support import ROOT, fresh
 
 BUILDS = _isa.installed()
@@ -128,7 +129,7 @@ before = mode()
 import fastloss
 assert mode() == before == 0x1f80, (hex(before), hex(mode()))
 import importlib
-for build in fastloss._isa.installed():
+for build in fastloss._core.isa.installed():
     importlib.import_module(f"fastloss._kernels.{build}")
     assert mode() == before, build
 fastloss.SquaredError().grad(numpy.ones(100_000), numpy.zeros(100_000), num_threads=2)

@@ -13,7 +13,7 @@ import pytest
 
 import fastloss as fl
 from fastloss import LinearObjective
-from fastloss._base import RAW
+from fastloss._core.loss import RAW
 from tests.inputs import draw
 from tests.support import DEFAULTS, ROW_LOSSES, additive, assert_same_bits, fresh, generator, spaced, unaligned
 from tests.test_threads import FENV, ROUNDING

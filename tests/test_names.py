@@ -14,9 +14,9 @@ import pytest
 
 import fastloss as fl
 from fastloss import registry
-from fastloss._base import PREDICTIONS, prediction
-from fastloss._parameters import ANY, UNIT
-from fastloss._parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
+from fastloss._core.loss import PREDICTIONS, prediction
+from fastloss._core.parameters import ANY, UNIT
+from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
 from tests.support import fresh
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")

@@ -9,11 +9,17 @@ import pytest
 from tests.support import ROOT
 from tools import contents
 
-FILES = {"setup.py", "fastloss/__init__.py", "fastloss/py.typed", "fastloss/_runtime.pyx", "fastloss/_kernels/pool.h"}
+FILES = {
+    "setup.py",
+    "fastloss/__init__.py",
+    "fastloss/py.typed",
+    "fastloss/_core/runtime.pyx",
+    "fastloss/_kernels/memory.h",
+}
 WHEEL = [
     "fastloss/__init__.py",
     "fastloss/py.typed",
-    "fastloss/_runtime.cpython-313-x86_64-linux-gnu.so",
+    "fastloss/_core/runtime.cpython-313-x86_64-linux-gnu.so",
     "fastloss-0.1.0.dist-info/RECORD",
 ]
 
@@ -21,13 +27,15 @@ WHEEL = [
 def test_an_sdist_holds_what_is_tracked():
     names = [*FILES, "PKG-INFO", "setup.cfg", "fastloss.egg-info/SOURCES.txt"]
     assert contents.faults_of_sdist(names, FILES) == []
-    assert contents.faults_of_sdist([*names, "fastloss/_runtime.c"], FILES) == [
-        "holds fastloss/_runtime.c, which is not tracked"
+    assert contents.faults_of_sdist([*names, "fastloss/_core/runtime.c"], FILES) == [
+        "holds fastloss/_core/runtime.c, which is not tracked"
     ]
     assert contents.faults_of_sdist(names[1:], FILES) == [f"lacks {names[0]}"]
 
 
-@pytest.mark.parametrize("source", ["fastloss/_runtime.c", "fastloss/_runtime.pyx", "fastloss/_kernels/pool.h"])
+@pytest.mark.parametrize(
+    "source", ["fastloss/_core/runtime.c", "fastloss/_core/runtime.pyx", "fastloss/_kernels/memory.h"]
+)
 def test_a_wheel_holds_no_sources(source):
     assert contents.faults_of_wheel([*WHEEL, source], 1, FILES) == [f"holds {source}, which does not run"]
 
@@ -36,7 +44,7 @@ def test_a_wheel_holds_what_runs():
     assert contents.faults_of_wheel(WHEEL, 1, FILES) == []
     for missing, fault in zip(
         WHEEL[:3],
-        ["fastloss/__init__.py", "fastloss/py.typed", "what is compiled from fastloss/_runtime.pyx"],
+        ["fastloss/__init__.py", "fastloss/py.typed", "what is compiled from fastloss/_core/runtime.pyx"],
         strict=True,
     ):
         assert contents.faults_of_wheel([name for name in WHEEL if name != missing], 1, FILES) == [f"lacks {fault}"]
@@ -46,7 +54,7 @@ def test_a_wheel_holds_what_runs():
     assert len(contents.faults_of_wheel(WHEEL, contents.WHEEL_BYTES, FILES)) == 1
 
 
-@pytest.mark.parametrize("built", [[], ["_runtime"]], ids=["nothing", "no kernel"])
+@pytest.mark.parametrize("built", [[], ["runtime"]], ids=["nothing", "no kernel"])
 def test_an_unbuilt_checkout_says_what_to_do(tmp_path, built):
     def left_out(_, names):
         return [name for name in names if name.endswith(".so") and name.partition(".")[0] not in built]

@@ -10,7 +10,7 @@ import pytest
 from mpmath import mpf
 
 import fastloss as fl
-from fastloss._base import RAW
+from fastloss._core.loss import RAW
 from tests.exact import ExactRow
 from tests.inputs import draw_rows
 from tests.reference import twin

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastloss as fl
-from fastloss import _arrays
+from fastloss._core import operands as _arrays
 from tests.support import fresh
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux has it")

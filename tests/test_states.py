@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 import fastloss as fl
-from fastloss import _groups, _labels, registry
-from fastloss._isa import kernels
+from fastloss import registry
+from fastloss._core import groups as _groups
+from fastloss._core import labels as _labels
+from fastloss._core.isa import kernels
 from fastloss.state import LossState
 from tests.inputs import draw, draw_rows
 from tests.support import DEFAULTS, IN_ORDER, REORDERED, generator

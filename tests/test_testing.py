@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastloss as fl
-from fastloss._call import Call
+from fastloss._core.evaluation import Evaluation
 from fastloss.testing import check_grad, check_hess
 from tests.inputs import draw
 from tests.support import DEFAULTS, additive, generator, reductions
@@ -52,8 +52,8 @@ def test_weights_and_masks_are_passed_on():
 def test_large_arrays_are_probed(monkeypatch):
     y, x = np.random.default_rng(2).normal(size=(2, 100, 60))
     calls = []
-    reduced = Call.reduced
-    monkeypatch.setattr(Call, "reduced", lambda *given, **outputs: calls.append(1) or reduced(*given, **outputs))
+    reduced = Evaluation.reduced
+    monkeypatch.setattr(Evaluation, "reduced", lambda *given, **outputs: calls.append(1) or reduced(*given, **outputs))
     check_grad(fl.LogCosh(), y, x)
     check_hess(fl.LogCosh(), y, x, max_elements=5)
     assert len(calls) < 40

@@ -15,7 +15,7 @@ import pytest
 import threadpoolctl
 
 import fastloss as fl
-from fastloss import _threads
+from fastloss._core import threads as _threads
 from tests.inputs import draw, draw_rows
 from tests.support import (
     DEFAULTS,
@@ -321,10 +321,10 @@ def test_threadpoolctl_limits_the_threads(alone):
     assert _threads.available()[0] == 8
     for limit in (1, 2, 5):
         with threadpoolctl.threadpool_limits(limit, user_api="openmp"):
-            assert _threads.choose(None, MUCH) == limit
+            assert _threads.threads_for(None, MUCH) == limit
             assert _threads.available() == (limit, _threads.available()[1])
             assert _threads.available()[1].startswith("OpenMP")
-    assert _threads.choose(None, MUCH) == 8
+    assert _threads.threads_for(None, MUCH) == 8
 
 
 def test_the_affinity_limits_the_threads(alone, monkeypatch):
@@ -335,21 +335,21 @@ def test_the_affinity_limits_the_threads(alone, monkeypatch):
 @pytest.mark.parametrize(("quota", "threads"), [(0.2, 1), (1.0, 1), (1.5, 2), (2.0, 2), (7.01, 8), (64, 8)])
 def test_the_quota_limits_the_threads_and_is_rounded_up(alone, monkeypatch, quota, threads):
     monkeypatch.setattr(_threads, "_current_quota", lambda: quota)
-    assert _threads.choose(None, MUCH) == threads
+    assert _threads.threads_for(None, MUCH) == threads
 
 
 def test_little_work_takes_one_thread_and_what_is_asked_for_is_given(alone):
-    assert _threads.choose(None, 0) == 1
-    assert _threads.choose(None, 2 * _threads.GRAIN - 1) == 1
-    assert _threads.choose(None, 3 * _threads.GRAIN) == 3
-    assert _threads.choose(3, MUCH) == 3
+    assert _threads.threads_for(None, 0) == 1
+    assert _threads.threads_for(None, 2 * _threads.GRAIN - 1) == 1
+    assert _threads.threads_for(None, 3 * _threads.GRAIN) == 3
+    assert _threads.threads_for(3, MUCH) == 3
 
 
 def test_more_threads_than_blocks_are_not_started():
-    assert _threads.choose(10**9, 0) == 1
-    assert _threads.choose(10**9, 1) == 1
-    assert _threads.choose(1000, 3 * BLOCK) == 3
-    assert _threads.choose(2**80, 10**9) == -(-(10**9) // BLOCK)
+    assert _threads.threads_for(10**9, 0) == 1
+    assert _threads.threads_for(10**9, 1) == 1
+    assert _threads.threads_for(1000, 3 * BLOCK) == 3
+    assert _threads.threads_for(2**80, 10**9) == -(-(10**9) // BLOCK)
     assert fl.AbsoluteError()([0.0], [1.0], num_threads=2**80) == 1.0
 
 
@@ -371,7 +371,7 @@ def test_omp_num_threads_limits_the_threads(limit):
     out = fresh(
         "import os; os.sched_getaffinity = lambda _: set(range(8))\n"
         "from fastloss import _threads; _threads._current_quota = lambda: None\n"
-        "print(_threads.choose(None, 10**9))",
+        "print(_threads.threads_for(None, 10**9))",
         OMP_NUM_THREADS=limit,
     )
     assert out.strip() == limit

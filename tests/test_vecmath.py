@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastloss
-from fastloss._isa import installed
+from fastloss._core.isa import installed
 
 HEADER = Path(fastloss.__file__).parent / "_kernels" / "vecmath.h"
 ORACLES = {

@@ -15,9 +15,9 @@ from typing import Any
 import fastloss
 from benchmarks import accuracy, record, report
 from fastloss import Loss, registry
-from fastloss._base import prediction
-from fastloss._functions import signature
-from fastloss._parity import OTHER_THINGS, ROWS
+from fastloss._core.functions import signature
+from fastloss._core.loss import prediction
+from fastloss._core.parity import OTHER_THINGS, ROWS
 
 ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
@@ -35,26 +35,28 @@ from numpy.typing import ArrayLike
 from fastloss import integrations as integrations
 from fastloss import penalties as penalties
 from fastloss import testing as testing
-from fastloss._base import Loss as Loss
-from fastloss._base import registry as registry
-from fastloss._call import Floats, NanPolicy, Reduction
-from fastloss._config import config as config
-from fastloss._config import show_config as show_config
-from fastloss._linear_cross_entropy import LinearGrads as LinearGrads
-from fastloss._linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
-from fastloss._linear_cross_entropy import linear_cross_entropy_value_and_grads as linear_cross_entropy_value_and_grads
+from fastloss._core.config import config as config
+from fastloss._core.config import show_config as show_config
+from fastloss._core.evaluation import Floats, NanPolicy, Reduction
+from fastloss._core.loss import Loss as Loss
+from fastloss._core.loss import registry as registry
 {imports}
+from fastloss.language.linear_cross_entropy import LinearGrads as LinearGrads
+from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from fastloss.language.linear_cross_entropy import (
+    linear_cross_entropy_value_and_grads as linear_cross_entropy_value_and_grads,
+)
+from fastloss.language.shards import ShardState as ShardState
+from fastloss.language.tokens import SequenceScores as SequenceScores
+from fastloss.language.tokens import TokenScores as TokenScores
+from fastloss.language.tokens import segment_sum as segment_sum
+from fastloss.language.tokens import sequence_logprobs as sequence_logprobs
+from fastloss.language.tokens import token_logprobs as token_logprobs
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
 from fastloss.metrics import explained_variance_score as explained_variance_score
 from fastloss.metrics import median_absolute_error as median_absolute_error
 from fastloss.metrics import r2_score as r2_score
-from fastloss.sequence import SequenceScores as SequenceScores
-from fastloss.sequence import TokenScores as TokenScores
-from fastloss.sequence import segment_sum as segment_sum
-from fastloss.sequence import sequence_logprobs as sequence_logprobs
-from fastloss.sequence import token_logprobs as token_logprobs
-from fastloss.shards import ShardState as ShardState
 from fastloss.state import LossState as LossState
 
 __version__: str

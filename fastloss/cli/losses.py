@@ -8,8 +8,8 @@ from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
 from typing import Any
 
-from fastloss._base import Loss, registry
-from fastloss._parameters import ANY
+from fastloss._core.loss import Loss, registry
+from fastloss._core.parameters import ANY
 from fastloss.cli.ending import Refused
 
 

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastloss._base import Loss
-from fastloss._groups import encode
+from fastloss._core.groups import encode
+from fastloss._core.loss import Loss
 from fastloss.cli.ending import Refused
 from fastloss.cli.reading import Array, Chunk, Table
 from fastloss.state import LossState

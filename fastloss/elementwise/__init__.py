@@ -2,8 +2,8 @@
 
 # In the order of the registry and of all that is generated from it.
 from fastloss.elementwise import residual, robust, redescending, relative, likelihood  # isort: skip
-from fastloss.elementwise import binary, margin, pair, aggregate  # isort: skip
+from fastloss.elementwise import binary, margin, adversarial, preference  # isort: skip
 
 __all__ = [
-    "aggregate", "binary", "likelihood", "margin", "pair", "redescending", "relative", "residual", "robust",
+    "adversarial", "binary", "likelihood", "margin", "preference", "redescending", "relative", "residual", "robust",
 ]  # fmt: skip

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from fastloss._base import Loss, loss, number
-from fastloss._parameters import BINARY, NON_NEGATIVE, OPEN_UNIT, POSITIVE, SIGN, UNIT, Domain
+from fastloss._core.loss import Loss, loss, number
+from fastloss._core.parameters import BINARY, NON_NEGATIVE, OPEN_UNIT, POSITIVE, SIGN, UNIT, Domain
 
 SMOOTHING = Domain(low=0, high=1, high_open=True)
 BALANCE = Domain(low=-1, high=1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastloss._base import Loss, Newton, loss, number
-from fastloss._parameters import POSITIVE
+from fastloss._core.loss import Loss, Newton, loss, number
+from fastloss._core.parameters import POSITIVE
 
 
 @loss("cauchy_loss", "lorentzian")
@@ -266,60 +266,5 @@ class Barron(Loss):
         if k == 0:
             return "BARRON_QUADRATIC", (self.c,)
         if abs(self.alpha) < 2.0**-70:  # less than a rounding from the limit
-            return StudentTNLL.kernel, (self.c, 2.0, 1.0, 1.0)
+            return "STUDENT_T", (self.c, 2.0, 1.0, 1.0)
         return self.kernel, (self.alpha, self.c, k)
-
-
-@loss(name="student_t_nll")
-class StudentTNLL(Loss):
-    r"""Negative log-likelihood of Student's t distribution, up to the constant of its density.
-
-    With the residual :math:`r = \hat y - y`, :math:`\nu` degrees of freedom, the scale :math:`c` and
-    :math:`w = r^2 / (\nu c^2)`,
-
-    .. math::
-
-        \ell = \frac{\nu + 1}{2} \log(1 + w)
-        \qquad \ell' = \frac{(\nu + 1) r}{\nu c^2 (1 + w)}
-        \qquad \ell'' = \frac{\nu + 1}{\nu c^2} \frac{1 - w}{(1 + w)^2}
-
-    Parameters
-    ----------
-    df : float, default=3.0
-        Degrees of freedom; positive. Few make heavy tails; many approach the squared error.
-    scale : float, default=1.0
-        Scale of the residuals; positive, in the units of `y_true`.
-
-    See Also
-    --------
-    Cauchy : The same shape in the units of a squared error.
-
-    Notes
-    -----
-    Domain: `y_true` and `y_pred` are any real numbers. Not convex: the curvature is negative for :math:`w > 1`.
-
-    Numerics: derivatives are in ratios that cannot overflow, and :math:`1 - w` counts the rounding errors of the
-    residual and of its square.
-
-    References
-    ----------
-    .. [1] K. L. Lange, R. J. A. Little and J. M. G. Taylor, "Robust statistical modeling using the t distribution",
-       Journal of the American Statistical Association 84 (1989), doi:10.1080/01621459.1989.10478852.
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> fl.StudentTNLL(df=1.0).grad([0.0, 0.0], [1.0, 1e200], reduction="none")
-    array([1.e+000, 2.e-200])
-    """
-
-    kernel = "STUDENT_T"
-    scores = "values"
-    newton = "surrogate"
-    reweighted = True
-    variants = ({"df": 0.7, "scale": 0.3}, {"df": 50.0, "scale": 70.0})
-    df: float = number(POSITIVE, default=3.0)
-    scale: float = number(POSITIVE, default=1.0)
-
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.scale, self.df, 0.5 * (self.df + 1.0), (self.df + 1.0) / self.df)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastloss._base import Loss, loss, number
-from fastloss._parameters import POSITIVE, Domain
+from fastloss._core.loss import Loss, loss, number
+from fastloss._core.parameters import POSITIVE, Domain
 
 
 @loss("msle", "mean_squared_log_error", "mean_squared_logarithmic_error")

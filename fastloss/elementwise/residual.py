@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastloss._base import Loss, Newton, loss, number
-from fastloss._parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Domain
+from fastloss._core.loss import Loss, Newton, loss, number
+from fastloss._core.parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Domain
 
 AT_LEAST_ONE = Domain(low=1)
 

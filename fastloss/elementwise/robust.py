@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from fastloss._base import Loss, loss, number
-from fastloss._parameters import NON_NEGATIVE, POSITIVE
+from fastloss._core.loss import Loss, loss, number
+from fastloss._core.parameters import NON_NEGATIVE, POSITIVE
 from fastloss.elementwise.residual import AbsoluteError
 
 

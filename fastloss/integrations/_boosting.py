@@ -12,9 +12,9 @@ import numpy as np
 
 import fastloss as fl
 from fastloss import Loss
-from fastloss._base import RAW, require_loss
-from fastloss._call import GRAD, HESS, Array, Floats
-from fastloss._rows import RowLoss
+from fastloss._core.evaluation import GRAD, HESS, Array, Floats
+from fastloss._core.loss import RAW, require_loss
+from fastloss.rowwise.rows import RowLoss
 
 Curvature: TypeAlias = Literal["majorizing", "own"]
 
@@ -135,7 +135,7 @@ class Objective(Value):
     def write(self, y: Array, x: Array, weight: Array | None, grad: Floats, hess: Floats) -> tuple[Floats, Floats]:
         """Write the weighted gradient, and the curvature or what stands for it."""
         loss, constant = self.loss, self.constant
-        call = loss._call(loss, y, x, weight)
+        call = loss._evaluation(loss, y, x, weight)
         by_row = None if weight is None else weight.reshape(weight.shape + (1,) * (hess.ndim - weight.ndim))
         if self.curvature == "majorizing":
             call.reduced(GRAD, "sum", grad_out=grad, scratch=True)

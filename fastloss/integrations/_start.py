@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
-from fastloss import Loss, _solvers
-from fastloss._arrays import as_array, operand
-from fastloss._call import Array
-from fastloss._rows import RowLoss
+from fastloss import Loss
+from fastloss._core.evaluation import Array
+from fastloss._core.operands import as_array, operand
 from fastloss.integrations._boosting import refuse_untrainable
+from fastloss.linear import solvers
+from fastloss.rowwise.rows import RowLoss
 
 Doubles: TypeAlias = NDArray[np.float64]
 Quantiles: TypeAlias = Callable[[Doubles, Doubles | None, float], float]
@@ -72,7 +73,7 @@ def _check(loss: Loss, y: Array, weight: Array | None) -> None:
         columns = (len(loss.quantiles),)
     else:
         columns = (2,) if loss.pair else ()
-    loss._call(loss, y, np.broadcast_to(np.clip(0.0, low, high), y.shape + columns), weight).divisor("sum")
+    loss._evaluation(loss, y, np.broadcast_to(np.clip(0.0, low, high), y.shape + columns), weight).divisor("sum")
 
 
 def _classes(loss: RowLoss, y: Array) -> int:
@@ -179,7 +180,7 @@ def _of_rows(loss: RowLoss, y: Array, weight: Array | None) -> Doubles:
 
     centered = _log_shares(shares)
     centered -= centered.mean()
-    found = [_solvers.scipy(mean, lambda _, v: v, scores, "lbfgs", 1e-9, 100).w for scores in (0 * shares, centered)]
+    found = [solvers.scipy(mean, lambda _, v: v, scores, "lbfgs", 1e-9, 100).w for scores in (0 * shares, centered)]
     best = min(found, key=lambda scores: mean(scores)[0])
     present = shares > 0
     farther = best + present * (best - best[present].mean())

@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 
 from fastloss import Loss, MultiQuantile
-from fastloss._base import require_loss
-from fastloss._call import Array, Floats
+from fastloss._core.evaluation import Array, Floats
+from fastloss._core.loss import require_loss
 from fastloss.integrations._boosting import Curvature, Metric, Objective
 
 __all__ = ["metric", "objective"]

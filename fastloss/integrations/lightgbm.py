@@ -63,7 +63,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastloss import Loss
-from fastloss._call import Array, Floats
+from fastloss._core.evaluation import Array, Floats
 from fastloss.integrations._boosting import Curvature, Metric, Objective
 from fastloss.integrations._start import Doubles, start
 

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
 from fastloss import Loss
-from fastloss._base import require_loss
-from fastloss._call import Array, Floats
-from fastloss._parameters import UNIT
+from fastloss._core.evaluation import Array, Floats
+from fastloss._core.loss import require_loss
+from fastloss._core.parameters import UNIT
 
 ResponseMethod: TypeAlias = Literal["predict", "predict_proba", "decision_function"]
 

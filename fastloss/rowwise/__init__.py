@@ -1,5 +1,5 @@
 """The rowwise losses: one value for each row of classes."""
 
-from fastloss.rowwise import divergence, multiclass, multilabel, simplex, softmax
+from fastloss.rowwise import divergence, margin, multilabel, projection, ranking, softmax
 
-__all__ = ["divergence", "multiclass", "multilabel", "simplex", "softmax"]
+__all__ = ["divergence", "margin", "multilabel", "projection", "ranking", "softmax"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fastloss._base import Newton, choice, loss, number
-from fastloss._parameters import ANY, NON_NEGATIVE, POSITIVE, UNIT, Domain
-from fastloss._rows import RowLoss
+from fastloss._core.loss import Newton, choice, loss, number
+from fastloss._core.parameters import ANY, NON_NEGATIVE, POSITIVE, UNIT, Domain
+from fastloss.rowwise.rows import RowLoss
 
 SCORES = choice("logits", "log_probabilities", default="logits", kw_only=True)
 

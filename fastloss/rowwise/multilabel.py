@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastloss._base import loss, weights
-from fastloss._call import ABSENT, Plane
-from fastloss._rows import RowCall, RowLoss
+from fastloss._core.evaluation import ABSENT, Operand
+from fastloss._core.loss import loss, weights
+from fastloss.rowwise.rows import RowEvaluation, RowLoss
 
 
 @loss("multilabel_soft_margin_loss")
@@ -53,13 +53,13 @@ class MultilabelSoftMargin(RowLoss):
     class_weight: tuple[float, ...] | None = weights(default=None)
 
 
-class _PairCall(RowCall):
+class _PairEvaluation(RowEvaluation):
     """A call of a loss that may read a class when the derivative of another is written."""
 
     __slots__ = ()
 
     def _run(
-        self, operation: int, scale: float, value: Plane = ABSENT, grad: Plane = ABSENT, hess: Plane = ABSENT,
+        self, operation: int, scale: float, value: Operand = ABSENT, grad: Operand = ABSENT, hess: Operand = ABSENT,
         check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         outputs = [result.array for result in (grad, hess) if result.given]
@@ -114,5 +114,5 @@ class MultilabelMargin(RowLoss):
     dense = "MULTILABEL_MARGIN"
     scores = "scores"
     targets = "labels"
-    _call = _PairCall
+    _evaluation = _PairEvaluation
     newton = "surrogate"

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._base import Newton, choice, integer, loss, number, weights
-from fastloss._call import GRAD, VALUE, Floats, NanPolicy
-from fastloss._parameters import NON_NEGATIVE, POSITIVE, Domain
-from fastloss._rows import RowCall, RowLoss
+from fastloss._core.evaluation import GRAD, VALUE, Floats, NanPolicy
+from fastloss._core.loss import Newton, choice, integer, loss, number, weights
+from fastloss._core.parameters import NON_NEGATIVE, POSITIVE, Domain
+from fastloss.rowwise.rows import RowEvaluation, RowLoss
 
 SMOOTHING = Domain(low=0, high=1)
 
@@ -173,12 +173,12 @@ class CrossEntropy(RowLoss):
         >>> rows.lse.round(3)
         array([3.127, 0.974, 9.   ])
         """
-        call = RowCall(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
-        (lse,) = call.ask("lse", dtype=call.dtype)
-        (argmax,) = call.ask("argmax")
+        evaluation = RowEvaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        (lse,) = evaluation.ask("lse", dtype=evaluation.dtype)
+        (argmax,) = evaluation.ask("argmax")
         operation = VALUE | GRAD if grad or grad_out is not None else VALUE
-        value, gradient, _ = call.reduced(operation, "none", grad_out=grad_out)
-        return Rows(value, lse, argmax.astype(np.int64), argmax == call.labels(), gradient)
+        value, gradient, _ = evaluation.reduced(operation, "none", grad_out=grad_out)
+        return Rows(value, lse, argmax.astype(np.int64), argmax == evaluation.labels(), gradient)
 
 
 @loss("focal_cross_entropy")
@@ -621,3 +621,102 @@ class SoftmaxEntropy(RowLoss):
     ignore_index: int | None = integer(default=-100, optional=True)
     temperature: float = number(POSITIVE, default=1.0)
     softcap: float = number(NON_NEGATIVE, default=0.0)
+
+
+@loss("nll_loss")
+class NegativeLogLikelihood(RowLoss):
+    r"""Negative log-likelihood of labels, from the logarithms of their probabilities.
+
+    .. math:: \ell = -c_y x_y \qquad \frac{\partial \ell}{\partial x_k} = -c_y \delta_{k y}
+
+    Parameters
+    ----------
+    class_weight : sequence of float, optional
+        A weight :math:`c_k` for each class; not negative.
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+    ignore_index : int or None, default=-100
+        Rows of this label do not count. None: there is none.
+
+    See Also
+    --------
+    CrossEntropy : From logits, which is faster and more accurate than a log-softmax before this.
+
+    Notes
+    -----
+    Domain: labels from 0 to C - 1 in `y_true`, of `y_pred`'s shape without the class axis; logarithms of probabilities
+    in `y_pred`, which are not checked. A mean divides by the sum of the weights of rows times those of their labels'
+    classes, as PyTorch's does. The second derivative is 0.
+
+    Numerics: exact up to the rounding of the result. Only the labels' scores are read: one that is NaN makes its row
+    NaN, any other may be anything.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.nll_loss([1, 0], [[-0.5, -1.5], [-0.25, -2.0]], reduction="none")
+    array([1.5 , 0.25])
+    """
+
+    labelled = "NEGATIVE_LOG_LIKELIHOOD"
+    scores = "log_probabilities"
+    newton = "surrogate"
+    class_weight: tuple[float, ...] | None = weights(default=None)
+    ignore_index: int | None = integer(default=-100, optional=True)
+
+
+@loss("brier_multi")
+class MulticlassBrier(RowLoss):
+    r"""Brier score of classes: the squared distance of the softmax of logits from the target.
+
+    With the probabilities :math:`p_k = e^{x_k} / \sum_j e^{x_j}` and targets :math:`t_k`, which are 1 at the label,
+
+    .. math::
+
+        \ell = \sum_k (p_k - t_k)^2
+        \qquad \frac{\partial \ell}{\partial x_k} = 2 p_k (p_k - t_k - B)
+        \qquad B = \sum_j p_j (p_j - t_j)
+
+    .. math::
+
+        \frac{\partial^2 \ell}{\partial x_k^2} = 2 p_k \left((1 - p_k) (p_k - t_k - B)
+            + p_k (1 - 3 p_k + t_k + B + {\textstyle\sum_j} p_j^2)\right)
+
+    Parameters
+    ----------
+    axis : int, default=-1
+        The axis of `y_pred` along which the classes lie; any layout is read in place.
+    ignore_index : int or None, default=-100
+        Rows of this label do not count. None: there is none. (Rows of distributions are left out by `mask`.)
+
+    See Also
+    --------
+    BrierWithLogits : Of one probability for each target.
+    CrossEntropy : The logarithmic score.
+
+    Notes
+    -----
+    Domain: `y_true` has `y_pred`'s shape without the class axis and holds labels from 0 to C - 1; or it has `y_pred`'s
+    shape and holds the targets of each class, not negative. `y_pred` is any real number. The loss of two classes is
+    twice the Brier score of one of them.
+
+    Edge cases: logits that are all -inf, or of which one is inf, give NaN.
+
+    Numerics: a confident right answer keeps its relative accuracy, in value and gradient.
+
+    References
+    ----------
+    .. [1] G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950).
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.MulticlassBrier()([0, 0], [[2.0, 2.0], [40.0, 0.0]], reduction="none")
+    array([5.00000000e-01, 3.60970278e-35])
+    """
+
+    labelled = "MULTICLASS_BRIER_OF_LABELS"
+    dense = "MULTICLASS_BRIER"
+    scores = "logits"
+    newton = "surrogate"
+    ignore_index: int | None = integer(default=-100, optional=True)

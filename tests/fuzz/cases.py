@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 import fastloss as fl
-from fastloss._parameters import ANY
+from fastloss._core.parameters import ANY
 from tests.fuzz import draws
 from tests.fuzz.draws import BFLOAT16, chance, pick
 

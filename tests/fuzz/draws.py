@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 
 from fastloss import registry
-from fastloss._parameters import ANY, Domain
+from fastloss._core.parameters import ANY, Domain
 from tests.support import EVERY
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastloss._parameters import ANY
+from fastloss._core.parameters import ANY
 from tests.fuzz import draws
 from tests.fuzz.draws import chance, pick
 from tests.fuzz.layouts import Taken

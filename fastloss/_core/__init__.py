@@ -1,0 +1,1 @@
+"""What every loss shares besides mathematics."""

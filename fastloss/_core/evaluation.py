@@ -1,0 +1,400 @@
+"""One call of a loss: check its arrays, allocate its results, run the kernel, reduce."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastloss._core.isa import kernels
+from fastloss._core.operands import (
+    EXACT_IN_SINGLE,
+    FLOATS,
+    INTEGERS,
+    memory_order,
+    operand,
+    output,
+    readable,
+    refuse_overlap,
+)
+from fastloss._core.parameters import ANY, Domain
+from fastloss._core.threads import threads_for
+from fastloss.state import LossState
+
+if TYPE_CHECKING:
+    from fastloss._core.loss import Loss
+
+Array: TypeAlias = NDArray[Any]
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Reduction: TypeAlias = Literal["mean", "batch_mean", "sum", "none"]
+NanPolicy: TypeAlias = Literal["propagate", "omit", "raise"]
+
+VALUE, GRAD, HESS, MOMENTS, APART = kernels.VALUE, kernels.GRAD, kernels.HESS, kernels.MOMENTS, kernels.APART
+REDUCTIONS = ("mean", "batch_mean", "sum", "none")
+NAN_POLICIES = {"propagate": kernels.PROPAGATE, "omit": kernels.OMIT, "raise": kernels.RAISE}
+FLOAT32: int = kernels.FLOAT32
+FLOAT64: int = kernels.FLOAT64
+NARROW = frozenset(code | swapped for code in (kernels.FLOAT16, kernels.BFLOAT16, FLOAT32) for swapped in (0, 64))
+CULPRITS = ("y_true", "y_pred", "y_pred", "sample_weight")
+ARRAYS = (*CULPRITS, "mask", "out", "grad_out", "grad_out", "hess_out", "hess_out", "weights")  # in the kernel's order
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """What a loss tells the driver, settled once when it is made."""
+
+    owner: str
+    kernel: int
+    constants: tuple[float, ...]
+    bounded: bool  # labels: exact in float32 whatever their type
+    closed: tuple[Any, Any]  # the domains as the kernel tests them, in float64 and in float32
+    rules: tuple[str, ...]
+
+    @classmethod
+    def of(cls, owner: str, kernel: str, constants: tuple[float, ...], domains: tuple[Domain, ...]) -> Specification:
+        code = getattr(kernels, kernel)
+        closed = [
+            tuple(None if domain is ANY else domain.closed(dtype) for domain in domains)
+            if any(domain is not ANY for domain in domains)
+            else None
+            for dtype in (np.float64, np.float32)
+        ]
+        rules = (*(str(domain) for domain in domains), "finite and not negative")
+        return cls(owner, code, constants, domains[0].bounded, (closed[0], closed[1]), rules)
+
+    def using(self, kernel: str, *constants: float) -> Specification:
+        """The same owner and domains with another formula."""
+        code = getattr(kernels, kernel)
+        return replace(self, kernel=code, constants=constants)
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An array that a kernel reads or writes: as the kernel sees it and as the caller does."""
+
+    name: str = ""
+    array: Any = None
+    public: Any = None
+    kind: int = -1
+    given: bool = False
+
+
+ABSENT = Operand()
+
+
+class Evaluation:
+    """The arrays of one call, checked, and what to do with them."""
+
+    __slots__ = (
+        "_apart",
+        "_domains",
+        "_kept",
+        "_loss",
+        "_nan_policy",
+        "_num_threads",
+        "_operands",
+        "_shape",
+        "_single",
+        "_spec",
+        "_weight",
+        "_weighted",
+        "_x",
+        "_x_kind",
+        "_y",
+        "_y_kind",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loss: Loss,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        nan_policy: str = "propagate",
+        num_threads: int | None = None,
+    ) -> None:
+        self._loss, self._spec = loss, loss._spec
+        owner = self._spec.owner
+        if nan_policy not in NAN_POLICIES:
+            raise ValueError(f"{owner}: nan_policy is {nan_policy!r}, must be {_one_of(NAN_POLICIES)}")
+        if num_threads is not None and (not isinstance(num_threads, (int, np.integer)) or num_threads < 1):
+            raise ValueError(f"{owner}: num_threads is {num_threads!r}, must be a positive integer")
+        self._nan_policy = NAN_POLICIES[nan_policy]
+        self._apart = ABSENT
+        self._num_threads = num_threads
+        self._y, self._y_kind = operand(owner, loss._names[0], y_true)
+        self._x, self._x_kind = operand(owner, loss._names[1], y_pred)
+        self._weighted = nan_policy == "omit"
+        self._arrange()
+        self._weight = self._per_element("sample_weight", sample_weight)
+        self._kept = self._per_element("mask", mask)
+        if self._kept.array is not None and self._kept.kind != kernels.BOOL:
+            raise TypeError(f"{owner}: mask has dtype {self._kept.array.dtype}, must be bool")
+        self._weighted = self._weighted or sample_weight is not None or mask is not None
+
+    def _arrange(self) -> None:
+        """Check the targets against the predictions and settle the shape and the type of the computation."""
+        spec, y, x = self._spec, self._y, self._x
+        if spec.bounded and self._x_kind in INTEGERS and self._y_kind not in INTEGERS:
+            raise ValueError(
+                f"{spec.owner}: y_pred has dtype {x.dtype} and y_true {y.dtype}, predictions must be floating-point;"
+                " did you swap y_true and y_pred?"
+            )
+        self._loss._check_shapes(y.shape, x.shape)
+        target, prediction, second = self._loss._align(y, x)
+        self._operands = (target, prediction, second)
+        self._shape = prediction.shape
+        exact = self._y_kind in EXACT_IN_SINGLE or (spec.bounded and self._y_kind in INTEGERS)
+        self._single = self._x_kind in NARROW and exact
+        self._domains = spec.closed[self._single]
+
+    def using(self, kernel: str, *constants: float) -> Self:
+        """The same call of another formula."""
+        evaluation = copy(self)
+        evaluation._spec = self._spec.using(kernel, *constants)
+        return evaluation
+
+    def at(self, y_pred: ArrayLike) -> Self:
+        """The same call at other predictions, of the same shape."""
+        evaluation = copy(self)
+        evaluation._x, evaluation._x_kind = operand(self._spec.owner, "y_pred", y_pred)
+        evaluation._arrange()
+        return evaluation
+
+    def part(self, index: tuple[int | slice, ...]) -> Self:
+        """The same call of some of the elements, whose axes come first."""
+        evaluation = copy(self)
+        evaluation._y, evaluation._x = self._y[index], self._x[index]
+        evaluation._weight, evaluation._kept = (
+            operand if operand.array is None else replace(operand, array=operand.array[index])
+            for operand in (self._weight, self._kept)
+        )
+        evaluation._arrange()
+        return evaluation
+
+    def apart(self, losses: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
+        """Write each loss, 0 where it has no weight, and each weight, -1 where the element does not count.
+
+        The elements come in the order of their indices; there are no weights to write unless the call is `weighted`.
+        """
+        value, self._apart = (
+            ABSENT if room is None else Operand(array=room[: math.prod(self._shape)].reshape(self._shape), kind=FLOAT64)
+            for room in (losses, weights)
+        )
+        self._run(VALUE | APART, 1.0, value)
+
+    @property
+    def owner(self) -> str:
+        """The name of the loss."""
+        return self._spec.owner
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the elements, each of which has one loss."""
+        return self._shape
+
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """The type of a result for each element."""
+        return np.float32 if self._x_kind in NARROW else np.float64
+
+    @property
+    def indexed(self) -> bool:
+        """Whether targets and predictions have a first axis."""
+        return self._y.ndim > 0 and self._x.ndim > 0 and len(self._shape) > 0
+
+    @property
+    def weighted(self) -> bool:
+        """Whether some elements may count differently from others."""
+        return self._weighted
+
+    @property
+    def num_threads(self) -> int | None:
+        """What was asked for."""
+        return self._num_threads
+
+    def _per_element(self, name: str, given: ArrayLike | None) -> Operand:
+        """A view of weights or a mask in the shape of the elements; (n,) stands for the first axis."""
+        if given is None:
+            return ABSENT
+        array, kind = operand(self._spec.owner, name, given)
+        shape = self._shape
+        if array.shape == shape:
+            return Operand(name, array, array, kind)
+        if shape and array.shape == shape[:1]:
+            array = np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape)
+            return Operand(name, array, array, kind)
+        owner = self._loss._names[self._x.shape == shape]
+        also = f" or {shape[:1]}, one for each index of {owner}'s first axis" if len(shape) > 1 else ""
+        raise ValueError(f"{self._spec.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
+
+    def reduced(
+        self, operation: int, reduction: str, out: Floats | None = None, grad_out: Floats | None = None,
+        hess_out: Floats | None = None, *, factor: float = 1.0, scratch: bool = False,
+    ) -> tuple[Any, Any, Any]:  # fmt: skip
+        """What was asked for of value, gradient and curvature, else None; `factor` multiplies the last two.
+
+        An error may leave outputs that are `scratch` half written, which saves a pass over targets and weights.
+        """
+        owner = self._spec.owner
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"{owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
+        if out is not None and reduction != "none":
+            raise ValueError(f"{owner}: out is given with reduction={reduction!r}, must be None unless that is 'none'")
+        if operation == VALUE and reduction != "none":
+            return self._average(self._run(VALUE, 1.0), reduction), None, None
+
+        wide = self._x_kind not in NARROW
+        value = grad = hess = ABSENT
+        if operation & VALUE and reduction == "none":
+            value = self._result("out", out, self._shape, FLOAT64 if wide else FLOAT32)
+        if operation & GRAD:
+            kind = FLOAT64 if wide else self._x_kind & ~kernels.SWAPPED
+            grad = self._result("grad_out", grad_out, self._x.shape, kind)
+            if operation & HESS:
+                hess = self._result("hess_out", hess_out, self._x.shape, kind)
+        given = [(result.name, result.array) for result in (value, grad, hess) if result.given]
+        if given:
+            inputs = list(zip(self._loss._names, (self._y, self._x), strict=True))
+            inputs += [(one.name, one.array) for one in (self._weight, self._kept) if one.array is not None]
+            refuse_overlap(owner, given, inputs)
+
+        # Outputs that the caller holds stay untouched by an error, and a gradient of a mean needs the sum of
+        # weights before the first element: both take a pass over the targets and weights first.
+        averaged = operation & GRAD and reduction in ("mean", "batch_mean")
+        doubtful = self._domains is not None or self._nan_policy == kernels.RAISE or self._weight.array is not None
+        inspected = bool((averaged and self._weighted) or (given and doubtful and not scratch))
+        scale = factor
+        if inspected:
+            sums = self._run(0, 1.0)
+            if averaged:
+                divisor = sums[1] if reduction == "mean" else sums[2]
+                scale = kernels.mean_of(factor, divisor) if divisor else 0.0
+        elif averaged:
+            scale = kernels.mean_of(factor, max(1, math.prod(self._shape)))
+        sums = self._run(operation, scale, value, grad, hess, check=not inspected)
+        reduced = None
+        if operation & VALUE:
+            reduced = value.public if reduction == "none" else self._average(sums, reduction)
+        return reduced, grad.public, hess.public
+
+    def mean(self, warn: bool = False) -> float:
+        """The mean, NaN where nothing counts, with or without a warning; for losses that are made of means."""
+        sums = self._run(VALUE, 1.0)
+        if warn:
+            return self._average(sums, "mean", stacklevel=6)
+        return kernels.mean_of(sums[0], sums[1]) if sums[1] else math.nan
+
+    def state(self) -> LossState:
+        loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
+        return LossState(count, weight, loss, square, center, spread)
+
+    def divisor(self, reduction: str) -> float:
+        """What a sum of losses is divided by, after a check of targets and weights that reads no predictions."""
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"{self._spec.owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
+        return self._divisor(self._run(0, 1.0), reduction, stacklevel=5)
+
+    def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 4) -> float:
+        divisor = self._divisor(sums, reduction, stacklevel + 1)
+        return kernels.mean_of(sums[0], divisor) if divisor else math.nan
+
+    def _divisor(self, sums: tuple[float, ...], reduction: str, stacklevel: int) -> float:
+        if reduction in ("sum", "none"):
+            return 1.0
+        divisor = sums[1] if reduction == "mean" else sums[2]
+        if not divisor:
+            what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
+            warnings.warn(f"{self._spec.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
+        return divisor
+
+    def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], kind: int) -> Operand:
+        if given is not None:
+            array, kind = output(self._spec.owner, name, given, shape)
+            return Operand(name, array, given, kind, True)
+        # empty_like keeps the memory order of the predictions, so that both are walked alike.
+        like: Array = self._x if shape == self._x.shape else self._like()
+        if kind == kernels.BFLOAT16:
+            import ml_dtypes
+
+            array = np.empty_like(like, dtype=np.uint16, subok=False)
+            return Operand(name, array, array.view(ml_dtypes.bfloat16), kind, False)
+        array = np.empty_like(like, dtype=FLOATS[kind], subok=False)
+        return Operand(name, array, array, kind, False)
+
+    def _like(self) -> Array:
+        """An array of the shape of the elements, in the memory order that suits results for each."""
+        return self._operands[1]
+
+    def _run(
+        self, operation: int, scale: float, value: Operand = ABSENT, grad: Operand = ABSENT, hess: Operand = ABSENT,
+        check: bool = True,
+    ) -> tuple[float, ...]:  # fmt: skip
+        """Run the kernel; the sums (loss, weight, count, square, center, spread) of what it saw."""
+        loss, spec, policy = self._loss, self._spec, self._nan_policy
+        arrays: tuple[Array | None, ...] = (
+            *self._operands, self._weight.array, self._kept.array, value.array, *loss._parts(grad.array),
+            *loss._parts(hess.array), self._apart.array,
+        )  # fmt: skip
+        kinds = (
+            self._y_kind, self._x_kind, loss._second_kind(self._x_kind), self._weight.kind, self._kept.kind, value.kind,
+            grad.kind, grad.kind, hess.kind, hess.kind, self._apart.kind,
+        )  # fmt: skip
+        order = None
+        prediction = self._operands[1]
+        if prediction.ndim > 1 and not all(array is None or array.flags.c_contiguous for array in arrays):
+            order = memory_order(prediction)
+            arrays = tuple(None if array is None else array.transpose(order) for array in arrays)
+        if not check and policy == kernels.RAISE:
+            policy = kernels.PROPAGATE
+        threads = threads_for(self._num_threads, prediction.size)
+        try:
+            bad, culprit, *sums = kernels.elementwise(
+                spec.kernel, operation, arrays, kinds, spec.constants, self._domains if check else None, scale, policy,
+                self._single, threads,
+            )  # fmt: skip
+        except kernels.Mismatch as error:
+            raise mismatched(spec.owner, ARRAYS, error) from None
+        if bad >= 0:
+            self._complain(bad, culprit, order)
+        return tuple(sums)
+
+    def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
+        """Raise for the element that the kernel found, by its index in the caller's array."""
+        shape, spec = self._shape, self._spec
+        axes = tuple(range(len(shape))) if order is None else order
+        walked = [int(i) for i in np.unravel_index(bad, [shape[axis] for axis in axes])]
+        index = tuple(walked[axes.index(axis)] for axis in range(len(shape)))
+        array = (*self._operands, self._weight.array)[culprit]
+        assert array is not None
+        kind = (self._y_kind, self._x_kind, self._loss._second_kind(self._x_kind), self._weight.kind)[culprit]
+        element = readable(array[index], kind)
+        if culprit == 0:
+            index = index[: self._y.ndim]
+        elif culprit == 2:
+            index = (*index, 1)
+        elif culprit == 1 and self._x.ndim > len(index):
+            index = (*index, 0)
+        where = "[" + ", ".join(str(i) for i in index) + "]" if index else ""
+        rule = "a number with nan_policy='raise'" if element != element and culprit < 3 else spec.rules[culprit]
+        raise ValueError(f"{spec.owner}: {CULPRITS[culprit]}{where} is {element}, must be {rule}")
+
+
+def mismatched(owner: str, names: Sequence[str], error: ValueError) -> ValueError:
+    """The error of an array whose memory is not what its checks saw."""
+    place, shape, itemsize = error.args
+    return ValueError(
+        f"{owner}: the memory of {names[place]} has shape {shape} and elements of {itemsize} bytes, must fit the other"
+        " arrays; one of them changed during the call"
+    )
+
+
+def _one_of(words: Iterable[str]) -> str:
+    return "one of " + ", ".join(map(repr, words))

@@ -1,0 +1,111 @@
+"""Every loss as a function, made from the registry."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any
+
+from fastloss._core.loss import Loss, prediction, registry
+from fastloss._core.parameters import check_names
+
+OPTIONS = [p for p in inspect.signature(Loss.__call__).parameters.values() if p.name != "self"]
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _cached(cls: type[Loss], **parameters: Any) -> Loss:
+    return cls(**parameters)
+
+
+def _made(cls: type[Loss], parameters: dict[str, Any]) -> Loss:
+    try:
+        hash(tuple(parameters.values()))
+    except TypeError:  # a list of numbers
+        return cls(**parameters)
+    return _cached(cls, **parameters)  # type: ignore[arg-type]  # a class is hashable, whatever its instances
+
+
+def _function(cls: type[Loss]) -> Callable[..., Any]:
+    """The function of a loss: its parameters and the options of a call, everything after the arrays by keyword."""
+    default = cls()
+    names = list(signature(cls).parameters)
+
+    def function(
+        y_true: Any,
+        y_pred: Any,
+        *,
+        sample_weight: Any = None,
+        mask: Any = None,
+        reduction: Any = "mean",
+        nan_policy: Any = "propagate",
+        out: Any = None,
+        num_threads: Any = None,
+        **parameters: Any,
+    ) -> Any:
+        if parameters:
+            check_names(cls.function_name, parameters, names[2:])
+        loss = _made(cls, parameters) if parameters else default
+        return loss(
+            y_true,
+            y_pred,
+            sample_weight=sample_weight,
+            mask=mask,
+            reduction=reduction,
+            nan_policy=nan_policy,
+            out=out,
+            num_threads=num_threads,
+        )
+
+    function.__name__ = function.__qualname__ = cls.function_name
+    function.__module__ = "fastloss"
+    function.__signature__ = signature(cls)  # type: ignore[attr-defined]
+    function.__doc__ = _documentation(cls) if Loss.__doc__ else None
+    return function
+
+
+def signature(cls: type[Loss]) -> inspect.Signature:
+    """The signature of a loss's function."""
+    targets, predictions, *options = OPTIONS
+    if not cls.unsupervised:
+        targets = targets.replace(annotation="ArrayLike")
+    own = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields(cls)  # type: ignore[arg-type]
+    ]
+    return inspect.Signature([targets, predictions, *own, *options], return_annotation="Any")
+
+
+def _sections(docstring: str) -> dict[str, str]:
+    """The sections of a numpydoc docstring by title; what stands before the first is under ""."""
+    parts = re.split(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", docstring, flags=re.MULTILINE)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+def _documentation(cls: type[Loss]) -> str:
+    """The class's docstring with the arrays and options of a call among its parameters."""
+    own, call = _sections(inspect.getdoc(cls) or ""), _sections(inspect.getdoc(Loss.__call__) or "")
+    arrays, options = re.split(r"^(?=sample_weight)", call["Parameters"], maxsplit=1, flags=re.MULTILINE)
+    own["Parameters"] = arrays + own.get("Parameters", "").rstrip("\n") + "\n" * ("Parameters" in own) + options
+    own["Returns"] = call["Returns"]
+    order = ["Parameters", "Returns", "See Also", "Notes", "References", "Examples"]
+    sections = (f"{title}\n{'-' * len(title)}\n{own[title].rstrip()}" for title in order if title in own)
+    return "\n\n".join([own[""].rstrip(), *sections]) + "\n"
+
+
+def _introduce(cls: type[Loss]) -> None:
+    """Say in the docstring, after the summary, what a prediction is."""
+    if Loss.__doc__ and cls.__doc__:  # python -OO drops the first, and a dataclass makes the second
+        summary, _, rest = inspect.cleandoc(cls.__doc__).partition("\n\n")
+        cls.__doc__ = f"{summary}\n\nA prediction is {prediction(cls)}.\n\n{rest}\n"
+
+
+def functions() -> dict[str, Callable[..., Any]]:
+    """All functions by name, aliases included; to be called once, as it completes the classes' documentation."""
+    made = {}
+    for cls in registry.values():
+        _introduce(cls)
+        made.update(dict.fromkeys((cls.function_name, *cls.aliases), _function(cls)))
+    return made

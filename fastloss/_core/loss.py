@@ -1,0 +1,470 @@
+"""What every loss does besides mathematics: its declaration, the registry, the public verbs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import wraps
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform, overload
+
+from numpy.typing import ArrayLike
+
+from fastloss._core.evaluation import GRAD, HESS, VALUE, Array, Evaluation, Floats, NanPolicy, Reduction, Specification
+from fastloss._core.groups import states
+from fastloss._core.parameters import ANY, Domain, check_names, checked
+from fastloss._core.parameters import choice as choice
+from fastloss._core.parameters import integer as integer
+from fastloss._core.parameters import number as number
+from fastloss._core.parameters import numbers as numbers
+from fastloss._core.parameters import weights as weights
+from fastloss.state import LossState
+
+_L = TypeVar("_L", bound="Loss")
+Newton: TypeAlias = Literal["own", "floored", "surrogate", "none"]
+Scores: TypeAlias = Literal[
+    "values", "logits", "scores", "probabilities", "log_probabilities", "means", "log_means", "log_amounts", "cosines",
+    "distances", "log_ratios", "quantiles", "pairs_of_scores", "means_and_variances", "means_and_log_deviations",
+    "locations_and_log_scales",
+]  # fmt: skip
+registry: dict[str, type[Loss]] = {}
+
+# What the predictions of a loss are; the documentation of every loss begins with it.
+PREDICTIONS: dict[Scores, str] = {
+    "values": "a value in the units of the target",
+    "logits": "a logit",
+    "scores": "a score",
+    "probabilities": "a probability",
+    "log_probabilities": "the logarithm of a probability",
+    "means": "the mean",
+    "log_means": "the logarithm of the mean",
+    "log_amounts": "the logarithm of an amount",
+    "cosines": "a cosine",
+    "distances": "a distance",
+    "log_ratios": "a difference of log-ratios of probabilities",
+    "quantiles": "one value for each quantile",
+    "pairs_of_scores": "two scores",
+    "means_and_variances": "a mean and a variance",
+    "means_and_log_deviations": "a mean and the logarithm of a standard deviation",
+    "locations_and_log_scales": "a location and the logarithm of a scale",
+}
+RAW: tuple[Scores, ...] = ("logits", "scores")  # any real number, without a scale of its own
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice, integer, weights))
+def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L]]:
+    """Declare a loss: make its class a frozen dataclass and enter it in the registry under its names.
+
+    The function is named as the class in snake case unless `name` says otherwise; `aliases` are the further names
+    that people type by habit.
+    """
+
+    def declare(cls: type[_L]) -> type[_L]:
+        cls = dataclass(frozen=True)(cls)
+        cls.function_name = name or _snake(cls.__name__)
+        cls.aliases = aliases
+        cls.__init__ = _named_parameters(cls.__init__)  # type: ignore[method-assign]
+        registry[cls.function_name] = cls
+        return cls
+
+    return declare
+
+
+def prediction(cls: type[Loss]) -> str:
+    """What one prediction of a loss is, in words; of a loss of rows, for each class."""
+    kinds = dict.fromkeys(cls(**parameters).scores for parameters in ({}, *cls.variants))
+    return ", or ".join(PREDICTIONS[kind] for kind in kinds) + (" for each class" if cls.rowwise else "")
+
+
+def _named_parameters(init: Callable[..., None]) -> Callable[..., None]:
+    """An initializer that says which parameter may be meant, and what to do with arrays."""
+
+    @wraps(init)
+    def __init__(self: Loss, *values: Any, **parameters: Any) -> None:
+        cls = type(self)
+        owner, names = cls.__name__, [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        arrays = [value for value in values if hasattr(value, "__len__") and not isinstance(value, str)]
+        if len(arrays) > 1 or parameters.keys() & _CALL:
+            raise TypeError(
+                f"{owner}: arrays or options of a call are given, must be the loss's parameters; make the loss and call"
+                f" it, as {owner}()(y_true, y_pred), or call the function, {cls.function_name}(y_true, y_pred)"
+            )
+        check_names(owner, parameters, names)
+        init(self, *values, **parameters)
+
+    return __init__
+
+
+# Losses -------------------------------------------------------------------------------------------
+
+
+class Loss:
+    """A loss function: a value for each target and prediction, its derivatives, and their reductions.
+
+    Concrete losses declare their parameters as fields, the domains of their arrays, and the kernel that holds
+    their formula. All of them are frozen, hashable and picklable, and are called alike.
+
+    Attributes
+    ----------
+    scores : str
+        What `y_pred` holds: "values" in the units of the targets, "logits", "scores", "probabilities", "log_means", and
+        so on; the documentation of each loss begins with it.
+    newton : {"own", "floored", "surrogate", "none"}
+        What a Newton step, as gradient boosting takes it, divides the gradient by: the loss's own curvature, which
+        is then never negative, and 0 beside a gradient only by underflow or for a target at the end of its domain;
+        the same with a floor, where it is negative in places and without bound in others; a constant, where it is 0
+        or negative in places; or nothing, since the gradient is 0 everywhere.
+    reweighted : bool
+        Whether the slope over the residual, the weight of iteratively reweighted least squares, is bounded and falls
+        as the residual grows, so that a parabola of that curvature majorizes the loss: it touches it at the residual
+        and lies nowhere below.
+    """
+
+    function_name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]]
+    kernel: ClassVar[str]
+    scores: ClassVar[Scores]
+    target: ClassVar[Domain] = ANY
+    prediction: ClassVar[Domain] = ANY
+    second_prediction: ClassVar[Domain] = ANY
+    variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    aggregate: ClassVar[bool] = False  # not a mean over elements
+    pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
+    rowwise: ClassVar[bool] = False  # one loss for each row of classes
+    unsupervised: ClassVar[bool] = False  # a target says only whether its row counts; None: every row does
+    newton: ClassVar[Newton] = "own"
+    reweighted: ClassVar[bool] = False
+    _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
+    _evaluation: ClassVar[type[Evaluation]] = Evaluation  # what checks its arrays and reduces its results
+    _spec: Specification
+
+    def __init__(self) -> None:
+        raise TypeError(
+            f"{type(self).__name__}: it has no formula, must be one of fastloss.registry's classes, such as"
+            " fastloss.Huber()"
+        )
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        for parameter in fields(self):  # type: ignore[arg-type]
+            given = getattr(self, parameter.name)
+            object.__setattr__(self, parameter.name, checked(owner, parameter.name, given, parameter.metadata))
+        object.__setattr__(self, "_spec", self._specified())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.parameters())
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name.
+
+        Returns
+        -------
+        dict
+            With which the class makes an equal loss.
+        """
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+    def domains(self) -> tuple[Domain, Domain, Domain]:
+        """The domains of `y_true`, `y_pred`, and of the second prediction where there are two.
+
+        Returns
+        -------
+        tuple of Domain
+            What the elements must lie in, given the parameters.
+        """
+        return self._target_domain(), self._prediction_domain(), self.second_prediction
+
+    # What a loss may say of itself beyond its declaration
+
+    def _specified(self) -> Specification:
+        return Specification.of(type(self).__name__, *self._kernel(), self.domains())
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        """The kernel's name and up to four constants of its formula; by default the parameters themselves."""
+        return self.kernel, tuple(float(getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
+
+    def _target_domain(self) -> Domain:
+        return self.target
+
+    def _prediction_domain(self) -> Domain:
+        return self.prediction
+
+    def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
+        if y != x:
+            raise ValueError(f"{type(self).__name__}: y_true has shape {y}, must match y_pred's {x}")
+
+    def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
+        """Target, prediction and second prediction (or None) of every element, as views of one shape."""
+        return y, x, None
+
+    def _second_kind(self, kind: int) -> int:
+        """The element type of the second prediction, given that of y_pred."""
+        return kind
+
+    def _parts(self, derivative: Array | None) -> tuple[Array | None, Array | None]:
+        """An array of y_pred's shape as the derivatives in the prediction and in the second prediction."""
+        return derivative, None
+
+    # The public verbs
+
+    @overload
+    def __call__(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Literal["mean", "batch_mean", "sum"] = ...,
+        nan_policy: NanPolicy = "propagate",
+        out: None = None,
+        num_threads: int | None = None,
+    ) -> float: ...
+
+    @overload
+    def __call__(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Literal["none"],
+        nan_policy: NanPolicy = "propagate",
+        out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> Floats: ...
+
+    def __call__(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        nan_policy: NanPolicy = "propagate",
+        out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> Any:
+        """Compute the loss.
+
+        Parameters
+        ----------
+        y_true : array_like
+            Targets, in the domain that the loss states. Any array that NumPy views without a copy, of any real
+            type, layout and byte order. None only where the loss says so.
+        y_pred : array_like
+            Predictions, of exactly the shape that belongs to `y_true`; nothing is broadcast.
+        sample_weight : array_like, optional
+            Finite and not negative, of `y_pred`'s shape or one for each index of its first axis. An element of
+            weight 0 contributes exactly 0, even where its loss is infinite or NaN.
+        mask : array_like of bool, optional
+            True where an element counts, of `y_pred`'s shape or one for each index of its first axis.
+        reduction : {"mean", "batch_mean", "sum", "none"}
+            The sum of weighted losses over the sum of weights; over the number of elements that are neither
+            masked nor omitted; the sum; or an array of weighted losses.
+        nan_policy : {"propagate", "omit", "raise"}
+            What a NaN in `y_true` does: make the result NaN, leave the element out of sums and counts, or raise.
+            One that is not left out counts as any other in the divisor of a mean.
+        out : ndarray, optional
+            Where to write the losses of ``reduction="none"``; any floating-point type. An error leaves it as it was,
+            a call that Ctrl-C ends may leave it partly written.
+        num_threads : int, optional
+            Threads to use. By default as many as OpenMP's settings, the processor affinity and the control
+            group's quota allow and the work feeds. The result has the same bits for every number.
+
+        Returns
+        -------
+        float or ndarray
+            The reduced loss; for "none" an array, float32 for predictions of 32 bits or fewer, else float64.
+
+        Notes
+        -----
+        Sums are in float64, also of losses that are too large for float32. A residual, or a difference of logits,
+        that overflows its own type counts as infinite. A row of classes that is NaN has NaN derivatives throughout.
+        """
+        evaluation = self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        return evaluation.reduced(VALUE, reduction, out)[0]
+
+    def grad(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        nan_policy: NanPolicy = "propagate",
+        grad_out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> Floats:
+        """Compute the gradient of exactly the reduced loss in `y_pred`.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, nan_policy, num_threads
+            As for calling the loss.
+        reduction : {"mean", "batch_mean", "sum", "none"}
+            The reduction whose gradient is wanted; that of "sum" and "none" is the derivative of each weighted loss.
+        grad_out : ndarray, optional
+            Where to write the gradient; any floating-point type. May be `y_pred` itself.
+
+        Returns
+        -------
+        ndarray
+            Of `y_pred`'s shape and, unless `grad_out` is given, its type.
+        """
+        evaluation = self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        grad: Floats = evaluation.reduced(GRAD, reduction, grad_out=grad_out)[1]
+        return grad
+
+    def value_and_grad(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        nan_policy: NanPolicy = "propagate",
+        out: Floats | None = None,
+        grad_out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> tuple[Any, Floats]:
+        """Compute the loss and its gradient in one pass.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, reduction, nan_policy, out, num_threads
+            As for calling the loss.
+        grad_out : ndarray, optional
+            As for the gradient.
+
+        Returns
+        -------
+        value : float or ndarray
+            What calling the loss returns, to the bit.
+        grad : ndarray
+            What `grad` returns, to the bit.
+        """
+        evaluation = self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        return evaluation.reduced(VALUE | GRAD, reduction, out, grad_out)[:2]
+
+    def grad_and_hess(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        nan_policy: NanPolicy = "propagate",
+        grad_out: Floats | None = None,
+        hess_out: Floats | None = None,
+        num_threads: int | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Compute the gradient and the diagonal of the Hessian in one pass.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, reduction, nan_policy, grad_out, num_threads
+            As for the gradient.
+        hess_out : ndarray, optional
+            Where to write the diagonal; any floating-point type.
+
+        Returns
+        -------
+        grad : ndarray
+            Of `y_pred`'s shape and type.
+        hess : ndarray
+            Likewise. At a kink the second derivative is the one stated with the loss.
+        """
+        evaluation = self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads)
+        return evaluation.reduced(GRAD | HESS, reduction, grad_out=grad_out, hess_out=hess_out)[1:]
+
+    def state(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        nan_policy: NanPolicy = "propagate",
+        num_threads: int | None = None,
+    ) -> LossState:
+        """Compute the mergeable state of these elements: sums, counts and the spread of their losses.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, nan_policy, num_threads
+            As for calling the loss.
+
+        Returns
+        -------
+        LossState
+            Its `mean` is what calling the loss returns, to the bit.
+        """
+        return self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
+
+    def states(
+        self,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
+        *,
+        groups: Any,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        nan_policy: NanPolicy = "propagate",
+        num_threads: int | None = None,
+    ) -> dict[Any, LossState]:
+        """Compute the mergeable state of each group of elements.
+
+        Parameters
+        ----------
+        y_true, y_pred, sample_weight, mask, nan_policy, num_threads
+            As for calling the loss.
+        groups : array_like, Series, Index or table of pandas, Polars or Arrow
+            The group of each index of `y_pred`'s first axis: numbers, strings, dates or other hashable labels; tuples
+            of them for a table or structured array, which has several columns. Missing labels (NaN, NaT, None, null)
+            are one group, NaN.
+
+        Returns
+        -------
+        dict
+            From each label, in sorted order, to the LossState of its elements, which is what `state` returns for
+            them alone up to rounding. A group whose elements are all masked or omitted is there, with a count of 0.
+            Every number of threads gives the same bits.
+
+        Notes
+        -----
+        Losses are computed a chunk at a time and added up while they are cached, with no more memory than some eight
+        megabytes and 64 bytes for each group. Integers that lie close together, however many, are groups at once;
+        other labels are looked up first, by the library that holds them.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> by_site = fl.AbsoluteError().states([0.0, 0.0, 0.0], [1.0, 2.0, 4.0], groups=["b", "a", "b"])
+        >>> {site: state.mean for site, state in by_site.items()}
+        {'a': 2.0, 'b': 2.5}
+        """
+        return states(self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
+
+
+_CALL = inspect.signature(Loss.__call__).parameters.keys()
+
+
+def require_loss(owner: str, given: Any) -> None:
+    """Refuse what is no loss object, such as a function or a class."""
+    if not isinstance(given, Loss):
+        raise TypeError(f"{owner}: loss is {given!r}, must be a loss object such as fastloss.Huber()")
+
+
+def _rebuild(cls: type[_L], parameters: dict[str, Any]) -> _L:
+    return cls(**parameters)

@@ -1,0 +1,59 @@
+"""Losses of the order of two scores."""
+
+from __future__ import annotations
+
+from fastloss._core.loss import loss, number
+from fastloss._core.parameters import NON_NEGATIVE, SIGN
+from fastloss.columns.columns import PairLoss
+
+
+@loss()
+class MarginRanking(PairLoss):
+    r"""Margin ranking loss: of two scores one ought to be larger by a margin.
+
+    With the scores :math:`x_1, x_2` and :math:`s = 1` where the first ought to be larger, else :math:`s = -1`,
+
+    .. math::
+
+        \ell = \max(0,\, m - s (x_1 - x_2))
+        \qquad \frac{\partial \ell}{\partial x_1} = -s\,[\,\ell > 0\,]
+        \qquad \frac{\partial \ell}{\partial x_2} = s\,[\,\ell > 0\,]
+
+    and the second derivatives are 0.
+
+    Parameters
+    ----------
+    margin : float, default=0.0
+        The margin :math:`m`; not negative, in the units of the scores.
+
+    Notes
+    -----
+    Shapes: `y_pred` has the shape of `y_true` and a further last axis of length 2, the two scores. Values, weights
+    and masks have the shape of `y_true`.
+
+    Domain: `y_true` is 1 where the first score ought to be larger, 0 or -1 where the second; the scores are any real
+    numbers. The derivatives are 0 where the scores are exactly the margin apart.
+
+    Numerics: the rounding errors of both subtractions are carried, so that a short fall is accurate where the
+    difference nearly cancels the margin.
+
+    References
+    ----------
+    .. [1] R. Herbrich, T. Graepel, K. Obermayer, "Large margin rank boundaries for ordinal regression", in
+       "Advances in Large Margin Classifiers", MIT Press (2000), doi:10.7551/mitpress/1113.003.0010.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.MarginRanking(margin=1.0)([1, -1], [[3.0, 1.5], [3.0, 1.5]], reduction="none")
+    array([0. , 2.5])
+    """
+
+    target = SIGN
+    scores = "pairs_of_scores"
+    newton = "surrogate"
+    variants = ({"margin": 1.0},)
+    margin: float = number(NON_NEGATIVE, default=0.0)
+
+    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+        return "MARGIN_RANKING" if self.margin else "RANKING", (self.margin,)

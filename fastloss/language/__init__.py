@@ -1,0 +1,1 @@
+"""Scores of language models: tokens, sequences, vocabularies in shards, heads of them."""

@@ -29,8 +29,10 @@ cdef inline floating map_soft_margin(floating x, floating t, floating a, floatin
     cdef floating softplus_neg, sigmoid_neg, sigmoid_pos
     logistic(z, &softplus_neg, &sigmoid_neg)
     sigmoid_pos = 1 - sigmoid_neg
-    hess[0] = c * absolute(t) * (sigmoid_neg * sigmoid_pos)
-    return -a * t * (sigmoid_neg if z > 0 else sigmoid_pos)
+    cdef floating slope = -a * t * (sigmoid_neg if z > 0 else sigmoid_pos)
+    cdef floating curve = c * absolute(t) * (sigmoid_neg * sigmoid_pos)
+    hess[0] = 0 if t == 0 else curve        # even of a NaN, as the value
+    return 0 if t == 0 else slope
 
 
 # Pairs of a true class j and a false class i: max(0, 1 - x_j + x_i) --------------------------------

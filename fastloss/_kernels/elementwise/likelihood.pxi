@@ -291,7 +291,8 @@ cdef inline floating tweedie_deviance(floating y, floating x, double power, doub
         near = 0.0 if bracket == 0 else times_power(size, bracket, log_y, log_lo, second, second_lo)
         far = likelihood_of_mean
     far = slope if slope == INFINITY else far + slope
-    near = near if (ratio > -1) & (ratio < 1) & (fabs(bracket) < 1e30) else far     # 1e30: before `most` saturates
+    cdef double most_bracket = 1e30 if floating is float else INFINITY      # with which exponentials do not saturate
+    near = near if (ratio > -1) & (ratio < 1) & (fabs(bracket) < most_bracket) else far
     return <floating> (2.0 * (near if y > 0 else likelihood_of_mean + 0.0 * y))
 
 

@@ -154,7 +154,7 @@ cdef inline floating tweedie_log(floating y, floating x, double power, double b,
     hi = product_for(x, second, x, &lo)
     cdef double v = exp_split(x, hi, lo, &factor)
     cdef double up = u * growth, down = 0.0 if y == 0 else y * v * factor
-    cdef double bend = 0.0 if y == 0 else second * y * v * factor
+    cdef double bend = 0.0 if y == 0 else y * (second * v) * factor
     grad[0] = <floating> (up - down)
     hess[0] = <floating> (first * u * growth - bend)
     return <floating> (up * (1.0 / first) - down * (1.0 / second))
@@ -186,11 +186,11 @@ cdef inline floating tweedie_log_outer(floating y, floating x, double power, dou
         u * growth, 0.0 if nothing else y * v * factor, saturated, -INFINITY if lead > 0 else INFINITY
     )
     hess[0] = <floating> terms_apart(
-        first * u * growth, 0.0 if nothing else second * y * v * factor, saturated,
+        first * u * growth, 0.0 if nothing else y * (second * v) * factor, saturated,
         INFINITY if (lead > -even) == (first < 0) else -INFINITY
     )
     return <floating> terms_apart(
-        u / first * growth, 0.0 if nothing else y / second * v * factor, saturated,
+        u / first * growth, 0.0 if nothing else y * (v / second) * factor, saturated,
         INFINITY if (lead > even) == (first < 0) else -INFINITY
     )
 
@@ -269,7 +269,7 @@ cdef inline floating gamma_deviance(floating y, floating x, double a, double b, 
 cdef inline floating tweedie_deviance(floating y, floating x, double power, double b, double c, double d,
                                       floating* grad, floating* hess) noexcept nogil:
     """With L = log(x / y) the value is 2 y^(2-p) (expm1((2-p) L) / (2-p) - expm1((1-p) L) / (1-p)), which near L = 0
-    and near the powers 1 and 2 has no large terms; far from it and for y <= 0 it is a sum of powers.
+    and near the powers 1 and 2 has no large terms; far from it, for large powers and for y <= 0 it is a sum of powers.
     """
     cdef double first_lo, second_lo, log_lo = 0, log_y, most, slope, bracket, near, far
     cdef double first = two_sum(2.0, -power, &first_lo)
@@ -291,8 +291,7 @@ cdef inline floating tweedie_deviance(floating y, floating x, double power, doub
         near = 0.0 if bracket == 0 else times_power(size, bracket, log_y, log_lo, second, second_lo)
         far = likelihood_of_mean
     far = slope if slope == INFINITY else far + slope
-    cdef double most_bracket = 1e30 if floating is float else INFINITY      # with which exponentials do not saturate
-    near = near if (ratio > -1) & (ratio < 1) & (fabs(bracket) < most_bracket) else far
+    near = near if (ratio > -1) & (ratio < 1) & (fabs(first * ratio) < 4) else far
     return <floating> (2.0 * (near if y > 0 else likelihood_of_mean + 0.0 * y))
 
 

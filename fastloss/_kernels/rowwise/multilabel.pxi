@@ -95,7 +95,9 @@ cdef double sum_pairs(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit)
         while second < job.classes and carry_on(s):
             m = split(job, row, second, <floating*> s.hess, bounds, s)
             for k in range(m):
-                if not bounds[k] == INFINITY and carry_on(s):
+                if bounds[k] != bounds[k]:              # though there may be no other to meet
+                    return NAN
+                if bounds[k] < INFINITY and carry_on(s):
                     sum += sum_excess(others, (n + LANES - 1) // LANES, bounds[k])
             second += ROW_BLOCK
         first += ROW_BLOCK

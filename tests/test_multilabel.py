@@ -80,3 +80,17 @@ def test_torch_takes_indices_of_the_true_classes():
     value, grad = fl.MultilabelMargin().value_and_grad(y, x)
     assert value == pytest.approx(expected.item(), rel=1e-13)
     np.testing.assert_allclose(grad, scores.grad.numpy(), rtol=1e-12, atol=1e-16)
+
+
+def test_a_class_of_weight_nothing_has_no_slope_even_at_a_nan():
+    loss = fl.MultilabelSoftMargin(class_weight=(1.0, 0.0))
+    grad, hess = loss.grad_and_hess([[0.0, 1.0]], [[1.0, np.nan]], reduction="none")
+    assert (grad[0, 1], hess[0, 1]) == (0, 0)
+    assert grad[0, 0] > 0
+
+
+@pytest.mark.parametrize("y", [[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
+def test_a_row_with_a_nan_is_nan_even_where_there_is_no_pair(y):
+    value, grad = fl.MultilabelMargin().value_and_grad([y], [[np.nan, 0.5]], reduction="none")
+    assert np.isnan(value[0])
+    assert np.isnan(grad[0]).all()

@@ -2,143 +2,156 @@
 
 import re
 from importlib import import_module
-from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
+from mpmath import mp
 
-import fastloss
 from fastloss._core.isa import installed
+from tools.polynomials import constant, polynomials, stated
+from tools.vecmath import F32, F64, FUNCTIONS, HEADER, around_16_bits, measured, same_bits, to_float16, with_table
 
-HEADER = Path(fastloss.__file__).parent / "_kernels" / "vecmath.h"
-ORACLES = {
-    "exp": mpmath.exp,
-    "log": mpmath.log,
-    "log1p": mpmath.log1p,
-    "expm1": mpmath.expm1,
-    "tanh": mpmath.tanh,
-    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
-    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
-    "atan": mpmath.atan,
-}
+BY_NAME = {function.name: function for function in FUNCTIONS}
+EVERY_FLOAT32 = [function for function in FUNCTIONS if function.wide or function.name in ("to_f16", "to_bf16")]
 
 
-def stated():
-    """The table at the top of the header: {function: units in the last place for (f32 FMA, f32, f64 FMA, f64)}."""
-    rows = re.findall(r"^ \*   (\w+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", HEADER.read_text(), re.MULTILINE)
-    return {name: tuple(map(float, columns)) for name, *columns in rows}
+def name(function):
+    return function.name
 
 
-STATED = stated()
+def check(function, errors):
+    for isa, largest in errors.items():
+        assert (largest <= function.bounds(isa)).all(), f"{function.name} in {isa}: {largest}"
 
 
-def run(isa, name, x):
-    out = np.empty_like(x)
-    import_module(f"fastloss._kernels.{isa}").vecmath(name, x, out)
-    return out
+@pytest.mark.parametrize("function", FUNCTIONS, ids=name)
+def test_within_the_stated_accuracy(function):
+    check(function, measured(function, installed(), 1000, seed=3))
 
 
-def bound(isa, name, dtype):
-    return STATED[name][2 * (dtype == np.float64) + (isa == "baseline")]
-
-
-def specials(dtype):
-    info = np.finfo(dtype)
-    ends = [0, info.smallest_subnormal, info.smallest_normal, info.eps, 0.5, 1, 2, 88, 104, 709, 746, info.max, np.inf]
-    positive = np.array(ends, np.float64).clip(max=np.inf)
-    with np.errstate(over="ignore"):
-        positive = positive.astype(dtype)
-    return np.concatenate([positive, -positive, np.array([np.nan], dtype)])
-
-
-def spread(dtype, count, rng):
-    """Points over every exponent of both signs, and as many where the functions vary."""
-    unsigned = np.uint32 if dtype == np.float32 else np.uint64
-    bits = rng.integers(0, np.iinfo(unsigned).max, count // 2, dtype=unsigned, endpoint=True)
-    near = rng.normal(size=count - count // 2) * np.exp2(rng.uniform(-12, 6, count - count // 2))
-    return np.concatenate([bits.view(dtype), near.astype(dtype), specials(dtype)])
-
-
-def exact(name, x):
-    """The function in mpmath, rounded to 40 digits; NaN outside its domain."""
-    with mpmath.workdps(40):
-        if np.isnan(x) or (name == "log" and x < 0) or (name == "log1p" and x < -1):
-            return mpmath.nan
-        if (name, x) in {("log", 0), ("log1p", -1)}:
-            return -mpmath.inf
-        if name == "sigmoid" and x < 0:
-            return mpmath.exp(x) / (1 + mpmath.exp(x))
-        if name == "softplus":  # mpmath's log1p of exp(-10^300) would want as many digits
-            small = mpmath.exp(-abs(mpmath.mpf(float(x))))
-            return max(x, 0) + (mpmath.log1p(small) if abs(x) < 1000 else small)
-        return ORACLES[name](mpmath.mpf(float(x)))
-
-
-def errors(got, true, dtype):
-    """Units in the last place between results and exact values given as float64 pairs (high, low)."""
-    info = np.finfo(dtype)
-    high, low = true
-    with np.errstate(all="ignore"):
-        exponent = np.maximum(np.frexp(high)[1] - 1, info.minexp)
-        error = np.ldexp(np.abs((got.astype(np.float64) - high) - low), info.nmant - exponent)
-        overflow = np.abs(high) >= float(info.max)
-        error[overflow] = np.where(np.abs(got[overflow]) >= info.max, 0, np.inf)
-    error[np.isinf(high)] = np.where(got[np.isinf(high)] == high[np.isinf(high)], 0, np.inf)
-    error[np.isnan(high)] = np.where(np.isnan(got[np.isnan(high)]), 0, np.inf)
-    return error
-
-
-def against_mpmath(isa, name, x):
-    true = [exact(name, v) for v in x]
-    high = np.array([float(t) for t in true])
-    low = np.array([float(t - mpmath.mpf(h)) if np.isfinite(h) else 0.0 for t, h in zip(true, high, strict=True)])
-    got = run(isa, name, x)
-    error = errors(got, (high, low), x.dtype.type)
-    worst = int(np.argmax(error))
-    return error[worst], f"{name}({x[worst]!r}) = {got[worst]!r} in {isa}"
-
-
-@pytest.mark.parametrize("isa", installed())
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", sorted(ORACLES))
-def test_within_the_stated_accuracy(isa, name, dtype):
-    x = spread(dtype, 3000, np.random.default_rng(3))
-    error, where = against_mpmath(isa, name, x)
-    assert error <= bound(isa, name, dtype), where
+@pytest.mark.slow
+@pytest.mark.parametrize("function", FUNCTIONS, ids=name)
+def test_a_million_points(function):
+    check(function, measured(function, installed(), 1_000_000, seed=4))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", installed())
-@pytest.mark.parametrize("name", sorted(ORACLES))
-def test_a_million_points_in_float64(isa, name):
-    x = spread(np.float64, 1_000_000, np.random.default_rng(4))
-    error, where = against_mpmath(isa, name, x)
-    assert error <= bound(isa, name, np.float64), where
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("isa", installed())
-@pytest.mark.parametrize("name", sorted(ORACLES))
-def test_every_float32(isa, name):
-    """Against the same function in float64, whose own error is 2^-29 of a float32 unit."""
+@pytest.mark.parametrize("function", EVERY_FLOAT32, ids=name)
+def test_every_float32(isa, function):
+    """Against the exact result, or the same function in float64, whose own error is 2^-29 of a float32 unit."""
     size = 1 << 22
     for start in range(0, 1 << 32, size):
-        x = np.arange(start, start + size, dtype=np.uint64).astype(np.uint32).view(np.float32)
-        with np.errstate(invalid="ignore"):  # signaling NaNs
-            got, high = run(isa, name, x), run(isa, name, x.astype(np.float64))
-        error = errors(got, (high, 0.0), np.float32)
-        worst = int(np.argmax(error))
-        assert error[worst] <= bound(isa, name, np.float32) + 1e-6, f"{name}({x[worst]!r}) = {got[worst]!r} in {isa}"
+        x = np.arange(start, start + size, dtype=np.uint64).astype(np.uint32).view(F32)
+        x = x[function.domain(x)][None]
+        if x.size:
+            if function.exact:
+                true = function.true(x)
+            else:
+                with np.errstate(invalid="ignore"):  # signaling NaNs
+                    true = [function.units(row) for row in BY_NAME[function.wide].run(isa, x.astype(F64))]
+            error = function.error(x, function.run(isa, x), true)
+            assert (error.max(axis=1) <= function.bounds(isa) + 1e-6).all(), x[0][error.argmax(axis=1)]
 
 
-def test_the_table_names_every_function():
-    assert set(ORACLES) <= set(STATED)
+def test_the_table_is_current():
+    assert with_table(HEADER.read_text()) == HEADER.read_text(), "run python -m tools.vecmath"
+
+
+def test_every_function_that_kernels_can_call_is_in_the_list():
+    declared = re.findall(r"fl_\w+", HEADER.with_suffix(".pxi").read_text().partition("cdef inline")[0])
+    assert sorted(declared) == sorted(f"fl_{function.name}" for function in FUNCTIONS)
 
 
 @pytest.mark.parametrize("isa", installed())
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_signed_zeros_are_kept(isa, dtype):
-    zeros = np.array([0.0, -0.0], dtype)
-    for name in ("log1p", "expm1", "tanh", "atan"):
-        assert list(np.signbit(run(isa, name, zeros))) == [False, True], name
+def test_an_unknown_function_is_an_error(isa):
+    with pytest.raises(ValueError, match="'gamma'"):
+        import_module(f"fastloss._kernels.{isa}").vecmath("gamma", np.ones((1, 1)), np.ones((1, 1)))
+
+
+@pytest.mark.parametrize("isa", installed())
+@pytest.mark.parametrize("function", [BY_NAME[odd] for odd in ("log1p_f64", "tanh_f32", "tanh_f64")], ids=name)
+def test_signed_zeros_are_kept(isa, function):
+    zeros = np.array([[0.0, -0.0]], function.type)
+    assert same_bits(function.run(isa, zeros), zeros).all()
+
+
+@pytest.mark.parametrize("isa", installed())
+def test_terms_of_a_sum_fade_to_zero(isa):
+    """Below the accurate part of exp_in_sum: at 0 the largest term is 1."""
+    x = np.array([[0.0, -87.5, -88.0, -104.0, -1e30, -np.inf, np.nan]], F32)
+    (e,) = BY_NAME["exp_in_sum_f32"].run(isa, x)
+    assert e[0] == 1
+    assert ((e[1:-1] >= 0) & (e[1:-1] <= np.exp(np.maximum(x[0, 1:-1], -110)) + 2.0**-126)).all()
+    assert np.isnan(e[-1])
+
+
+@pytest.mark.parametrize("isa", installed())
+def test_a_float64_is_rounded_to_16_bits_once(isa):
+    x = around_16_bits(F64)(np.random.default_rng(5), 1000)
+    odd = BY_NAME["round_to_odd"].run(isa, x)
+    (half,) = BY_NAME["to_f16"].run(isa, odd)
+    with np.errstate(all="ignore"):
+        nearest = x[0].astype(np.float16).view(np.uint16)
+    np.testing.assert_array_equal(half[~np.isnan(x[0])], nearest[~np.isnan(x[0])])
+    np.testing.assert_array_equal(half[np.isnan(x[0])], to_float16(odd[0])[np.isnan(x[0])])
+
+
+# Polynomials and constants ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("polynomial", polynomials(), ids=name)
+def test_the_error_of_a_polynomial_is_as_stated(polynomial):
+    with mpmath.workdps(40):
+        error = polynomial.error(polynomial.coefficients())
+    assert np.log2(error) == pytest.approx(stated()[polynomial.name], abs=0.051)
+
+
+def test_every_polynomial_is_in_the_tool():
+    arrays = re.findall(r"^static const \w+ flv_(\w+)\[\]", HEADER.read_text(), re.MULTILINE)
+    assert sorted(arrays) == sorted(stated()) == sorted(polynomial.name for polynomial in polynomials())
+
+
+@pytest.mark.parametrize("polynomial", [p for p in polynomials() if p.name in ("exp2_f32", "log_f64")], ids=name)
+def test_a_fit_is_at_least_as_good_as_the_header(polynomial):
+    with mpmath.workdps(40):
+        ideal, rounded = polynomial.fitted()
+        assert ideal <= polynomial.error(rounded) <= polynomial.error(polynomial.coefficients()) * 1.001
+
+
+def bits_of(value):
+    """How many bits a number has from its first to its last that is set."""
+    return len(f"{int(mp.ldexp(value, 200)):b}".rstrip("0"))
+
+
+@pytest.mark.parametrize(
+    "dtype, suffix, exponent_bits, smallest", [(F32, "f32", 8, 2.0**-150), (F64, "f64", 11, mp.mpf(2) ** -1075)]
+)
+def test_constants(dtype, suffix, exponent_bits, smallest):
+    def of(constant_name):
+        (value,) = constant(f"{constant_name}_{suffix}")
+        return value
+
+    info = np.finfo(dtype)
+    with mpmath.workdps(40):
+        assert of("log2e") == dtype(float(1 / mp.log(2)))
+        assert bits_of(of("ln2_high")) <= info.nmant + 1 - exponent_bits
+        assert of("ln2_low") == dtype(float(mp.log(2) - of("ln2_high")))
+        near = np.array([of("sqrt_half_bits") - 1, of("sqrt_half_bits")], f"u{info.dtype.itemsize}").view(dtype)
+        assert near[0] < mp.sqrt(0.5) <= near[1] * (1 + mp.mpf(float(info.eps)))
+        assert of("to_integer") == 1.5 * 2.0**info.nmant
+        assert mp.exp(of("exp_most")) > mp.mpf(float(info.max)) * (1 + mp.mpf(float(info.eps)) / 4)
+        assert mp.exp(of("exp_least")) < smallest
+        assert 1 - mp.tanh(of("tanh_most")) < mp.mpf(float(info.eps)) / 4
+
+
+def test_constants_of_float64_alone():
+    with mpmath.workdps(40):
+        assert constant("ln2_f64") == [float(mp.log(2))]
+        assert mp.exp(constant("expm1_least_f64")[0]) < mp.mpf(2) ** -54
+        for fraction, parts in ((mp.mpf(2) / 3, "two_thirds"), (mp.mpf(2) / 5, "two_fifths")):
+            (high,), (low,) = constant(f"{parts}_high_f64"), constant(f"{parts}_low_f64")
+            assert (high, low) == (float(fraction), float(fraction - high))
+        (middle,), (at_middle,) = constant("logistic_middle_f64"), constant("logistic_at_middle_f64")
+        assert abs(mp.log1p(middle) / middle / at_middle - 1) < mp.mpf(2) ** -70

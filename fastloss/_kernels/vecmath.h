@@ -9,31 +9,66 @@
  * exact remainders); -fno-math-errno -fno-trapping-math let the vectoriser turn selects into
  * blends. Round to nearest is assumed.
  *
- * Largest error found, in units in the last place of the exact result. float32: all 2^32 inputs.
- * float64: 2^23 inputs, most of them where the function varies.
+ * <accuracy>
+ * Largest error found with FMA and without, in units in the last place of the exact result, or relative to it
+ * (powers of 2); 0 where no bit may differ. Functions of one float32 were measured at all of them, the others
+ * at millions of points.
  *
- *                              float32       float64
- *                             FMA   none    FMA   none
- *   exp                      0.77  0.77    0.75  0.77
- *   log                      0.94  0.96    0.86  0.86
- *   log1p                    0.96  1.02    0.87  0.90
- *   expm1                    0.89  1.03    1.09  1.03
- *   tanh                     0.76  0.77    0.81  0.80
- *   sigmoid                  1.71  2.03    0.79  0.79
- *   softplus                 1.67  1.84    1.19  1.39
- *   atan                     0.70  0.74    0.68  0.69
- *   logistic, softplus_neg   1.55  1.84    1.12  1.32
- *   logistic, sigmoid_neg    1.71  2.03    0.77  0.78
- *   exp_sum                               0.75  0.75
- *   expm1_sum                             1.10  1.05
- *   pow                                   0.76  0.76
- *   powm1                                 0.98  1.41
+ *                                       FMA     none   arguments
+ * exp_f32                              0.77     0.77
+ * exp_nonpositive_f32                  1.05     1.02   x <= 0
+ * exp_in_sum_f32                       1.81     1.92   -87 <= x < 0, over 1 + |x|
+ * log_f32                              0.94     0.96
+ * log1p_within_f32                     0.96     1.02   -1 < x < inf
+ * tanh_f32                             0.76     0.77
+ * logistic_f32, softplus               1.55     1.84
+ * logistic_f32, sigmoid                1.71     2.03
+ * mul_add_f32                          0.50     1.00   all > 0
+ * exp_f64                              0.75     0.77
+ * log_f64                              0.86     0.86
+ * log1p_f64                            0.87     0.90
+ * log1p_within_f64                     0.88     0.88   -1 < x < inf
+ * tanh_f64                             0.81     0.80
+ * logistic_f64, softplus               1.19     1.44
+ * logistic_f64, sigmoid                0.77     0.78
+ * exp_tail_f64                         1.80     1.80   |z| <= 1
+ * log1p_tail_f64                       0.53     0.53   0 < s <= 1/64
+ * mul_add_f64                          0.50     1.00   all > 0
+ * two_sum_f64                             0        0   |a + b| < inf
+ * two_prod_f64                            0        0   2^-960 <= |a b| <= 2^1000
+ * finite_or_zero_f64                      0        0
+ * quotient_f64                     2^-103.7 2^-103.7   2^-800 <= |hi / d| <= 2^800
+ * square_f64                       2^-103.6 2^-103.6   2^-450 <= |hi| <= 2^500
+ * divided_f64                          1.00     1.00   2^-800 <= |n / d| <= 2^800
+ * exp_sum_f64                          0.76     0.76
+ * expm1_sum_f64                        1.10     1.09
+ * log_dd_f64                        2^-68.3  2^-68.3   hi > 0
+ * pow_f64                              0.77     0.76   hi > 0
+ * exp_to_f32                        2^-37.7  2^-37.7   |x| <= 300
+ * expm1_to_f32                      2^-36.0  2^-36.0   |x| <= 300
+ * log_to_f32                        2^-34.8  2^-34.8   x > 0
+ * log1p_to_f32                      2^-34.8  2^-34.8   x > -1
+ * log1p_within_to_f32               2^-34.8  2^-34.8   -1 < x < inf
+ * tanh_to_f32                       2^-36.2  2^-36.2   |x| <= 300
+ * logistic_to_f32, softplus         2^-35.3  2^-35.3   |z| <= 300
+ * logistic_to_f32, sigmoid          2^-37.7  2^-37.7   |z| <= 300
+ * pow_to_f32                        2^-34.8  2^-34.8   |p log x| <= 300, over 1 + |p log x|
+ * log1p_parts_to_f32, log1p         2^-29.5  2^-29.5   2^-60 <= w <= 2^930
+ * log1p_parts_to_f32, w less it     2^-27.0  2^-27.0   2^-60 <= w <= 2^930
+ * exp_parts_to_f32, exp             2^-32.0  2^-32.0   |z| <= 700
+ * exp_parts_to_f32, less 1          2^-30.3  2^-30.3   |z| <= 700
+ * exp_parts_to_f32, less 1 + z      2^-27.6  2^-27.6   |z| <= 700
+ * log_cosh_near_to_f32              2^-30.7  2^-30.7   0 < v <= 1
+ * log1p_small_to_f32                2^-31.6  2^-31.6   0 < e <= e^-2
+ * from_f16                                0        0   all 2^16
+ * from_bf16                               0        0   all 2^16
+ * to_f16                                  0        0
+ * to_bf16                                 0        0
+ * round_to_odd                            0        0
+ * </accuracy>
  *
- * log_dd: relative error below 2^-68. two_sum, two_prod: exact in the range given at each. float16
- * and bfloat16: exact from, round to nearest even to.
- *
- * Polynomials are minimax fits (Remez, weighted by the relative error of the whole function), their
- * coefficients rounded one after the other with the later ones refitted. */
+ * Polynomials are arrays of coefficients, that of the lowest power first, and a comment says what of:
+ * tools/polynomials.py fits each of them and prints its error. */
 
 #include <stdint.h>
 #include <string.h>
@@ -61,7 +96,36 @@
 #define FL_HAVE_FMA 0
 #endif
 
-/* ---- bits, fused multiply-add, error-free sums ---- */
+/* ---- constants ---- */
+
+/* 1 / ln 2, and ln 2 in two parts: integers up to the largest exponent times the high part are exact. */
+static const float flv_log2e_f32 = 0x1.715476p+0f;
+static const float flv_ln2_high_f32 = 0x1.62e4p-1f;
+static const float flv_ln2_low_f32 = 0x1.7f7d1cp-20f;
+static const double flv_log2e_f64 = 0x1.71547652b82fep+0;
+static const double flv_ln2_high_f64 = 0x1.62e42fefa38p-1;
+static const double flv_ln2_low_f64 = 0x1.ef35793c7673p-45;
+static const double flv_ln2_f64 = 0x1.62e42fefa39efp-1;
+
+/* Bits of the first number from sqrt(1/2) on. */
+static const uint32_t flv_sqrt_half_bits_f32 = 0x3f3504f3u;
+static const uint64_t flv_sqrt_half_bits_f64 = 0x3fe6a09e667f3bcdu;
+
+/* Adding it rounds what is much smaller to an integer, which stands in the low bits of the sum. */
+static const float flv_to_integer_f32 = 0x1.8p23f;
+static const double flv_to_integer_f64 = 0x1.8p52;
+
+/* Arguments are clamped to where results do not change any more: e^x is infinite, 0, next to nothing beside
+   the 1 of e^x - 1; tanh x is 1. */
+static const float flv_exp_most_f32 = 89.0f;
+static const float flv_exp_least_f32 = -104.0f;
+static const float flv_tanh_most_f32 = 10.0f;
+static const double flv_exp_most_f64 = 710.0;
+static const double flv_exp_least_f64 = -746.0;
+static const double flv_expm1_least_f64 = -40.0;
+static const double flv_tanh_most_f64 = 22.0;
+
+/* ---- bits, fused multiply-add, error-free sums, polynomials ---- */
 
 FL_INLINE uint32_t flv_bits_f32(float x) {
     uint32_t u;
@@ -122,8 +186,7 @@ FL_INLINE double flv_from_bits_f64(uint64_t u) {
     return x;
 }
 
-/* a*b + c, in one rounding where the target has it; no result depends on the single rounding for
-   more than the last digits in the table above. */
+/* a*b + c as for f32. */
 FL_INLINE double fl_mul_add_f64(double a, double b, double c) {
 #if FL_HAVE_FMA
     return __builtin_fma(a, b, c);
@@ -147,8 +210,7 @@ FL_INLINE double flv_fast_two_sum_f64(double a, double b, double *lo) {
     return s;
 }
 
-/* (n + nl) / (d + dl) as result + *lo, one division. The quotient and d are cut to 26 bits so that
-   their product, and hence the remainder, is exact without FMA. */
+/* As for f32, cut to 26 bits. */
 FL_INLINE double flv_div_f64(double n, double nl, double d, double dl, double *lo) {
     double inv = 1.0 / d;
     double q = flv_from_bits_f64(flv_bits_f64(n * inv) & 0xfffffffff8000000u);
@@ -157,50 +219,76 @@ FL_INLINE double flv_div_f64(double n, double nl, double d, double dl, double *l
     return q;
 }
 
-/* ---- exponential and logarithm ---- */
+/* The polynomial of the n coefficients c at x, by Horner's rule. The loops below are unrolled, and the
+   coefficients constants, before the vectoriser comes. */
+FL_INLINE float flv_horner_f32(const float *c, int n, float x) {
+    float p = c[n - 1];
+#pragma GCC unroll 32
+    for (int i = n - 2; i >= 0; i--)
+        p = fl_mul_add_f32(p, x, c[i]);
+    return p;
+}
 
-/* x = k ln 2 + r + *r_lo, |r| <= ln 2 / 2. Adding MAGIC rounds x / ln 2 to the integer k and leaves
-   k + bias in the low bits of the sum. k times the high part of ln 2 is exact. */
+FL_INLINE double flv_horner_f64(const double *c, int n, double x) {
+    double p = c[n - 1];
+#pragma GCC unroll 32
+    for (int i = n - 2; i >= 0; i--)
+        p = fl_mul_add_f64(p, x, c[i]);
+    return p;
+}
+
+/* The same with even and odd powers apart: where loops are short, it is the chain of dependent operations
+   that takes the time. */
+FL_INLINE double flv_even_odd_f64(const double *c, int n, double x) {
+    double x2 = x * x, p = c[n - 1], q = c[n - 2];
+#pragma GCC unroll 32
+    for (int i = n - 3; i >= 0; i -= 2)
+        p = fl_mul_add_f64(p, x2, c[i]);
+#pragma GCC unroll 32
+    for (int i = n - 4; i >= 0; i -= 2)
+        q = fl_mul_add_f64(q, x2, c[i]);
+    return n % 2 ? fl_mul_add_f64(q, x, p) : fl_mul_add_f64(p, x, q);
+}
+
+#define FLV_COUNT(c) ((int)(sizeof(c) / sizeof *(c)))
+#define FLV_HORNER_F32(c, x) flv_horner_f32(c, FLV_COUNT(c), x)
+#define FLV_HORNER_F64(c, x) flv_horner_f64(c, FLV_COUNT(c), x)
+#define FLV_EVEN_ODD_F64(c, x) flv_even_odd_f64(c, FLV_COUNT(c), x)
+
+/* ---- exponential ---- */
+
+/* x = k ln 2 + r + *r_lo, |r| <= ln 2 / 2; k + bias stands in the low bits of *bits. */
 FL_INLINE float flv_exp_reduce_f32(float x, float bias, uint32_t *bits, float *r_lo) {
-    const float magic = 0x1.8p23f + bias;
-    float t = fl_mul_add_f32(x, 0x1.715476p+0f, magic);
+    const float magic = flv_to_integer_f32 + bias;
+    float t = fl_mul_add_f32(x, flv_log2e_f32, magic);
     float k = t - magic;
-    float h = fl_mul_add_f32(k, -0x1.62e4p-1f, x);
-    float r = fl_mul_add_f32(k, -0x1.7f7d1cp-20f, h);
+    float h = fl_mul_add_f32(k, -flv_ln2_high_f32, x);
+    float r = fl_mul_add_f32(k, -flv_ln2_low_f32, h);
     *bits = flv_bits_f32(t);
-    *r_lo = fl_mul_add_f32(k, -0x1.7f7d1cp-20f, h - r);
+    *r_lo = fl_mul_add_f32(k, -flv_ln2_low_f32, h - r);
     return r;
 }
 
-/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2. */
-FL_INLINE float flv_exp_poly_f32(float r) {
-    float p = 0x1.a29d06p-13f;
-    p = fl_mul_add_f32(p, r, 0x1.6d413ap-10f);
-    p = fl_mul_add_f32(p, r, 0x1.110fdcp-7f);
-    p = fl_mul_add_f32(p, r, 0x1.5554f2p-5f);
-    p = fl_mul_add_f32(p, r, 0x1.555556p-3f);
-    return fl_mul_add_f32(p, r, 0.5f);
-}
+/* Polynomial exp_f32: (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2; error of e^r - 1 2^-30.9. */
+static const float flv_exp_f32[] = {0.5f,           0x1.555556p-3f,  0x1.5554f2p-5f,
+                                    0x1.110fdcp-7f, 0x1.6d413ap-10f, 0x1.a29d06p-13f};
 
 /* 2^k e^(r + rl). The scale is applied in two halves, so that only the last product can overflow or
    become subnormal. */
 FL_INLINE float flv_exp_scale_f32(float r, float rl, uint32_t b) {
     float sl;
     float s = flv_fast_two_sum_f32(1.0f, r, &sl);
-    float m = s + (sl + fl_mul_add_f32(r * r, flv_exp_poly_f32(r), rl));
+    float m = s + (sl + fl_mul_add_f32(r * r, FLV_HORNER_F32(flv_exp_f32, r), rl));
     uint32_t half = b >> 1;
     return m * flv_from_bits_f32(half << 23) * flv_from_bits_f32((b - half) << 23);
 }
 
-FL_INLINE float flv_exp_clamp_f32(float x, float low) {
-    float c = x < low ? low : x;
-    return c > 89.0f ? 89.0f : c;
-}
-
 FL_INLINE float fl_exp_f32(float x) {
+    x = x < flv_exp_least_f32 ? flv_exp_least_f32 : x;
+    x = x > flv_exp_most_f32 ? flv_exp_most_f32 : x;
     uint32_t b;
     float rl;
-    float r = flv_exp_reduce_f32(flv_exp_clamp_f32(x, -104.0f), 254.0f, &b, &rl);
+    float r = flv_exp_reduce_f32(x, 254.0f, &b, &rl);
     return flv_exp_scale_f32(r, rl, b);
 }
 
@@ -210,24 +298,14 @@ FL_INLINE float flv_expm1_half_f32(float r, float rl, uint32_t b, float *lo) {
     float al, sl;
     float a = fl_two_sum_f32(scale, -0.5f, &al);
     float s = flv_fast_two_sum_f32(a, scale * r, &sl);
-    float tail = fl_mul_add_f32(r * r, flv_exp_poly_f32(r), rl);
+    float tail = fl_mul_add_f32(r * r, FLV_HORNER_F32(flv_exp_f32, r), rl);
     return flv_fast_two_sum_f32(s, sl + fl_mul_add_f32(scale, tail, al), lo);
-}
-
-FL_INLINE float fl_expm1_f32(float x) {
-    uint32_t b;
-    float rl, lo;
-    float r = flv_exp_reduce_f32(flv_exp_clamp_f32(x, -20.0f), 126.0f, &b, &rl);
-    float e = 2.0f * flv_expm1_half_f32(r, rl, b, &lo);
-    /* Half of a subnormal is not exact, and -0 must stay -0. */
-    float ax = flv_from_bits_f32(flv_bits_f32(x) & 0x7fffffffu);
-    return ax < 0x1p-40f ? x : e;
 }
 
 /* tanh|x| = -h / (1 + h), h = expm1(-2|x|) / 2. */
 FL_INLINE float fl_tanh_f32(float x) {
     float ax = flv_from_bits_f32(flv_bits_f32(x) & 0x7fffffffu);
-    float c = ax > 10.0f ? 10.0f : ax;
+    float c = ax > flv_tanh_most_f32 ? flv_tanh_most_f32 : ax;
     uint32_t b;
     float rl, hl, dl, ql;
     float r = flv_exp_reduce_f32(-2.0f * c, 126.0f, &b, &rl);
@@ -238,40 +316,37 @@ FL_INLINE float fl_tanh_f32(float x) {
     return ax < 0x1p-14f ? x : t;
 }
 
-/* ---- exponential and logarithm ---- */
-
-/* x = k ln 2 + r + *r_lo, |r| <= ln 2 / 2. Adding MAGIC rounds x / ln 2 to the integer k and leaves
-   k + bias in the low bits of the sum. k times the high part of ln 2 is exact. */
+/* As for f32. */
 FL_INLINE double flv_exp_reduce_f64(double x, double bias, uint64_t *bits, double *r_lo) {
-    const double magic = 0x1.8p52 + bias;
-    double t = fl_mul_add_f64(x, 0x1.71547652b82fep+0, magic);
+    const double magic = flv_to_integer_f64 + bias;
+    double t = fl_mul_add_f64(x, flv_log2e_f64, magic);
     double k = t - magic;
-    double h = fl_mul_add_f64(k, -0x1.62e42fefa38p-1, x);
-    double r = fl_mul_add_f64(k, -0x1.ef35793c7673p-45, h);
+    double h = fl_mul_add_f64(k, -flv_ln2_high_f64, x);
+    double r = fl_mul_add_f64(k, -flv_ln2_low_f64, h);
     *bits = flv_bits_f64(t);
-    *r_lo = fl_mul_add_f64(k, -0x1.ef35793c7673p-45, h - r);
+    *r_lo = fl_mul_add_f64(k, -flv_ln2_low_f64, h - r);
     return r;
 }
 
-/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2. */
+/* Polynomial exp_f64: (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2; error of e^r - 1 2^-61.5. */
+static const double flv_exp_f64[] = {0.5,
+                                     0x1.5555555555559p-3,
+                                     0x1.5555555555559p-5,
+                                     0x1.111111110f641p-7,
+                                     0x1.6c16c16c147f8p-10,
+                                     0x1.a01a01b0104a6p-13,
+                                     0x1.a01a01b0350b8p-16,
+                                     0x1.71ddf7e658981p-19,
+                                     0x1.27e4c6054cbe9p-22,
+                                     0x1.af5f7fc533193p-26,
+                                     0x1.1f95697ed80d6p-29};
+
 FL_INLINE double flv_exp_poly_f64(double r) {
-    double r2 = r * r;
-    double p = 0x1.af5f7fc533193p-26;
-    p = fl_mul_add_f64(p, r2, 0x1.71ddf7e658981p-19);
-    p = fl_mul_add_f64(p, r2, 0x1.a01a01b0104a6p-13);
-    p = fl_mul_add_f64(p, r2, 0x1.111111110f641p-7);
-    p = fl_mul_add_f64(p, r2, 0x1.5555555555559p-3);
-    double p_odd = 0x1.1f95697ed80d6p-29;
-    p_odd = fl_mul_add_f64(p_odd, r2, 0x1.27e4c6054cbe9p-22);
-    p_odd = fl_mul_add_f64(p_odd, r2, 0x1.a01a01b0350b8p-16);
-    p_odd = fl_mul_add_f64(p_odd, r2, 0x1.6c16c16c147f8p-10);
-    p_odd = fl_mul_add_f64(p_odd, r2, 0x1.5555555555559p-5);
-    p = fl_mul_add_f64(p_odd, r, p);
-    return fl_mul_add_f64(p, r, 0.5);
+    return fl_mul_add_f64(flv_even_odd_f64(flv_exp_f64 + 1, FLV_COUNT(flv_exp_f64) - 1, r), r,
+                          flv_exp_f64[0]);
 }
 
-/* 2^k e^(r + rl). The scale is applied in two halves, so that only the last product can overflow or
-   become subnormal. */
+/* As for f32. */
 FL_INLINE double flv_exp_scale_f64(double r, double rl, uint64_t b) {
     double sl;
     double s = flv_fast_two_sum_f64(1.0, r, &sl);
@@ -280,19 +355,19 @@ FL_INLINE double flv_exp_scale_f64(double r, double rl, uint64_t b) {
     return m * flv_from_bits_f64(half << 52) * flv_from_bits_f64((b - half) << 52);
 }
 
-FL_INLINE double flv_exp_clamp_f64(double x, double low) {
-    double c = x < low ? low : x;
-    return c > 710.0 ? 710.0 : c;
+FL_INLINE double flv_exp_clamp_f64(double x, double least) {
+    double c = x < least ? least : x;
+    return c > flv_exp_most_f64 ? flv_exp_most_f64 : c;
 }
 
 FL_INLINE double fl_exp_f64(double x) {
     uint64_t b;
     double rl;
-    double r = flv_exp_reduce_f64(flv_exp_clamp_f64(x, -746.0), 2046.0, &b, &rl);
+    double r = flv_exp_reduce_f64(flv_exp_clamp_f64(x, flv_exp_least_f64), 2046.0, &b, &rl);
     return flv_exp_scale_f64(r, rl, b);
 }
 
-/* (2^k e^(r + rl) - 1) / 2 as result + *lo; the half keeps 2^(k-1) finite for every k. */
+/* As for f32. */
 FL_INLINE double flv_expm1_half_f64(double r, double rl, uint64_t b, double *lo) {
     double scale = flv_from_bits_f64(b << 52);
     double al, sl;
@@ -302,20 +377,10 @@ FL_INLINE double flv_expm1_half_f64(double r, double rl, uint64_t b, double *lo)
     return flv_fast_two_sum_f64(s, sl + fl_mul_add_f64(scale, tail, al), lo);
 }
 
-FL_INLINE double fl_expm1_f64(double x) {
-    uint64_t b;
-    double rl, lo;
-    double r = flv_exp_reduce_f64(flv_exp_clamp_f64(x, -40.0), 1022.0, &b, &rl);
-    double e = 2.0 * flv_expm1_half_f64(r, rl, b, &lo);
-    /* Half of a subnormal is not exact, and -0 must stay -0. */
-    double ax = flv_from_bits_f64(flv_bits_f64(x) & 0x7fffffffffffffffu);
-    return ax < 0x1p-100 ? x : e;
-}
-
-/* tanh|x| = -h / (1 + h), h = expm1(-2|x|) / 2. */
+/* As for f32. */
 FL_INLINE double fl_tanh_f64(double x) {
     double ax = flv_from_bits_f64(flv_bits_f64(x) & 0x7fffffffffffffffu);
-    double c = ax > 22.0 ? 22.0 : ax;
+    double c = ax > flv_tanh_most_f64 ? flv_tanh_most_f64 : ax;
     uint64_t b;
     double rl, hl, dl, ql;
     double r = flv_exp_reduce_f64(-2.0 * c, 1022.0, &b, &rl);
@@ -326,46 +391,24 @@ FL_INLINE double fl_tanh_f64(double x) {
     return ax < 0x1p-29 ? x : t;
 }
 
+/* ---- logarithm ---- */
+
+/* Polynomial log_f32: (log(1 + f) - f + f^2 / 2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)]; error of log(1 + f)
+   2^-27.1. */
+static const float flv_log_f32[] = {0x1.55554ap-2f, -0x1.00022p-2f,  0x1.99a5aap-3f, -0x1.54789p-3f,
+                                    0x1.226cfap-3f, -0x1.0cdf1cp-3f, 0x1.07d80ep-3f, -0x1.4205p-4f};
+
 /* log(u) + c + koff ln 2 for normal u: u = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)],
    log(1 + f) = f - f^2/2 + f^3 P(f) without division. */
 FL_INLINE float flv_log_core_f32(float u, float c, float koff) {
-    uint32_t b = flv_bits_f32(u) - 0x3f3504f3u + 0x3f800000u;
-    float f = flv_from_bits_f32((b & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
-    float k = flv_from_bits_f32((b >> 23) | 0x4b000000u) - 8388735.0f - koff;
-    float p = -0x1.4205p-4f;
-    p = fl_mul_add_f32(p, f, 0x1.07d80ep-3f);
-    p = fl_mul_add_f32(p, f, -0x1.0cdf1cp-3f);
-    p = fl_mul_add_f32(p, f, 0x1.226cfap-3f);
-    p = fl_mul_add_f32(p, f, -0x1.54789p-3f);
-    p = fl_mul_add_f32(p, f, 0x1.99a5aap-3f);
-    p = fl_mul_add_f32(p, f, -0x1.00022p-2f);
-    p = fl_mul_add_f32(p, f, 0x1.55554ap-2f);
+    uint32_t b = flv_bits_f32(u) - flv_sqrt_half_bits_f32 + 0x3f800000u;
+    float f = flv_from_bits_f32((b & 0x007fffffu) + flv_sqrt_half_bits_f32) - 1.0f;
+    float k = flv_from_bits_f32((b >> 23) | 0x4b000000u) - (0x1p23f + 127.0f) - koff;
+    float p = FLV_HORNER_F32(flv_log_f32, f);
     float sl;
-    float s = flv_fast_two_sum_f32(k * 0x1.62e4p-1f, f, &sl);
+    float s = flv_fast_two_sum_f32(k * flv_ln2_high_f32, f, &sl);
     float tail = fl_mul_add_f32(f * f, fl_mul_add_f32(p, f, -0.5f), c);
-    return s + (sl + fl_mul_add_f32(k, 0x1.7f7d1cp-20f, tail));
-}
-
-/* As for f32, with s = f / (2 + f): log(1 + f) = f - f^2/2 + s (f^2/2 + s^2 P(s^2)). The division
-   is cheaper than the twice longer polynomial in f. */
-FL_INLINE double flv_log_core_f64(double u, double c, double koff) {
-    uint64_t b = flv_bits_f64(u) - 0x3fe6a09e667f3bcdu + 0x3ff0000000000000u;
-    double f = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0;
-    double k = flv_from_bits_f64((b >> 52) | 0x4330000000000000u) - 4503599627371519.0 - koff;
-    double q = f / (2.0 + f);
-    double z = q * q;
-    double p = 0x1.2f034789031dep-3;
-    p = fl_mul_add_f64(p, z, 0x1.39a1f3cd88f95p-3);
-    p = fl_mul_add_f64(p, z, 0x1.74663c8552e73p-3);
-    p = fl_mul_add_f64(p, z, 0x1.c71c521625e21p-3);
-    p = fl_mul_add_f64(p, z, 0x1.24924941df623p-2);
-    p = fl_mul_add_f64(p, z, 0x1.999999997ff32p-2);
-    p = fl_mul_add_f64(p, z, 0x1.5555555555592p-1);
-    double hfsq = 0.5 * f * f;
-    double sl;
-    double s = flv_fast_two_sum_f64(k * 0x1.62e42fefa38p-1, f, &sl);
-    double tail = fl_mul_add_f64(q, fl_mul_add_f64(z, p, hfsq), c) - hfsq;
-    return s + (sl + fl_mul_add_f64(k, 0x1.ef35793c7673p-45, tail));
+    return s + (sl + fl_mul_add_f32(k, flv_ln2_low_f32, tail));
 }
 
 /* r where x > 0 is finite, else what log has there. */
@@ -389,12 +432,44 @@ FL_INLINE float fl_log1p_within_f32(float x) {
     return flv_log_core_f32(u, c / u, 0.0f);
 }
 
-FL_INLINE float fl_log1p_f32(float x) {
-    float r = flv_log_special_f32(1.0f + x, fl_log1p_within_f32(x));
-    return x == 0.0f ? x : r;
+/* u = 2^k m for normal u > 0, m in [sqrt(1/2), sqrt(2)]; *b is bits of 2^k m' with m' in [1, 2). */
+FL_INLINE double flv_mantissa_f64(double u, uint64_t *b) {
+    *b = flv_bits_f64(u) - flv_sqrt_half_bits_f64 + 0x3ff0000000000000u;
+    return flv_from_bits_f64((*b & 0x000fffffffffffffu) + flv_sqrt_half_bits_f64);
 }
 
-/* r where x > 0 is finite, else what log has there. */
+/* k and 2^-k of these bits. */
+FL_INLINE double flv_exponent_f64(uint64_t b) {
+    return flv_from_bits_f64((b >> 52) | 0x4330000000000000u) - (0x1p52 + 1023.0);
+}
+
+FL_INLINE double flv_inverse_scale_f64(uint64_t b) {
+    return flv_from_bits_f64(0x7fe0000000000000u - (b & 0x7ff0000000000000u));
+}
+
+/* Polynomial log_f64: (log(1 + f) / s - 2) / s^2 in s^2, s = f / (2 + f), for 1 + f in [sqrt(1/2), sqrt(2)];
+   error of log(1 + f) 2^-59.5. */
+static const double flv_log_f64[] = {0x1.5555555555592p-1, 0x1.999999997ff32p-2, 0x1.24924941df623p-2,
+                                     0x1.c71c521625e21p-3, 0x1.74663c8552e73p-3, 0x1.39a1f3cd88f95p-3,
+                                     0x1.2f034789031dep-3};
+
+/* As for f32, with s = f / (2 + f): log(1 + f) = f - f^2/2 + s (f^2/2 + s^2 P(s^2)). The division
+   is cheaper than the twice longer polynomial in f. */
+FL_INLINE double flv_log_core_f64(double u, double c, double koff) {
+    uint64_t b;
+    double f = flv_mantissa_f64(u, &b) - 1.0;
+    double k = flv_exponent_f64(b) - koff;
+    double q = f / (2.0 + f);
+    double z = q * q;
+    double p = FLV_HORNER_F64(flv_log_f64, z);
+    double hfsq = 0.5 * f * f;
+    double sl;
+    double s = flv_fast_two_sum_f64(k * flv_ln2_high_f64, f, &sl);
+    double tail = fl_mul_add_f64(q, fl_mul_add_f64(z, p, hfsq), c) - hfsq;
+    return s + (sl + fl_mul_add_f64(k, flv_ln2_low_f64, tail));
+}
+
+/* As for f32. */
 FL_INLINE double flv_log_special_f64(double x, double r) {
     double s = x == 0.0 ? -((double)__builtin_inf()) : (double)__builtin_nan("");
     r = x > 0.0 ? r : s;
@@ -407,7 +482,7 @@ FL_INLINE double fl_log_f64(double x) {
     return flv_log_special_f64(x, flv_log_core_f64(u, 0.0, koff));
 }
 
-/* log(u + c) = log(u) + c/u, u + c = 1 + x exactly, for finite x > -1. */
+/* As for f32. */
 FL_INLINE double fl_log1p_within_f64(double x) {
     double u = 1.0 + x;
     double v = u - 1.0;
@@ -420,67 +495,64 @@ FL_INLINE double fl_log1p_f64(double x) {
     return x == 0.0 ? x : r;
 }
 
+/* ---- exponentials of negative numbers ---- */
+
+/* Polynomial exp_nonpositive_f32: (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2; error of e^r 2^-27.5. */
+static const float flv_exp_nonpositive_f32[] = {0.5f, 0x1.55548ep-3f, 0x1.55546p-5f, 0x1.123bd6p-7f,
+                                                0x1.6db37cp-10f};
+
 /* e^a = scale (1 + q) for a <= 0, scale a power of two. */
-FL_INLINE float flv_exp_nonpositive_f32(float a, float *scale) {
-    const float magic = 0x1.8p23f + 159.0f;
-    a = a < -104.0f ? -104.0f : a;
-    float t = fl_mul_add_f32(a, 0x1.715476p+0f, magic);
+FL_INLINE float flv_exp_nonpositive(float a, float *scale) {
+    const float magic = flv_to_integer_f32 + 159.0f;
+    a = a < flv_exp_least_f32 ? flv_exp_least_f32 : a;
+    float t = fl_mul_add_f32(a, flv_log2e_f32, magic);
     float k = t - magic;
     /* 2^k may be subnormal: harmless, it is exact and multiplies last (2^-150, which is not,
        occurs only where the result is at most 0.71 of the smallest number). */
     *scale = flv_from_bits_f32(flv_bits_f32(t) << 23) * 0x1p-32f;
-    float r = fl_mul_add_f32(k, -0x1.62e4p-1f, a);
-    r = fl_mul_add_f32(k, -0x1.7f7d1cp-20f, r);
-    float p = 0x1.6db37cp-10f;
-    p = fl_mul_add_f32(p, r, 0x1.123bd6p-7f);
-    p = fl_mul_add_f32(p, r, 0x1.55546p-5f);
-    p = fl_mul_add_f32(p, r, 0x1.55548ep-3f);
-    p = fl_mul_add_f32(p, r, 0.5f);
-    return fl_mul_add_f32(r * r, p, r);
+    float r = fl_mul_add_f32(k, -flv_ln2_high_f32, a);
+    r = fl_mul_add_f32(k, -flv_ln2_low_f32, r);
+    return fl_mul_add_f32(r * r, FLV_HORNER_F32(flv_exp_nonpositive_f32, r), r);
 }
 
 /* e^a for a <= 0, in about half the time of fl_exp_f32. */
 FL_INLINE float fl_exp_nonpositive_f32(float a) {
     float scale;
-    float q = flv_exp_nonpositive_f32(a, &scale);
+    float q = flv_exp_nonpositive(a, &scale);
     return fl_mul_add_f32(q, scale, scale);
 }
+
+/* Polynomial exp2_f32: 2^r for |r| <= 1/2; error 2^-23.1. */
+static const float flv_exp2_f32[] = {1.0f,           0x1.62e42ap-1f, 0x1.ebf9bcp-3f,
+                                     0x1.c6b752p-5f, 0x1.3cea88p-7f, 0x1.5bba14p-10f};
 
 /* e^a for a <= 0 as a term of a sum of at least 1, in about a third of the time of fl_exp_f32: the
    relative error grows as |a| 2^-24, and what is below 2^-126.5 is 0. */
 FL_INLINE float fl_exp_in_sum_f32(float a) {
-    const float magic = 0x1.8p23f + 127.0f;
-    float x = a * 0x1.715476p+0f;
+    const float magic = flv_to_integer_f32 + 127.0f;
+    float x = a * flv_log2e_f32;
     x = x < -127.0f ? -127.0f : x;
     float t = x + magic;
     float r = x - (t - magic);
-    float p = 0x1.5bba14p-10f;
-    p = fl_mul_add_f32(p, r, 0x1.3cea88p-7f);
-    p = fl_mul_add_f32(p, r, 0x1.c6b752p-5f);
-    p = fl_mul_add_f32(p, r, 0x1.ebf9bcp-3f);
-    p = fl_mul_add_f32(p, r, 0x1.62e42ap-1f);
-    p = fl_mul_add_f32(p, r, 1.0f);
-    return p * flv_from_bits_f32(flv_bits_f32(t) << 23);
+    return FLV_HORNER_F32(flv_exp2_f32, r) * flv_from_bits_f32(flv_bits_f32(t) << 23);
 }
+
+/* ---- logistic function ---- */
+
+/* Polynomial logistic_f32: log1p(e) / e in e - middle for 0 <= e <= 1; error 2^-27.3. */
+static const float flv_logistic_middle_f32 = 0x1.f0a3d8p-2f;
+static const float flv_logistic_f32[] = {0x1.a16d74p-1f, -0x1.2b92a4p-2f, 0x1.15ecaap-3f, -0x1.1e7192p-4f,
+                                         0x1.390f4p-5f,  -0x1.62b1bp-6f,  0x1.9429d2p-7f, -0x1.e47532p-8f,
+                                         0x1.733638p-8f, -0x1.ab8aa4p-9f};
 
 /* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k (1 + q) the first is 2^k (L + q L),
    L(e) = log1p(e) / e as a polynomial about the middle of [0, 1], so that the rounding of e counts
    little. The second is 2^k (1 + u) / d, d the rounded 1 + e: u is q less the relative error of d. */
 FL_INLINE void fl_logistic_f32(float z, float *softplus_neg, float *sigmoid_neg) {
     float scale;
-    float q = flv_exp_nonpositive_f32(-__builtin_fabsf(z), &scale);
+    float q = flv_exp_nonpositive(-__builtin_fabsf(z), &scale);
     float e = fl_mul_add_f32(q, scale, scale);
-    float v = e - 0x1.f0a3d8p-2f;
-    float l = -0x1.ab8aa4p-9f;
-    l = fl_mul_add_f32(l, v, 0x1.733638p-8f);
-    l = fl_mul_add_f32(l, v, -0x1.e47532p-8f);
-    l = fl_mul_add_f32(l, v, 0x1.9429d2p-7f);
-    l = fl_mul_add_f32(l, v, -0x1.62b1bp-6f);
-    l = fl_mul_add_f32(l, v, 0x1.390f4p-5f);
-    l = fl_mul_add_f32(l, v, -0x1.1e7192p-4f);
-    l = fl_mul_add_f32(l, v, 0x1.15ecaap-3f);
-    l = fl_mul_add_f32(l, v, -0x1.2b92a4p-2f);
-    l = fl_mul_add_f32(l, v, 0x1.a16d74p-1f);
+    float l = FLV_HORNER_F32(flv_logistic_f32, e - flv_logistic_middle_f32);
     *softplus_neg = fl_mul_add_f32(q, l, l) * scale;
     float d = 1.0f + e;
     float inv = 1.0f / d;
@@ -488,172 +560,45 @@ FL_INLINE void fl_logistic_f32(float z, float *softplus_neg, float *sigmoid_neg)
     *sigmoid_neg = fl_mul_add_f32(u, inv, inv) * scale;
 }
 
-FL_INLINE float fl_softplus_f32(float x) {
-    float sp, sn;
-    fl_logistic_f32(x, &sp, &sn);
-    return (x < 0.0f ? 0.0f : x) + sp;
-}
-
-FL_INLINE float fl_sigmoid_f32(float x) {
-    float sp, sn;
-    fl_logistic_f32(x, &sp, &sn);
-    return x < 0.0f ? sn : 1.0f - sn;
-}
+/* Polynomial logistic_f64: (L(e) - L(middle)) / (e - middle) in e - middle, L(e) = log1p(e) / e, for 0 <= e
+   <= 1; error of L 2^-58.7. L(middle) is a double to 2^-70. */
+static const double flv_logistic_middle_f64 = 0x1.fd03da287dd48p-2;
+static const double flv_logistic_at_middle_f64 = 0x1.9fa0a1c38ac84p-1;
+static const double flv_logistic_f64[] = {
+    -0x1.283ec49f2e0cp-2,   0x1.10cd0755f12bdp-3,  -0x1.1702275f8d7cdp-4,  0x1.2e63e49890e86p-5,
+    -0x1.54154abec2137p-6,  0x1.88722dd1defa2p-7,  -0x1.cd8b81476190bp-8,  0x1.136423f99bb89p-8,
+    -0x1.4c756b0ff5901p-9,  0x1.9523edad0f4d9p-10, -0x1.f193d3a27a19bp-11, 0x1.339af55e871f4p-11,
+    -0x1.7e66736664b76p-12, 0x1.dc82eadca4134p-13, -0x1.2b186899f9d7p-13,  0x1.844cef0244653p-14,
+    -0x1.e8117d1cab447p-15, 0x1.de6591f9c6b62p-16, -0x1.39551062df16p-16,  0x1.b4d2f7cabbba9p-16,
+    -0x1.0f3755b486f8cp-16};
 
 /* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). With e = 2^k h, h = 1 + q, the first is 2^k h L(e),
    L(e) = log1p(e) / e, summed as 2^k (c + (w + q (c + w))), L(e) = c + w: c = L(e0) near the middle
    of [0, 1] makes |w| < 0.2, so the roundings of h and w count little and h needs no low part. */
-FL_INLINE void flv_logistic_f64(double z, double *softplus_neg, double *softplus_lo, double *sigmoid_neg) {
-    const double magic = 0x1.8p52 + 1087.0;
+FL_INLINE void fl_logistic_f64(double z, double *softplus_neg, double *sigmoid_neg) {
+    const double magic = flv_to_integer_f64 + 1087.0;
     double a = flv_from_bits_f64(flv_bits_f64(z) | 0x8000000000000000u);
-    a = a < -746.0 ? -746.0 : a;
-    double t = fl_mul_add_f64(a, 0x1.71547652b82fep+0, magic);
+    a = a < flv_exp_least_f64 ? flv_exp_least_f64 : a;
+    double t = fl_mul_add_f64(a, flv_log2e_f64, magic);
     double k = t - magic;
     /* 2^k may be subnormal: harmless, it is exact and multiplies last (2^-1075, which is not,
        occurs only where the result is at most 0.71 of the smallest number). */
     double scale = flv_from_bits_f64(flv_bits_f64(t) << 52) * 0x1p-64;
-    double r_hi = fl_mul_add_f64(k, -0x1.62e42fefa38p-1, a);
-    double r_lo = k * 0x1.ef35793c7673p-45;
+    double r_hi = fl_mul_add_f64(k, -flv_ln2_high_f64, a);
+    double r_lo = k * flv_ln2_low_f64;
     double r = r_hi - r_lo;
-    double r2 = r * r;
-    double p = 0x1.af5f7fc533193p-26;
-    p = fl_mul_add_f64(p, r2, 0x1.71ddf7e658981p-19);
-    p = fl_mul_add_f64(p, r2, 0x1.a01a01b0104a6p-13);
-    p = fl_mul_add_f64(p, r2, 0x1.111111110f641p-7);
-    p = fl_mul_add_f64(p, r2, 0x1.5555555555559p-3);
-    double p_odd = 0x1.1f95697ed80d6p-29;
-    p_odd = fl_mul_add_f64(p_odd, r2, 0x1.27e4c6054cbe9p-22);
-    p_odd = fl_mul_add_f64(p_odd, r2, 0x1.a01a01b0350b8p-16);
-    p_odd = fl_mul_add_f64(p_odd, r2, 0x1.6c16c16c147f8p-10);
-    p_odd = fl_mul_add_f64(p_odd, r2, 0x1.5555555555559p-5);
-    p = fl_mul_add_f64(p_odd, r, p);
-    p = fl_mul_add_f64(p, r, 0.5);
-    double q_lo = fl_mul_add_f64(r * r, p, -r_lo);
+    double q_lo = fl_mul_add_f64(r * r, flv_exp_poly_f64(r), -r_lo);
     double q = r_hi + q_lo;
     double h = 1.0 + q;
-    double v = fl_mul_add_f64(h, scale, -0x1.fd03da287dd48p-2);
-    double v2 = v * v;
-    double w = -0x1.0f3755b486f8cp-16;
-    w = fl_mul_add_f64(w, v2, -0x1.39551062df16p-16);
-    w = fl_mul_add_f64(w, v2, -0x1.e8117d1cab447p-15);
-    w = fl_mul_add_f64(w, v2, -0x1.2b186899f9d7p-13);
-    w = fl_mul_add_f64(w, v2, -0x1.7e66736664b76p-12);
-    w = fl_mul_add_f64(w, v2, -0x1.f193d3a27a19bp-11);
-    w = fl_mul_add_f64(w, v2, -0x1.4c756b0ff5901p-9);
-    w = fl_mul_add_f64(w, v2, -0x1.cd8b81476190bp-8);
-    w = fl_mul_add_f64(w, v2, -0x1.54154abec2137p-6);
-    w = fl_mul_add_f64(w, v2, -0x1.1702275f8d7cdp-4);
-    w = fl_mul_add_f64(w, v2, -0x1.283ec49f2e0cp-2);
-    double w_odd = 0x1.b4d2f7cabbba9p-16;
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.de6591f9c6b62p-16);
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.844cef0244653p-14);
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.dc82eadca4134p-13);
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.339af55e871f4p-11);
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.9523edad0f4d9p-10);
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.136423f99bb89p-8);
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.88722dd1defa2p-7);
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.2e63e49890e86p-5);
-    w_odd = fl_mul_add_f64(w_odd, v2, 0x1.10cd0755f12bdp-3);
-    w = fl_mul_add_f64(w_odd, v, w);
-    w *= v;
-    double y_lo;
-    *softplus_neg =
-        flv_fast_two_sum_f64(0x1.9fa0a1c38ac84p-1, fl_mul_add_f64(q, 0x1.9fa0a1c38ac84p-1 + w, w), &y_lo) *
-        scale;
-    *softplus_lo = y_lo * scale;
+    const double c = flv_logistic_at_middle_f64;
+    double v = fl_mul_add_f64(h, scale, -flv_logistic_middle_f64);
+    double w = FLV_EVEN_ODD_F64(flv_logistic_f64, v) * v;
+    *softplus_neg = (c + fl_mul_add_f64(q, c + w, w)) * scale;
     double h_lo = (q - (h - 1.0)) + (q_lo - (q - r_hi));
     double dl, sl;
     double d = flv_fast_two_sum_f64(1.0, h * scale, &dl);
     double s = flv_div_f64(h, h_lo, d, fl_mul_add_f64(h_lo, scale, dl), &sl);
     *sigmoid_neg = (s + sl) * scale;
-}
-
-FL_INLINE void fl_logistic_f64(double z, double *softplus_neg, double *sigmoid_neg) {
-    double lo;
-    flv_logistic_f64(z, softplus_neg, &lo, sigmoid_neg);
-}
-
-/* The low part keeps the sum from being rounded twice. */
-FL_INLINE double fl_softplus_f64(double x) {
-    double sp, sp_lo, sn, lo;
-    flv_logistic_f64(x, &sp, &sp_lo, &sn);
-    double m = x > 0.0 ? x : 0.0;
-    double s = fl_two_sum_f64(m, sp, &lo);
-    return m < (double)__builtin_inf() ? s + (lo + sp_lo) : m;
-}
-
-FL_INLINE double fl_sigmoid_f64(double x) {
-    double sp, sn;
-    fl_logistic_f64(x, &sp, &sn);
-    return x < 0.0 ? sn : 1.0 - sn;
-}
-
-/* |x| > tan(3pi/8): pi/2 + atan(-1/x); > tan(pi/8): pi/4 + atan((x-1)/(x+1)); else atan(x). One
-   division serves all three, its quotient kept as t + tl. */
-FL_INLINE float fl_atan_f32(float x) {
-    float a = flv_from_bits_f32(flv_bits_f32(x) & 0x7fffffffu);
-    a = a > 0x1p30f ? 0x1p30f : a;
-    float m = a - 1.0f, p1 = a + 1.0f;
-    float ml = a - (m + 1.0f), pl = a - (p1 - 1.0f);
-    float n = a > 0x1.a8279ap-2f ? m : a, nl = a > 0x1.a8279ap-2f ? ml : 0.0f;
-    float d = a > 0x1.a8279ap-2f ? p1 : 1.0f, dl = a > 0x1.a8279ap-2f ? pl : 0.0f;
-    float off = a > 0x1.a8279ap-2f ? 0x1.921fb6p-1f : 0.0f,
-          off_lo = a > 0x1.a8279ap-2f ? -0x1.777a5cp-26f : 0.0f;
-    n = a > 0x1.3504f4p+1f ? -1.0f : n;
-    nl = a > 0x1.3504f4p+1f ? 0.0f : nl;
-    d = a > 0x1.3504f4p+1f ? a : d;
-    dl = a > 0x1.3504f4p+1f ? 0.0f : dl;
-    off = a > 0x1.3504f4p+1f ? 0x1.921fb6p+0f : off;
-    off_lo = a > 0x1.3504f4p+1f ? -0x1.777a5cp-25f : off_lo;
-    float ql, tl, sl;
-    float q = flv_div_f32(n, nl, d, dl, &ql);
-    float t = flv_fast_two_sum_f32(q, ql, &tl);
-    float z = t * t;
-    float p = -0x1.f31f1p-5f;
-    p = fl_mul_add_f32(p, z, 0x1.b22f06p-4f);
-    p = fl_mul_add_f32(p, z, -0x1.23ba44p-3f);
-    p = fl_mul_add_f32(p, z, 0x1.9991e8p-3f);
-    p = fl_mul_add_f32(p, z, -0x1.55554ap-2f);
-    float s = flv_fast_two_sum_f32(off, t, &sl);
-    float r = s + (sl + (fl_mul_add_f32(t * z, p, tl) + off_lo));
-    return flv_from_bits_f32(flv_bits_f32(r) | (flv_bits_f32(x) & 0x80000000u));
-}
-
-/* |x| > tan(3pi/8): pi/2 + atan(-1/x); > tan(pi/8): pi/4 + atan((x-1)/(x+1)); else atan(x). One
-   division serves all three, its quotient kept as t + tl. */
-FL_INLINE double fl_atan_f64(double x) {
-    double a = flv_from_bits_f64(flv_bits_f64(x) & 0x7fffffffffffffffu);
-    a = a > 0x1p62 ? 0x1p62 : a;
-    double m = a - 1.0, p1 = a + 1.0;
-    double ml = a - (m + 1.0), pl = a - (p1 - 1.0);
-    double n = a > 0x1.a827999fcef32p-2 ? m : a, nl = a > 0x1.a827999fcef32p-2 ? ml : 0.0;
-    double d = a > 0x1.a827999fcef32p-2 ? p1 : 1.0, dl = a > 0x1.a827999fcef32p-2 ? pl : 0.0;
-    double off = a > 0x1.a827999fcef32p-2 ? 0x1.921fb54442d18p-1 : 0.0,
-           off_lo = a > 0x1.a827999fcef32p-2 ? 0x1.1a62633145c07p-55 : 0.0;
-    n = a > 0x1.3504f333f9de6p+1 ? -1.0 : n;
-    nl = a > 0x1.3504f333f9de6p+1 ? 0.0 : nl;
-    d = a > 0x1.3504f333f9de6p+1 ? a : d;
-    dl = a > 0x1.3504f333f9de6p+1 ? 0.0 : dl;
-    off = a > 0x1.3504f333f9de6p+1 ? 0x1.921fb54442d18p+0 : off;
-    off_lo = a > 0x1.3504f333f9de6p+1 ? 0x1.1a62633145c07p-54 : off_lo;
-    double ql, tl, sl;
-    double q = flv_div_f64(n, nl, d, dl, &ql);
-    double t = flv_fast_two_sum_f64(q, ql, &tl);
-    double z = t * t;
-    double p = -0x1.259bf45b52d84p-6;
-    p = fl_mul_add_f64(p, z, 0x1.37ec5f8698194p-5);
-    p = fl_mul_add_f64(p, z, -0x1.9cdbaf43887f7p-5);
-    p = fl_mul_add_f64(p, z, 0x1.df1144e5a3e44p-5);
-    p = fl_mul_add_f64(p, z, -0x1.10ebda94b98a7p-4);
-    p = fl_mul_add_f64(p, z, 0x1.3b111c0de6914p-4);
-    p = fl_mul_add_f64(p, z, -0x1.745cf904ee656p-4);
-    p = fl_mul_add_f64(p, z, 0x1.c71c70e75be5ep-4);
-    p = fl_mul_add_f64(p, z, -0x1.24924922b0347p-3);
-    p = fl_mul_add_f64(p, z, 0x1.99999999958b8p-3);
-    p = fl_mul_add_f64(p, z, -0x1.555555555553dp-2);
-    double s = flv_fast_two_sum_f64(off, t, &sl);
-    double r = s + (sl + (fl_mul_add_f64(t * z, p, tl) + off_lo));
-    return flv_from_bits_f64(flv_bits_f64(r) | (flv_bits_f64(x) & 0x8000000000000000u));
 }
 
 /* ---- double-double ---- */
@@ -678,6 +623,33 @@ FL_INLINE double fl_two_prod_f64(double a, double b, double *lo) {
     return p;
 }
 
+/* The low part of a double-double, which is NaN or infinite where the high part overflows. */
+FL_INLINE double fl_finite_or_zero_f64(double low) { return low - low == 0.0 ? low : 0.0; }
+
+/* (hi + lo) / d as result + *out_lo. The low part bears the rounding of a reciprocal, which leaves the loop
+   where the divisor is a constant. */
+FL_INLINE double fl_quotient_f64(double hi, double lo, double d, double *out_lo) {
+    double pl;
+    double q = hi / d;
+    double p = fl_two_prod_f64(q, d, &pl);
+    *out_lo = fl_finite_or_zero_f64((((hi - p) - pl) + lo) * (1.0 / d));
+    return q;
+}
+
+/* (hi + lo)^2 as result + *out_lo. */
+FL_INLINE double fl_square_f64(double hi, double lo, double *out_lo) {
+    double pl;
+    double p = fl_two_prod_f64(hi, hi, &pl);
+    *out_lo = fl_finite_or_zero_f64(pl + 2.0 * hi * lo);
+    return p;
+}
+
+/* (n + nl) / (d + dl), rounded about once. */
+FL_INLINE double fl_divided_f64(double n, double nl, double d, double dl) {
+    double q = n / d;
+    return q + (nl - q * dl) / d;
+}
+
 /* exp_reduce of hi + lo; lo counts for nothing where hi is clamped (and may be NaN there). */
 FL_INLINE double flv_exp_reduce_sum_f64(double hi, double lo, double low, double bias, uint64_t *bits,
                                         double *r_lo) {
@@ -691,7 +663,7 @@ FL_INLINE double flv_exp_reduce_sum_f64(double hi, double lo, double low, double
 FL_INLINE double fl_exp_sum_f64(double hi, double lo) {
     uint64_t b;
     double rl;
-    double r = flv_exp_reduce_sum_f64(hi, lo, -746.0, 2046.0, &b, &rl);
+    double r = flv_exp_reduce_sum_f64(hi, lo, flv_exp_least_f64, 2046.0, &b, &rl);
     return flv_exp_scale_f64(r, rl, b);
 }
 
@@ -699,11 +671,23 @@ FL_INLINE double fl_exp_sum_f64(double hi, double lo) {
 FL_INLINE double fl_expm1_sum_f64(double hi, double lo) {
     uint64_t b;
     double rl, l;
-    double r = flv_exp_reduce_sum_f64(hi, lo, -40.0, 1022.0, &b, &rl);
+    double r = flv_exp_reduce_sum_f64(hi, lo, flv_expm1_least_f64, 1022.0, &b, &rl);
     double e = 2.0 * flv_expm1_half_f64(r, rl, b, &l);
     double ah = flv_from_bits_f64(flv_bits_f64(hi) & 0x7fffffffffffffffu);
     return ah < 0x1p-100 ? hi + lo : e;
 }
+
+static const double flv_two_thirds_high_f64 = 0x1.5555555555555p-1;
+static const double flv_two_thirds_low_f64 = 0x1.5555555555555p-55;
+static const double flv_two_fifths_high_f64 = 0x1.999999999999ap-2;
+static const double flv_two_fifths_low_f64 = -0x1.999999999999ap-56;
+
+/* Polynomial log_dd_f64: (((log(1 + f) / s - 2) / s^2 - 2/3) / s^2 - 2/5) / s^2 in s^2, s = f / (2 + f), for
+   1
+   + f in [sqrt(1/2), sqrt(2)]; error of log(1 + f) 2^-80.2. */
+static const double flv_log_dd_f64[] = {0x1.2492492492489p-2, 0x1.c71c71c71f24p-3,  0x1.745d174349807p-3,
+                                        0x1.3b13b280e9cd2p-3, 0x1.1110b0107f29ep-3, 0x1.e2052519de1ddp-4,
+                                        0x1.ab526e2b32077p-4, 0x1.c05fdffe51f9p-4};
 
 /* log(hi + lo), hi > 0: with 1 + f = (hi + lo) / 2^k and s = f / (2 + f) in double-double,
    log = k ln 2 + 2s + s (z (2/3 + z (2/5 + z P(z)))), z = s^2 <= 0.0295: only z^3 P(z) is plain
@@ -713,10 +697,10 @@ FL_INLINE double fl_log_dd_f64(double hi, double lo, double *out_lo) {
     double pre = hi < 0x1p-900 ? 0x1p200 : 1.0, koff = hi < 0x1p-900 ? 200.0 : 0.0;
     pre = hi > 0x1p900 ? 0x1p-200 : pre;
     koff = hi > 0x1p900 ? -200.0 : koff;
-    uint64_t b = flv_bits_f64(hi * pre) - 0x3fe6a09e667f3bcdu + 0x3ff0000000000000u;
-    double k = flv_from_bits_f64((b >> 52) | 0x4330000000000000u) - 4503599627371519.0 - koff;
-    double mh = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
-    double ml = lo * pre * flv_from_bits_f64(0x7fe0000000000000u - (b & 0x7ff0000000000000u));
+    uint64_t b;
+    double mh = flv_mantissa_f64(hi * pre, &b);
+    double ml = lo * pre * flv_inverse_scale_f64(b);
+    double k = flv_exponent_f64(b) - koff;
     double fl, dl, pl, zl, wl, ul, vl, ql, ll, rl;
     double f = fl_two_sum_f64(mh - 1.0, ml, &fl);
     double d = flv_fast_two_sum_f64(2.0, f, &dl);
@@ -726,62 +710,39 @@ FL_INLINE double fl_log_dd_f64(double hi, double lo, double *out_lo) {
     double sl = (((f - p) - pl) + (fl - s * (dl + fl))) * inv;
     double z = fl_two_prod_f64(s, s, &zl);
     zl += 2.0 * s * sl;
-    double c = 0x1.c05fdffe51f9p-4;
-    c = fl_mul_add_f64(c, z, 0x1.ab526e2b32077p-4);
-    c = fl_mul_add_f64(c, z, 0x1.e2052519de1ddp-4);
-    c = fl_mul_add_f64(c, z, 0x1.1110b0107f29ep-3);
-    c = fl_mul_add_f64(c, z, 0x1.3b13b280e9cd2p-3);
-    c = fl_mul_add_f64(c, z, 0x1.745d174349807p-3);
-    c = fl_mul_add_f64(c, z, 0x1.c71c71c71f24p-3);
-    c = fl_mul_add_f64(c, z, 0x1.2492492492489p-2);
-    double w = flv_fast_two_sum_f64(0x1.999999999999ap-2, c * z - 0x1.999999999999ap-56, &wl);
+    double c = FLV_HORNER_F64(flv_log_dd_f64, z);
+    double w = flv_fast_two_sum_f64(flv_two_fifths_high_f64, c * z + flv_two_fifths_low_f64, &wl);
     p = fl_two_prod_f64(z, w, &pl);
     pl += z * wl + zl * w;
-    double u = flv_fast_two_sum_f64(0x1.5555555555555p-1, p, &ul);
-    ul += pl + 0x1.5555555555555p-55;
+    double u = flv_fast_two_sum_f64(flv_two_thirds_high_f64, p, &ul);
+    ul += pl + flv_two_thirds_low_f64;
     double v = fl_two_prod_f64(z, u, &vl);
     vl += z * ul + zl * u;
     double q = fl_two_prod_f64(s, v, &ql);
     ql += s * vl + sl * v;
     double l = flv_fast_two_sum_f64(2.0 * s, q, &ll);
     ll += 2.0 * sl + ql;
-    double r = flv_fast_two_sum_f64(k * 0x1.62e42fefa38p-1, l, &rl);
-    r = flv_fast_two_sum_f64(r, rl + (ll + k * 0x1.ef35793c7673p-45), &rl);
+    double r = flv_fast_two_sum_f64(k * flv_ln2_high_f64, l, &rl);
+    r = flv_fast_two_sum_f64(r, rl + (ll + k * flv_ln2_low_f64), &rl);
     int ok = (hi > 0.0) & (hi < __builtin_inf());
     *out_lo = ok ? rl : 0.0;
     return flv_log_special_f64(hi, r);
 }
 
-/* p * log(hi + lo) as result + *lo. p is clamped where the split of a product would overflow. */
-FL_INLINE double flv_pow_exponent_f64(double hi, double lo, double p, double *y_lo) {
+/* (hi + lo)^p; as in C, p = 0 gives 1 for every base, NaN included. p is clamped where the split of a product
+   would overflow. */
+FL_INLINE double fl_pow_f64(double hi, double lo, double p) {
     double ll, yl;
     double l = fl_log_dd_f64(hi, lo, &ll);
-    p = p > 0x1p1022 ? 0x1p1022 : p;
-    p = p < -0x1p1022 ? -0x1p1022 : p;
-    double y = fl_two_prod_f64(p, l, &yl);
-    *y_lo = yl + p * ll;
-    return y;
-}
-
-/* (hi + lo)^p; as in C, p = 0 gives 1 for every base, NaN included. */
-FL_INLINE double fl_pow_f64(double hi, double lo, double p) {
-    double yl;
-    double y = flv_pow_exponent_f64(hi, lo, p, &yl);
-    double r = fl_exp_sum_f64(y, yl);
+    double c = p > 0x1p1022 ? 0x1p1022 : p;
+    c = c < -0x1p1022 ? -0x1p1022 : c;
+    double y = fl_two_prod_f64(c, l, &yl);
+    double r = fl_exp_sum_f64(y, yl + c * ll);
     return p == 0.0 ? 1.0 : r;
-}
-
-/* (hi + lo)^p - 1. */
-FL_INLINE double fl_powm1_f64(double hi, double lo, double p) {
-    double yl;
-    double y = flv_pow_exponent_f64(hi, lo, p, &yl);
-    double r = fl_expm1_sum_f64(y, yl);
-    return p == 0.0 ? 0.0 : r;
 }
 
 /* ---- Taylor series of what cancels ---- */
 
-/* (e^z - 1 - z) / z for |z| <= 1: the Taylor series, nested, to z^18. */
 FL_INLINE double fl_exp_tail_f64(double z) {
     double p = 1.0 + z * (1.0 / 19.0);
     p = 1.0 + z * (1.0 / 18.0) * p;
@@ -803,7 +764,6 @@ FL_INLINE double fl_exp_tail_f64(double z) {
     return 0.5 * z * p;
 }
 
-/* (s - log1p(s)) / s^2 for 0 <= s <= 1/64: the Taylor series to s^10. */
 FL_INLINE double fl_log1p_tail_f64(double s) {
     double p = (1.0 / 11.0) - s * (1.0 / 12.0);
     p = (1.0 / 10.0) - s * p;
@@ -866,25 +826,31 @@ FL_INLINE float fl_round_to_odd(double x) {
  * Relative error below 2^-32, a hundredth of a float32 unit, at about half the cost of full float64: short
  * polynomials and no low parts. Arguments are float32 numbers and what a few operations make of them, so
  * subnormal doubles do not occur. The exponential may saturate at e^+-300, which float32 rounds to infinity
- * and 0, and whose square or product with a float32 is no subnormal double: that would take long.
- * Polynomials are Chebyshev fits of (expm1(r) - r) / r^2 and (log1p(f) - f) / f^2, in even and odd halves:
- * where loops are short, it is the chain of dependent operations that takes the time. */
+ * and 0, and whose square or product with a float32 is no subnormal double: that would take long. */
+static const double flv_exp_most_to_f32 = 300.0;
+
+/* e^x = *scale e^r, |r| <= ln 2 / 2. */
+FL_INLINE double flv_exp_reduce_to_f32(double x, double *scale) {
+    const double magic = flv_to_integer_f64 + 1023.0;
+    double t = fl_mul_add_f64(x, flv_log2e_f64, magic);
+    *scale = flv_from_bits_f64(flv_bits_f64(t) << 52);
+    return fl_mul_add_f64(t - magic, -flv_ln2_f64, x);
+}
+
+/* Polynomial exp_to_f32: (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2; error of e^r - 1 2^-36.5. */
+static const double flv_exp_to_f32[] = {0.5,
+                                        0x1.55555567532adp-3,
+                                        0x1.5555555c87148p-5,
+                                        0x1.1110c632a3088p-7,
+                                        0x1.6c16858b7acb9p-10,
+                                        0x1.a15179d80ae96p-13,
+                                        0x1.a1132015ba37ep-16};
 
 FL_INLINE double flv_exp_core_to_f32(double x, double *scale) {
-    const double magic = 0x1.8p52 + 1023.0;
-    x = x < -300.0 ? -300.0 : x;
-    x = x > 300.0 ? 300.0 : x;
-    double t = fl_mul_add_f64(x, 0x1.71547652b82fep+0, magic);
-    double r = fl_mul_add_f64(t - magic, -0x1.62e42fefa39efp-1, x);
-    double r2 = r * r;
-    double p = fl_mul_add_f64(0.000198992855758962823, r2, 0.00833329846980058942);
-    p = fl_mul_add_f64(p, r2, 0.166666667190289349);
-    double q = fl_mul_add_f64(0.0000248595898345890544, r2, 0.00138888540356667097);
-    q = fl_mul_add_f64(q, r2, 0.0416666667190122595);
-    q = fl_mul_add_f64(q, r2, 0.5);
-    p = fl_mul_add_f64(p, r, q);
-    *scale = flv_from_bits_f64(flv_bits_f64(t) << 52);
-    return fl_mul_add_f64(r2, p, r);
+    x = x < -flv_exp_most_to_f32 ? -flv_exp_most_to_f32 : x;
+    x = x > flv_exp_most_to_f32 ? flv_exp_most_to_f32 : x;
+    double r = flv_exp_reduce_to_f32(x, scale);
+    return fl_mul_add_f64(r * r, FLV_EVEN_ODD_F64(flv_exp_to_f32, r), r);
 }
 
 FL_INLINE double fl_exp_to_f32(double x) {
@@ -897,26 +863,26 @@ FL_INLINE double fl_expm1_to_f32(double x) {
     return fl_mul_add_f64(scale, p, scale - 1.0);
 }
 
-/* log(u + c), c a correction below the last place of u. */
+/* u + c = 2^n (1 + f), 1 + f in [sqrt(1/2), sqrt(2)], c a correction below the last place of u. */
+FL_INLINE double flv_log_reduce_to_f32(double u, double c, double *n) {
+    uint64_t b;
+    double m = flv_mantissa_f64(u, &b);
+    *n = flv_exponent_f64(b);
+    return fl_mul_add_f64(c, flv_inverse_scale_f64(b), m - 1.0);
+}
+
+/* Polynomial log_to_f32: (log1p(f) - f) / f^2 for 1 + f in [sqrt(1/2), sqrt(2)]; error of log1p 2^-34.8. */
+static const double flv_log_to_f32[] = {-0x1.0000000061fefp-1, 0x1.5555558685d78p-2,  -0x1.fffffce751926p-3,
+                                        0x1.99994a9651e26p-3,  -0x1.555628452ffd2p-3, 0x1.24a4605850f32p-3,
+                                        -0x1.ffed885e08173p-4, 0x1.c3b930b4ce5fdp-4,  -0x1.96fbfe69b0695p-4,
+                                        0x1.967b6c007aa1cp-4,  -0x1.903d12a33abedp-4, 0x1.b9ce201c5fbbp-5};
+
+/* log(u + c). */
 FL_INLINE double flv_log_core_to_f32(double u, double c) {
-    uint64_t b = flv_bits_f64(u) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
-    uint64_t k = b >> 52;
-    double m = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
-    double n = flv_from_bits_f64(k | 0x4330000000000000u) - (0x1p52 + 1023.0);
-    double f = fl_mul_add_f64(c, flv_from_bits_f64((2046u - k) << 52), m - 1.0);
-    double f2 = f * f;
-    double p = fl_mul_add_f64(0.0539312960781822572, f2, 0.0992387980292410169);
-    p = fl_mul_add_f64(p, f2, 0.110284033068545247);
-    p = fl_mul_add_f64(p, f2, 0.142891648001858551);
-    p = fl_mul_add_f64(p, f2, 0.199999411308668217);
-    p = fl_mul_add_f64(p, f2, 0.333333336196538239);
-    double q = fl_mul_add_f64(-0.0977144935638276249, f2, -0.0993614137651327014);
-    q = fl_mul_add_f64(q, f2, -0.124982388195808795);
-    q = fl_mul_add_f64(q, f2, -0.166668238269265734);
-    q = fl_mul_add_f64(q, f2, -0.249999976929936091);
-    q = fl_mul_add_f64(q, f2, -0.500000000044563354);
-    p = fl_mul_add_f64(p, f, q);
-    return fl_mul_add_f64(n, 0x1.62e42fefa39efp-1, fl_mul_add_f64(f2, p, f));
+    double n;
+    double f = flv_log_reduce_to_f32(u, c, &n);
+    double p = FLV_EVEN_ODD_F64(flv_log_to_f32, f);
+    return fl_mul_add_f64(n, flv_ln2_f64, fl_mul_add_f64(f * f, p, f));
 }
 
 FL_INLINE double fl_log_to_f32(double x) { return flv_log_special_f64(x, flv_log_core_to_f32(x, 0.0)); }
@@ -928,25 +894,17 @@ FL_INLINE double fl_log1p_within_to_f32(double x) {
 
 FL_INLINE double fl_log1p_to_f32(double x) { return flv_log_special_f64(1.0 + x, fl_log1p_within_to_f32(x)); }
 
-/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|), the first as e L(e), L(e) = log1p(e) / e a polynomial in
-   e - 1/2. Its even and odd halves are apart, for a shorter chain of dependent operations. */
+/* Polynomial logistic_to_f32: log1p(e) / e in e - 1/2 for 0 <= e <= 1; error 2^-35.6. */
+static const double flv_logistic_to_f32[] = {
+    0x1.9f323ecbfe1bfp-1, -0x1.2773a5d3d5234p-2, 0x1.0f95b3beea6c6p-3,  -0x1.1540bb808b397p-4,
+    0x1.2becbd6da2e85p-5, -0x1.50a63518108edp-6, 0x1.83b9d0a9815cbp-7,  -0x1.c861ee59db3afp-8,
+    0x1.10113dd365ae4p-8, -0x1.3703bb3ba1c27p-9, 0x1.764d6ac634b18p-10, -0x1.50e3698e7e497p-10,
+    0x1.aa4f5d65ab0d9p-11};
+
+/* log1p(e^-|z|) and e^-|z| / (1 + e^-|z|). */
 FL_INLINE void fl_logistic_to_f32(double z, double *softplus_neg, double *sigmoid_neg) {
     double e = fl_exp_to_f32(-__builtin_fabs(z));
-    double v = e - 0.5, v2 = v * v;
-    double p = 0.0008131218316598479;
-    p = fl_mul_add_f64(p, v2, 0.00142785038183452191);
-    p = fl_mul_add_f64(p, v2, 0.00415141829889506932);
-    p = fl_mul_add_f64(p, v2, 0.0118324536188180369);
-    p = fl_mul_add_f64(p, v2, 0.0366119098444786294);
-    p = fl_mul_add_f64(p, v2, 0.132609752906594537);
-    p = fl_mul_add_f64(p, v2, 0.810930216218416283);
-    double q = -0.00128512698904462645;
-    q = fl_mul_add_f64(q, v2, -0.00237285290296853093);
-    q = fl_mul_add_f64(q, v2, -0.00696384495846029311);
-    q = fl_mul_add_f64(q, v2, -0.0205474394317741052);
-    q = fl_mul_add_f64(q, v2, -0.067688686781094956);
-    q = fl_mul_add_f64(q, v2, -0.288527098707422219);
-    *softplus_neg = e * fl_mul_add_f64(q, v, p);
+    *softplus_neg = e * FLV_EVEN_ODD_F64(flv_logistic_to_f32, e - 0.5);
     *sigmoid_neg = e / (1.0 + e);
 }
 
@@ -964,73 +922,56 @@ FL_INLINE double fl_pow_to_f32(double x, double p) {
 
 /* ---- parts of results that are rounded to float32, to 2^-27 ---- */
 
+/* Polynomial log1p_parts_to_f32: (log1p(f) - f) / f^2 for 1 + f in [sqrt(1/2), sqrt(2)]; error of f -
+   log1p(f) 2^-26.9. */
+static const double flv_log1p_parts_to_f32[] = {
+    -0x1.fffffff64af1bp-2, 0x1.55554e429f458p-2, -0x1.000007577eb75p-2, 0x1.99a12f5b901afp-3,
+    -0x1.5559e52b658c2p-3, 0x1.237a55ac3e893p-3, -0x1.fcc1adf4b2462p-4, 0x1.e3d339845a55dp-4,
+    -0x1.d962f26d64f8p-4,  0x1.15425cbf25e47p-4};
+
 /* log(1 + w) = k log(2) + f + f^2 P(f), 2^k (1 + f) = 1 + w, and w less it, which does not cancel;
    w >= 0. That the minimum is of integers keeps the compiler from a second path for it; infinity
    and NaN are added. */
 FL_INLINE double fl_log1p_parts_to_f32(double w, double *tail) {
     uint64_t b = flv_bits_f64(w), most = 0x7e37e43c8800759cu; /* 1e300 */
     double v = flv_from_bits_f64(b < most ? b : most);
-    double u = 1.0 + v;
-    b = flv_bits_f64(u) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
-    uint64_t k = b >> 52;
-    double m = flv_from_bits_f64((b & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
-    double n = flv_from_bits_f64(k | 0x4330000000000000u) - (0x1p52 + 1023.0);
-    double line = n * 0x1.62e42fefa39efp-1;
-    double f = fl_mul_add_f64(v - (u - 1.0), flv_from_bits_f64((2046u - k) << 52), m - 1.0);
-    double p = 0.0676902411381600151;
-    p = fl_mul_add_f64(p, f, -0.115572878820158211);
-    p = fl_mul_add_f64(p, f, 0.118121361423296504);
-    p = fl_mul_add_f64(p, f, -0.124208144679089055);
-    p = fl_mul_add_f64(p, f, 0.142323178595522209);
-    p = fl_mul_add_f64(p, f, -0.16667536772428633);
-    p = fl_mul_add_f64(p, f, 0.200014467222002315);
-    p = fl_mul_add_f64(p, f, -0.250000109401006757);
-    p = fl_mul_add_f64(p, f, 0.333333227936071026);
-    p = fl_mul_add_f64(p, f, -0.499999999434963687);
-    p = f * f * p;
+    double u = 1.0 + v, n;
+    double f = flv_log_reduce_to_f32(u, v - (u - 1.0), &n);
+    double line = n * flv_ln2_f64;
+    double p = f * f * FLV_HORNER_F64(flv_log1p_parts_to_f32, f);
     *tail = (w - f) - line - p;
     return fl_mul_add_f64(w, 1e-300, f + line + p);
 }
 
+/* Polynomial exp_parts_to_f32: (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2; error of e^r - 1 - r 2^-28.4. */
+static const double flv_exp_parts_to_f32[] = {0x1.0000000b8f62bp-1,  0x1.5555555a78232p-3,
+                                              0x1.5554e9114ecf9p-5,  0x1.1110e0f726534p-7,
+                                              0x1.6d431504c53d3p-10, 0x1.a124e3f154d32p-13};
+
 /* e^z, e^z - 1 and e^z - 1 - z, which do not cancel, for z <= 700; all but infinite there. */
 FL_INLINE double fl_exp_parts_to_f32(double z, double *less_one, double *tail) {
-    const double magic = 0x1.8p52 + 1023.0;
-    double c = z < -700.0 ? -700.0 : z;
-    double t = fl_mul_add_f64(c, 0x1.71547652b82fep+0, magic);
-    double r = fl_mul_add_f64(t - magic, -0x1.62e42fefa39efp-1, c);
-    double scale = flv_from_bits_f64(flv_bits_f64(t) << 52);
-    double p = 0.000198909808697503256;
-    p = fl_mul_add_f64(p, r, 0.00139336410319867012);
-    p = fl_mul_add_f64(p, r, 0.00833331093444886847);
-    p = fl_mul_add_f64(p, r, 0.0416664650060400488);
-    p = fl_mul_add_f64(p, r, 0.166666666816142557);
-    p = fl_mul_add_f64(p, r, 0.500000001345772715);
-    p = scale * (r * r) * p;
+    double scale;
+    double r = flv_exp_reduce_to_f32(z < -700.0 ? -700.0 : z, &scale);
+    double p = scale * (r * r) * FLV_HORNER_F64(flv_exp_parts_to_f32, r);
     *less_one = fl_mul_add_f64(scale, r, scale - 1.0) + p;
     *tail = p + (fl_mul_add_f64(scale, r, scale - 1.0) - z);
     return scale + (scale * r + p);
 }
 
+/* Polynomial log_cosh_to_f32: log(cosh(sqrt(v))) / v for 0 <= v <= 1; error 2^-30.8. */
+static const double flv_log_cosh_to_f32[] = {
+    0x1.fffffffb3d2b6p-2, -0x1.55554bc8d0d23p-4,  0x1.6c1393d0109cep-6,  -0x1.b9b3125b08d11p-8,
+    0x1.1b48ec09e6ffp-9,  -0x1.6434dad3f3827p-11, 0x1.7183eadbfc622p-13, -0x1.adc97aa0fccb9p-16};
+
 /* log(cosh(r)) / r^2 for v = r^2 <= 1. */
-FL_INLINE double fl_log_cosh_near_to_f32(double v) {
-    double p = -0.0000256173030983130486;
-    p = fl_mul_add_f64(p, v, 0.000176198626717958642);
-    p = fl_mul_add_f64(p, v, -0.000679409912203392327);
-    p = fl_mul_add_f64(p, v, 0.0021612918980746728);
-    p = fl_mul_add_f64(p, v, -0.00673979948172422117);
-    p = fl_mul_add_f64(p, v, 0.0222214644893570719);
-    p = fl_mul_add_f64(p, v, -0.0833332977609200636);
-    return fl_mul_add_f64(p, v, 0.499999999722870006);
-}
+FL_INLINE double fl_log_cosh_near_to_f32(double v) { return FLV_HORNER_F64(flv_log_cosh_to_f32, v); }
+
+/* Polynomial log1p_small_to_f32: log1p(e) / e for 0 <= e <= e^-2; error 2^-31.6. */
+static const double flv_log1p_small_to_f32[] = {0x1.fffffffd60bfp-1,  -0x1.fffff5157969dp-2,
+                                                0x1.5551a056b7065p-2, -0x1.ff1225b843638p-3,
+                                                0x1.8be8fd09ea47ep-3, -0x1.e99bd59e2f10cp-4};
 
 /* log(1 + e) for 0 <= e <= e^-2. */
-FL_INLINE double fl_log1p_small_to_f32(double e) {
-    double p = -0.11953338093275451;
-    p = fl_mul_add_f64(p, e, 0.193315483918272626);
-    p = fl_mul_add_f64(p, e, -0.249546332059638728);
-    p = fl_mul_add_f64(p, e, 0.333319192211780492);
-    p = fl_mul_add_f64(p, e, -0.499999837337193918);
-    return fl_mul_add_f64(p, e, 0.999999999694749114) * e;
-}
+FL_INLINE double fl_log1p_small_to_f32(double e) { return FLV_HORNER_F64(flv_log1p_small_to_f32, e) * e; }
 
 #endif

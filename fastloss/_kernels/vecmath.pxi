@@ -3,14 +3,9 @@
 cdef extern from "vecmath.h" nogil:
     float fl_exp_f32(float x)
     float fl_log_f32(float x)
-    float fl_log1p_f32(float x)
     float fl_log1p_within_f32(float x)
     double fl_log1p_within_f64(double x)
-    float fl_expm1_f32(float x)
     float fl_tanh_f32(float x)
-    float fl_sigmoid_f32(float x)
-    float fl_softplus_f32(float x)
-    float fl_atan_f32(float x)
     void fl_logistic_f32(float z, float* softplus_neg, float* sigmoid_neg)
     void fl_logistic_f64(double z, double* softplus_neg, double* sigmoid_neg)
     float fl_exp_nonpositive_f32(float a)
@@ -23,20 +18,19 @@ cdef extern from "vecmath.h" nogil:
     uint16_t to_bfloat16 "fl_to_bf16"(float x)
     float round_to_odd "fl_round_to_odd"(double x)
     double exp "fl_exp_f64"(double x)
-    double expm1 "fl_expm1_f64"(double x)
     double log "fl_log_f64"(double x)
     double log1p "fl_log1p_f64"(double x)
     double tanh "fl_tanh_f64"(double x)
-    double softplus "fl_softplus_f64"(double x)
-    double sigmoid "fl_sigmoid_f64"(double x)
-    double atan "fl_atan_f64"(double x)
     double two_sum "fl_two_sum_f64"(double a, double b, double* lo)
     double two_prod "fl_two_prod_f64"(double a, double b, double* lo)
+    double finite_or_zero "fl_finite_or_zero_f64"(double low)
+    double quotient "fl_quotient_f64"(double hi, double lo, double d, double* out_lo)
+    double square "fl_square_f64"(double hi, double lo, double* out_lo)
+    double divided "fl_divided_f64"(double n, double nl, double d, double dl)
     double exp_sum "fl_exp_sum_f64"(double hi, double lo)
     double expm1_sum "fl_expm1_sum_f64"(double hi, double lo)
     double log_dd "fl_log_dd_f64"(double hi, double lo, double* out_lo)
     double power "fl_pow_f64"(double hi, double lo, double p)
-    double powm1 "fl_powm1_f64"(double hi, double lo, double p)
     double exp_tail "fl_exp_tail_f64"(double z)
     double log_tail "fl_log1p_tail_f64"(double s)
     double fl_exp_to_f32(double x)
@@ -86,37 +80,6 @@ cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_
         fl_logistic_f32(z, softplus_neg, sigmoid_neg)
     else:
         fl_logistic_f64(z, softplus_neg, sigmoid_neg)
-
-
-# Double-double arithmetic ------------------------------------------------------------------------
-
-cdef inline double finite_or_zero(double low) noexcept nogil:
-    """The low part of a double-double, which is NaN or infinite where the high part overflows."""
-    return low if low - low == 0 else 0
-
-
-cdef inline double quotient(double high, double low, double divisor, double* out_low) noexcept nogil:
-    """(high + low) / divisor as a double-double."""
-    cdef double product_low
-    cdef double q = high / divisor
-    cdef double product = two_prod(q, divisor, &product_low)
-    # The low part bears the rounding of a reciprocal, which leaves the loop where the divisor is a constant.
-    out_low[0] = finite_or_zero((((high - product) - product_low) + low) * (1 / divisor))
-    return q
-
-
-cdef inline double square(double high, double low, double* out_low) noexcept nogil:
-    """(high + low)^2 as a double-double."""
-    cdef double product_low
-    cdef double product = two_prod(high, high, &product_low)
-    out_low[0] = finite_or_zero(product_low + 2 * high * low)
-    return product
-
-
-cdef inline double divided(double n, double n_low, double d, double d_low) noexcept nogil:
-    """(n + n_low) / (d + d_low), rounded about once."""
-    cdef double q = n / d
-    return q + (n_low - q * d_low) / d
 
 
 # Mathematics in double for a result of the type of `like` -----------------------------------------
@@ -187,54 +150,18 @@ cdef inline double power_for(floating like, double hi, double lo, double p) noex
 
 # For the accuracy tests ---------------------------------------------------------------------------
 
-ctypedef floating (*Function)(floating x) noexcept nogil
-
-cdef inline void each(Function function, const floating* x, floating* out, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = function(x[i])
+cdef extern from "vecmath_functions.h" nogil:
+    bint fl_apply(const char* name, const void* arguments, void* results, Py_ssize_t n)
 
 
-def vecmath(str name, x, out):
-    """Write a function of the contiguous float32 or float64 array `x` to `out`, by the code that the kernels use."""
+def vecmath(str name, arguments, results):
+    """Write a function of contiguous arrays, a row for each argument, to `results`: the code that the kernels use."""
     cdef Py_buffer given, wanted
-    cdef Py_ssize_t n
-    PyObject_GetBuffer(x, &given, PyBUF_SIMPLE)
-    PyObject_GetBuffer(out, &wanted, PyBUF_WRITABLE)
-    n = min(given.len, wanted.len) // x.itemsize
-    if x.itemsize == 4:
-        if name == "exp":
-            each(fl_exp_f32, <const float*> given.buf, <float*> wanted.buf, n)
-        elif name == "log":
-            each(fl_log_f32, <const float*> given.buf, <float*> wanted.buf, n)
-        elif name == "log1p":
-            each(fl_log1p_f32, <const float*> given.buf, <float*> wanted.buf, n)
-        elif name == "expm1":
-            each(fl_expm1_f32, <const float*> given.buf, <float*> wanted.buf, n)
-        elif name == "tanh":
-            each(fl_tanh_f32, <const float*> given.buf, <float*> wanted.buf, n)
-        elif name == "sigmoid":
-            each(fl_sigmoid_f32, <const float*> given.buf, <float*> wanted.buf, n)
-        elif name == "softplus":
-            each(fl_softplus_f32, <const float*> given.buf, <float*> wanted.buf, n)
-        elif name == "atan":
-            each(fl_atan_f32, <const float*> given.buf, <float*> wanted.buf, n)
-    else:
-        if name == "exp":
-            each(exp, <const double*> given.buf, <double*> wanted.buf, n)
-        elif name == "log":
-            each(log, <const double*> given.buf, <double*> wanted.buf, n)
-        elif name == "log1p":
-            each(log1p, <const double*> given.buf, <double*> wanted.buf, n)
-        elif name == "expm1":
-            each(expm1, <const double*> given.buf, <double*> wanted.buf, n)
-        elif name == "tanh":
-            each(tanh, <const double*> given.buf, <double*> wanted.buf, n)
-        elif name == "sigmoid":
-            each(sigmoid, <const double*> given.buf, <double*> wanted.buf, n)
-        elif name == "softplus":
-            each(softplus, <const double*> given.buf, <double*> wanted.buf, n)
-        elif name == "atan":
-            each(atan, <const double*> given.buf, <double*> wanted.buf, n)
+    _, n = arguments.shape
+    PyObject_GetBuffer(arguments, &given, PyBUF_SIMPLE)
+    PyObject_GetBuffer(results, &wanted, PyBUF_WRITABLE)
+    known = fl_apply(name.encode(), given.buf, wanted.buf, n)
     PyBuffer_Release(&given)
     PyBuffer_Release(&wanted)
+    if not known:
+        raise ValueError(f"vecmath: no function {name!r}")

@@ -174,8 +174,9 @@ def bounded(given) -> Bounded:
 
 
 def _rounded(value, error) -> Bounded:
-    """A result: the errors of its operands as they come through, and its own rounding."""
-    return Bounded(value, error + _now.eps * np.abs(value) + _now.least)
+    """A result: the errors of its operands as they come through, of which NaN says nothing, and its own rounding."""
+    error = np.where(np.isnan(error), np.inf, error)
+    return Bounded(value, np.where(np.isinf(value), error, error + _now.eps * np.abs(value)) + _now.least)
 
 
 # Arithmetic ---------------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ def _unless_exact(value, error):
 @implements(UFUNCS, np.add)
 def _(a, b):
     value = a.value + b.value
-    lost = (value - a.value != b.value) | (value - b.value != a.value)  # by long double itself
+    lost = np.isfinite(value) & ((value - a.value != b.value) | (value - b.value != a.value))  # by long double itself
     return _unless_exact(value, np.where(lost, WIDE_EPS * np.abs(value), 0) + a.error + b.error)
 
 

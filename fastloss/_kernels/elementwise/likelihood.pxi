@@ -143,18 +143,21 @@ cdef inline floating normal_identity(floating y, floating x, double a, double b,
 
 cdef inline floating tweedie_log(floating y, floating x, double power, double b, double c, double d, floating* grad,
                                  floating* hess) noexcept nogil:
-    """1 < power < 2: both terms are positive, and 1 - power and 2 - power are exact."""
+    """1 < power < 2: both terms are positive, and 1 - power and 2 - power are exact.
+
+    In the curvature they are less than in the gradient, and may be finite where those are not.
+    """
     cdef double first = 2.0 - power, second = 1.0 - power
-    cdef double lo, factor
+    cdef double lo, growth, factor
     cdef double hi = product_for(x, first, x, &lo)
-    cdef double u = exp_for(x, hi, lo)
+    cdef double u = exp_split(x, hi, lo, &growth)
     hi = product_for(x, second, x, &lo)
     cdef double v = exp_split(x, hi, lo, &factor)
-    cdef double share = second * y * v * factor     # -second < 1: it may be finite where y v is not
-    v = 0.0 if y == 0 else y * v * factor
-    grad[0] = <floating> (u - v)
-    hess[0] = <floating> (first * u - (0.0 if y == 0 else share))
-    return <floating> (u * (1.0 / first) - v * (1.0 / second))
+    cdef double up = u * growth, down = 0.0 if y == 0 else y * v * factor
+    cdef double bend = 0.0 if y == 0 else y * (second * v) * factor
+    grad[0] = <floating> (up - down)
+    hess[0] = <floating> (first * u * growth - bend)
+    return <floating> (up * (1.0 / first) - down * (1.0 / second))
 
 
 cdef inline floating tweedie_log_outer(floating y, floating x, double power, double b, double c, double d,
@@ -163,42 +166,48 @@ cdef inline floating tweedie_log_outer(floating y, floating x, double power, dou
 
     For float32 one is enough, as its exponentials saturate before they overflow.
     """
-    cdef double first_lo, second_lo, hi, lo, factor, u, v, part
-    cdef bint decided
+    cdef double first_lo, second_lo, hi, lo, growth, factor, u, v
     cdef double first = two_sum(2.0, -power, &first_lo)
     cdef double second = two_sum(1.0, -power, &second_lo)
     if floating is float:
         u = fl_exp_to_f32(first * x)
         v = fl_exp_to_f32(second * x)
-        factor = 1.0
+        growth = factor = 1.0
     else:
         hi = two_prod(first, x, &lo)
-        u = exp_sum(hi, lo + first_lo * x)
+        u = exp_split(x, hi, lo + first_lo * x, &growth)
         hi = two_prod(second, x, &lo)
         v = exp_split(x, hi, lo + second_lo * x, &factor)
     cdef double lead = log_for(y, y) - x
     cdef double even = log(second / first)
-    part = y / second * v * factor                  # where |second| > 1 it may be finite where y v is not
-    part = 0.0 if y == 0 else part
-    if floating is float:
-        decided = ((u >= 1e130) | (v >= 1e130) & (y != 0)) & (y == y)
-        v = 0.0 if y == 0 else y * v
-    else:
-        v = 0.0 if y == 0 else y * v * factor
-        decided = (u == INFINITY) & (v == INFINITY)
-    grad[0] = <floating> ((-INFINITY if lead > 0 else INFINITY) if decided else u - v)
-    cdef double bend = INFINITY if (lead > -even) == (first < 0) else -INFINITY
-    hess[0] = <floating> (bend if decided else first * u - second * v)
-    return <floating> ((INFINITY if (lead > even) == (first < 0) else -INFINITY) if decided else u / first - part)
+    cdef bint saturated = ((u >= 1e130) | (v >= 1e130) & (y != 0)) & (y == y) if floating is float else False
+    cdef bint nothing = y == 0
+    grad[0] = <floating> terms_apart(
+        u * growth, 0.0 if nothing else y * v * factor, saturated, -INFINITY if lead > 0 else INFINITY
+    )
+    hess[0] = <floating> terms_apart(
+        first * u * growth, 0.0 if nothing else y * (second * v) * factor, saturated,
+        INFINITY if (lead > -even) == (first < 0) else -INFINITY
+    )
+    return <floating> terms_apart(
+        u / first * growth, 0.0 if nothing else y * (v / second) * factor, saturated,
+        INFINITY if (lead > even) == (first < 0) else -INFINITY
+    )
+
+
+cdef inline double terms_apart(double u, double v, bint saturated, double decided) noexcept nogil:
+    """u - v, or what is decided of them where both overflow, or saturate."""
+    return decided if saturated | (fabs(u) == INFINITY) & (u == v) else u - v
 
 
 cdef inline double times_power(double v, double w, double log_hi, double log_lo, double e,
                                double e_lo) noexcept nogil:
-    """v w x^(e + e_lo): v and w are each multiplied by the root, so that what overflows early is the result alone."""
+    """v w x^(e + e_lo), with half of the power at a time: in one order of the factors nothing overflows too early."""
     cdef double lo
     cdef double hi = two_prod(0.5 * e, log_hi, &lo)
     cdef double root = exp_sum(hi, lo + 0.5 * (e * log_lo + e_lo * log_hi))
-    cdef double product = (v * root) * (w * root)
+    cdef double apart = (v * root) * (w * root), together = v * w * root * root
+    cdef double product = together if (fabs(apart) == INFINITY) & (fabs(together) < INFINITY) else apart
     return 0.0 if v == 0 else product
 
 
@@ -260,7 +269,7 @@ cdef inline floating gamma_deviance(floating y, floating x, double a, double b, 
 cdef inline floating tweedie_deviance(floating y, floating x, double power, double b, double c, double d,
                                       floating* grad, floating* hess) noexcept nogil:
     """With L = log(x / y) the value is 2 y^(2-p) (expm1((2-p) L) / (2-p) - expm1((1-p) L) / (1-p)), which near L = 0
-    and near the powers 1 and 2 has no large terms; far from it and for y <= 0 it is a sum of powers.
+    and near the powers 1 and 2 has no large terms; far from it, for large powers and for y <= 0 it is a sum of powers.
     """
     cdef double first_lo, second_lo, log_lo = 0, log_y, most, slope, bracket, near, far
     cdef double first = two_sum(2.0, -power, &first_lo)
@@ -282,7 +291,7 @@ cdef inline floating tweedie_deviance(floating y, floating x, double power, doub
         near = 0.0 if bracket == 0 else times_power(size, bracket, log_y, log_lo, second, second_lo)
         far = likelihood_of_mean
     far = slope if slope == INFINITY else far + slope
-    near = near if (ratio > -1) & (ratio < 1) & (bracket < INFINITY) else far
+    near = near if (ratio > -1) & (ratio < 1) & (fabs(first * ratio) < 4) else far
     return <floating> (2.0 * (near if y > 0 else likelihood_of_mean + 0.0 * y))
 
 

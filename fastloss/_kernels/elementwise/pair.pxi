@@ -38,7 +38,7 @@ cdef inline floating gaussian_nll_log_sigma(floating y, floating x, floating z, 
     cdef double slope = score * e * factor
     score = 0.0 if (r == 0) & (z == z) else score               # even where e overflows
     cdef double high = 1e100 if floating is float else INFINITY  # which outweighs any z, also -inf
-    cdef double half = 0.5 * (score * score)
+    cdef double half = 0.5 * score * score
     grad[0] = <floating> (0.0 if (r == 0) & (z == z) else slope)
     grad_z[0] = <floating> (1.0 - score * score)
     hess[0] = <floating> ((e * factor) * (e * factor))

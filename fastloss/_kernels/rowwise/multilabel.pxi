@@ -29,8 +29,10 @@ cdef inline floating map_soft_margin(floating x, floating t, floating a, floatin
     cdef floating softplus_neg, sigmoid_neg, sigmoid_pos
     logistic(z, &softplus_neg, &sigmoid_neg)
     sigmoid_pos = 1 - sigmoid_neg
-    hess[0] = c * absolute(t) * (sigmoid_neg * sigmoid_pos)
-    return -a * t * (sigmoid_neg if z > 0 else sigmoid_pos)
+    cdef floating slope = -a * t * (sigmoid_neg if z > 0 else sigmoid_pos)
+    cdef floating curve = c * absolute(t) * (sigmoid_neg * sigmoid_pos)
+    hess[0] = 0 if t == 0 else curve        # even of a NaN, as the value
+    return 0 if t == 0 else slope
 
 
 # Pairs of a true class j and a false class i: max(0, 1 - x_j + x_i) --------------------------------
@@ -93,7 +95,9 @@ cdef double sum_pairs(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit)
         while second < job.classes and carry_on(s):
             m = split(job, row, second, <floating*> s.hess, bounds, s)
             for k in range(m):
-                if not bounds[k] == INFINITY and carry_on(s):
+                if bounds[k] != bounds[k]:              # though there may be no other to meet
+                    return NAN
+                if bounds[k] < INFINITY and carry_on(s):
                     sum += sum_excess(others, (n + LANES - 1) // LANES, bounds[k])
             second += ROW_BLOCK
         first += ROW_BLOCK

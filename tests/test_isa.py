@@ -1,8 +1,6 @@
 """One build of the kernels for each instruction set: every one can be forced, and they agree."""
 
 import pickle
-import re
-import statistics
 import sys
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastloss import _isa, _runtime
-from tests.support import ROOT, fresh
+from tests.support import fresh
 
 BUILDS = _isa.installed()
 
@@ -83,6 +81,7 @@ def test_the_builds_agree_on_every_loss(tmp_path):
 # Imports ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timing
 def test_the_import_is_quick_after_numpy():
     code = (
         "import time, numpy, numpy.typing\nstart = time.perf_counter()\nimport fastloss\n"
@@ -90,7 +89,7 @@ def test_the_import_is_quick_after_numpy():
     )
     fresh(code)  # the files are in the page cache from here on
     times = [float(fresh(code)) for _ in range(5)]
-    assert min(times) < 0.06 or statistics.median(times) < 0.15, times  # the second on a busy machine
+    assert min(times) < 0.06, times
 
 
 def test_the_import_brings_in_no_other_package():
@@ -140,11 +139,3 @@ assert numpy.float64(5e-324) * 1 == 5e-324
 @pytest.mark.skipif("x86_64_v3" not in BUILDS or sys.platform != "linux", reason="machine code of x86-64")
 def test_the_import_leaves_the_floating_point_mode():
     fresh(MODES)
-
-
-def test_no_fast_math_is_asked_for():
-    setup = (ROOT / "setup.py").read_text()
-    assert not re.search(r'"-(ffast-math|Ofast|funsafe-math-optimizations)"', setup)
-    for level in BUILDS:
-        if level != "baseline":
-            assert level.replace("_v", "-v").replace("x86_64", "x86-64") in setup

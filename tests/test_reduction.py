@@ -14,8 +14,10 @@ import fastloss as fl
 from fastloss.state import LossState
 from tests.inputs import draw, draw_rows
 from tests.support import (
-    DEFAULTS,
+    AGGREGATES,
+    ELEMENTWISE,
     LOSSES,
+    SIGNATURES,
     additive,
     assert_same_bits,
     elements,
@@ -25,16 +27,6 @@ from tests.support import (
     per_prediction,
     reductions,
 )
-
-# One loss for each shape of targets and predictions.
-ELEMENTWISE = {
-    "residual": fl.Huber(),
-    "label": fl.BinaryCrossEntropyWithLogits(),
-    "pair": fl.GaussianNLL(),
-    "columns": fl.MultiQuantile(quantiles=(0.1, 0.5, 0.9)),
-}
-SIGNATURES = ELEMENTWISE | {"labels of rows": fl.CrossEntropy(), "targets of rows": fl.ForwardKL()}
-AGGREGATES = {repr(loss): loss for loss in DEFAULTS if loss.aggregate}
 
 
 @pytest.fixture(params=additive(LOSSES), ids=repr)

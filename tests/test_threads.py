@@ -18,7 +18,9 @@ import fastloss as fl
 from fastloss import _threads
 from tests.inputs import draw, draw_rows
 from tests.support import (
+    AGGREGATES,
     DEFAULTS,
+    ELEMENTWISE,
     additive,
     assert_same_bits,
     elements,
@@ -51,6 +53,7 @@ def assert_same_results(actual, wanted):
 # Bits ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("loss", (ELEMENTWISE | AGGREGATES).values(), ids=ELEMENTWISE | AGGREGATES)
 def test_the_number_of_threads_leaves_no_trace(loss):
     rng = generator(loss)
     for dtype in (np.float32, np.float64):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+import fastloss as fl
 from fastloss import registry
 from tests.inputs import draw
 from tests.reference import twin
@@ -19,6 +20,16 @@ EVERY = list(dict.fromkeys(cls(**parameters) for cls in registry.values() for pa
 LOSSES = [loss for loss in EVERY if not loss.rowwise]
 ROW_LOSSES = [loss for loss in EVERY if loss.rowwise]
 DEFAULTS = [cls() for cls in registry.values() if not cls.rowwise]
+
+# One loss for each shape of targets and predictions: for what no formula changes.
+ELEMENTWISE = {
+    "residual": fl.Huber(),
+    "label": fl.BinaryCrossEntropyWithLogits(),
+    "pair": fl.GaussianNLL(),
+    "columns": fl.MultiQuantile(quantiles=(0.1, 0.5, 0.9)),
+}
+SIGNATURES = ELEMENTWISE | {"labels of rows": fl.CrossEntropy(), "targets of rows": fl.ForwardKL()}
+AGGREGATES = {repr(loss): loss for loss in DEFAULTS if loss.aggregate}
 
 
 def reductions(loss):

@@ -25,7 +25,8 @@ from tests.support import (
     within,
 )
 
-LENGTHS = (0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 63, 64, 65, 1023, 1024, 1025, 2047, 2048, 2049, 4095, 4096, 4097)
+NEAR_BLOCKS = [blocks * 512 + d for blocks in (1, 2, 3, 8) for d in (-1, 0, 1)]
+LENGTHS = (0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 63, 64, 65, *NEAR_BLOCKS)
 SHAPES = ((0, 3), (3, 0), (1, 1), (1, 7), (7, 1), (2, 3), (3, 1030), (1030, 3), (2, 5, 7), (1, 40, 1, 3), (4, 1, 300))
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 

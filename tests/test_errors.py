@@ -145,7 +145,7 @@ def test_an_array_that_cannot_be_viewed_says_why():
 
 # Values -------------------------------------------------------------------------------------------
 
-BLOCK_EDGES = (0, 1023, 1024, N - 1)
+BLOCK_EDGES = (0, 511, 512, N - 1)
 
 
 def outside(domain):

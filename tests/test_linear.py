@@ -6,6 +6,7 @@ import pickle
 import signal
 import threading
 import tracemalloc
+from functools import cache
 
 import ml_dtypes
 import numpy as np
@@ -653,10 +654,15 @@ def elastic_net():
 MODELS = [ridge, logistic, weighted_logistic, huber, poisson, gamma, tweedie, quantile, median, lasso, elastic_net]
 
 
+@cache
+def fitted(make):
+    return make()
+
+
 @pytest.mark.parametrize("layout", ["C", "Fortran", "CSR"])
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_fit_is_the_model_of_scikit_learn(make, layout):
-    model, objective, tolerance = make()
+    model, objective, tolerance = fitted(make)
     X = LAYOUTS[layout](objective._x.parts["X"])
     weight = objective._weight and objective._weight.array
     objective = LinearObjective(
@@ -676,12 +682,17 @@ def test_fit_is_the_model_of_scikit_learn(make, layout):
         assert np.allclose(newton.coef, coef, rtol=0, atol=tolerance * np.abs(coef).max())
 
 
+@cache
+def multinomial(load):
+    X, y = load(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    return X, y, linear_model.LogisticRegression(C=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "trust-ncg"])
 @pytest.mark.parametrize("load", [datasets.load_iris, datasets.load_wine, datasets.load_digits])
 def test_multinomial_fit_is_the_model_of_scikit_learn(load, solver):
-    X, y = load(return_X_y=True)
-    X = StandardScaler().fit_transform(X)
-    model = linear_model.LogisticRegression(C=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
+    X, y, model = multinomial(load)
     fit = LinearObjective(fl.CrossEntropy(), X, y, l2=10 / len(y)).fit(solver=solver, tol=1e-9)
     assert fit.converged
     assert np.allclose(fit.coef, model.coef_, rtol=0, atol=1e-5)

@@ -81,7 +81,7 @@ def test_standard_scores_at_the_ends_of_the_range():
 def test_margin_at_the_kink_and_just_before():
     loss = fl.MarginRanking(margin=0.1)
     value, grad = loss.value_and_grad([1, 0], [[1.1, 1.0], [1.0, 1.0]], reduction="none")
-    assert value[0] == pytest.approx(float(0.1 - (1.1 - 1.0)), abs=1e-30) or value[0] == 0
+    assert value.tolist() == [0, 0.1]  # 1.1 - 1.0 is a little more than 0.1
     assert grad[1].tolist() == [1, -1]
     assert fl.MarginRanking().grad([1], [[2.0, 2.0]]).tolist() == [[0, 0]]
 

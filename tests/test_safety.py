@@ -108,8 +108,14 @@ else:
 @linux
 @pytest.mark.parametrize("what", LONG)
 def test_ctrl_c_ends_a_running_call(what):
-    seconds = float(fresh(INTERRUPTED.format(call=LONG[what]), timeout=60))
-    assert seconds < 2  # a tenth of a second, on a machine that is not busy
+    fresh(INTERRUPTED.format(call=LONG[what]), timeout=60)
+
+
+@linux
+@pytest.mark.timing
+@pytest.mark.parametrize("what", LONG)
+def test_ctrl_c_ends_a_running_call_at_once(what):
+    assert float(fresh(INTERRUPTED.format(call=LONG[what]), timeout=60)) < 0.2
 
 
 @linux

@@ -54,9 +54,8 @@ def test_scorers_are_means():
     ids=repr,
 )
 def test_the_domain_decides_what_is_asked_for(loss, method):
-    assert f"response_method='{method}'" in repr(scorer(loss)) or (
-        method == "predict" and "=" not in repr(scorer(loss))
-    )
+    shown = repr(scorer(loss))
+    assert f"response_method='{method}'" in shown, shown
 
 
 @pytest.mark.parametrize("loss", DEFAULTS, ids=repr)

@@ -23,8 +23,13 @@ from fastloss.state import LossState
 from tests.inputs import draw, draw_rows
 from tests.support import DEFAULTS, IN_ORDER, REORDERED, generator
 
-RNG = np.random.default_rng(0)
+RNG = np.random.default_rng(0)  # of what is drawn when this is imported; each test has its own
 N = 1000
+
+
+@pytest.fixture(autouse=True)
+def own_numbers(request, monkeypatch):
+    monkeypatch.setitem(globals(), "RNG", generator(request.node.name))
 
 
 @pytest.fixture(autouse=True)

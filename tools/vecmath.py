@@ -22,7 +22,7 @@ from numpy import inf, nan
 from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 
-from fastloss._isa import installed
+from fastloss._core.isa import installed
 
 HEADER = Path(__file__).parent.parent / "fastloss" / "_kernels" / "vecmath.h"
 Array = NDArray[Any]

@@ -48,7 +48,7 @@ def _lead(y, x, margin):
     others = x.copy()
     others[rows, y] = -np.inf
     top = others.max(axis=1)
-    return others, top, (top - x[rows, y]) + x.dtype.type(margin) + np.where(top == np.inf, np.nan, 0)
+    return others, top, (top - x[rows, y]) + x.dtype.type(margin) + np.where(top == np.inf, np.nan, 0).astype(x.dtype)
 
 
 def _largest_excess(y, x, margin, class_weight):

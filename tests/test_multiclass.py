@@ -117,3 +117,16 @@ def test_sklearn_hinge():
     rng = generator("sklearn")
     x, y = rng.standard_normal((40, 5)), rng.integers(0, 5, 40)
     assert fl.CrammerSinger()(y, x) == pytest.approx(metrics.hinge_loss(y, x, labels=range(5)), rel=1e-13)
+
+
+@pytest.mark.parametrize("loss", [fl.MultiMargin(), fl.MultiMargin(p=2), fl.WestonWatkins()], ids=repr)
+@pytest.mark.parametrize("classes", [4, 300])
+def test_every_finite_score_leads_a_label_of_minus_infinity(loss, classes, wide):
+    x = np.full((1, classes), -2.0, wide)
+    x[0, 0], x[0, 1] = -np.inf, -np.inf
+    value, grad = loss.value_and_grad([0], x, reduction="none")
+    slope = np.inf if loss.parameters().get("p") == 2 else 1 / classes if isinstance(loss, fl.MultiMargin) else 1.0
+    assert value[0] == np.inf
+    assert grad[0, 1] == 0
+    np.testing.assert_allclose(grad[0, 2:], slope, rtol=1e-6)
+    np.testing.assert_allclose(grad[0, 0], -slope * (classes - 2), rtol=1e-6)

@@ -269,9 +269,11 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
     cdef Py_ssize_t i
     cdef int turn
     cdef bint anew, again
+    cdef double lowest = -FLT_MAX if floating is float else -DBL_MAX
     if job.traits & FROM_TARGET:
         gather_targets(job, start, rows, s, unit)
-        memcpy(r.reference, r.target, rows * sizeof(double))
+        for i in range(rows):           # all finite scores lead one of -inf
+            r.reference[i] = max(r.target[i], lowest) if r.target[i] == r.target[i] else NAN
     else:
         fill(r.reference, <double> -INFINITY if job.traits & SHIFTED else 0)
     if job.traits & REPEATED:
@@ -324,7 +326,7 @@ cdef void statistics(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
 
 cdef inline bint overflows(const Lanes* r, Py_ssize_t i) noexcept nogil:
     """Whether the loss of a row that counts is none of float32: then a sum on the way to it may be none either."""
-    return (r.weight[i] != 0) & (fabs(r.value[i]) > 3.4028234663852886e38)
+    return (r.weight[i] != 0) & (fabs(r.value[i]) > FLT_MAX)
 
 
 cdef inline bint has_overflow(const Lanes* r, Py_ssize_t rows) noexcept nogil:
@@ -347,6 +349,8 @@ cdef void widen_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch*
         if not overflows(&narrow, i):
             for k in range(arrays):
                 lanes[k * LANE_ROOM + i] = before[k * LANE_ROOM + i]
+        # The map is in float32.
+        s.stage.lanes.reference[i] = max(s.stage.lanes.reference[i], -FLT_MAX)
 
 
 # The map back -------------------------------------------------------------------------------------

@@ -63,17 +63,19 @@ cdef inline void sum_squared_margins(floating x, floating t, floating a, floatin
 cdef inline void finish_squared_multi_margin(Row* r, double classes, double margin, double factor,
                                              double c, double d, floating unit) noexcept nogil:
     finish_multi_margin(r, classes, margin, factor, c, d, unit)
+    cdef bint infinite = r.target == -INFINITY
     r.value += weighed(r.a, r.s3) * 18446744073709551616.0
-    r.a = 2 * r.a
-    r.target_grad = 2 * r.target_grad
-    r.c = r.a
+    r.c = 2 * r.a
+    r.a = r.c * INFINITY if infinite else r.c
+    r.target_grad = -r.c * INFINITY if infinite & (r.s2 > 0) else 2 * r.target_grad
     r.target_hess = r.c * r.s2
 
 
 cdef inline floating map_squared_multi_margin(floating x, floating t, floating a, floating b, floating c, floating d,
                                               floating u, floating v, floating* hess) noexcept nogil:
+    cdef floating z = margin_excess(x, u), slope = a * z
     hess[0] = c if u + x > 0 else 0
-    return a * margin_excess(x, u)
+    return 0 if z == 0 else slope       # also where `a` is infinite
 
 
 # The largest other score, whose classes share the slope: s0 counts them -----------------------------

@@ -249,6 +249,22 @@ def test_the_curvature_of_tweedie_is_finite_where_it_is_less_than_the_largest_nu
     assert hess[0] == pytest.approx(0.5 * math.exp(0.5) * 1.7e308, rel=1e-13)
 
 
+def test_the_ends_of_float64():
+    most = np.finfo(WIDE).max
+    for sizes in ((most, most), (most, most / 2), (most / 2, most)):
+        value, grad = fl.SquaredLogError().value_and_grad(sizes[:1], sizes[1:])
+        assert value == pytest.approx(math.log(sizes[0] / sizes[1]) ** 2, rel=1e-13)
+        assert abs(grad[0]) < 1e-300
+    _, hess = fl.GammaDeviance().grad_and_hess([1.6e308], [1.7], reduction="sum")
+    assert hess[0] == pytest.approx(4 * (1.6e308 / 1.7**3), rel=1e-13)
+    assert fl.GaussianNLLLogSigma()([0.0], [[1.0, -354.85]]) == pytest.approx(0.5 * math.exp(709.7), rel=1e-11)
+
+
+@pytest.mark.parametrize("alpha", [-1.0, 0.0, 1.0])
+def test_a_missing_label_is_nan_whatever_the_weights_of_the_labels(alpha, wide):
+    assert math.isnan(fl.ReducedFocal(alpha=alpha)(np.array([np.nan], wide), np.array([0.5], wide)))
+
+
 def test_a_power_far_beyond_float32_is_infinite():
     least = np.finfo(NARROW).smallest_subnormal
     value = fl.Tweedie(power=68.0, link="identity")(np.array([least]), np.array([least]), reduction="none")

@@ -328,7 +328,7 @@ class Case(Drawn):
 
     def _call_of_copies(self) -> None:
         """The same elements many times over, so that there are chunks for several threads."""
-        if self.loss.aggregate or not self.shape or not self.x.size:
+        if self.loss.aggregate or not self.y.ndim or not self.shape or not self.x.size:
             return
         rng = self.rng
         copies = int(rng.integers(2, 20_000)) // self.x.size + 2

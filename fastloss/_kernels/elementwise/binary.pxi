@@ -175,7 +175,7 @@ cdef inline floating sigmoid_focal(floating y, floating z, double positive, doub
 cdef inline floating reduced_focal(floating y, floating z, double alpha, double gamma, double unit, double cut,
                                    floating* grad, floating* hess) noexcept nogil:
     """The label is hard, so the threshold is one of the margin, where the test for it is exact."""
-    cdef double weight = 1 if alpha < 0 else (alpha if y > 0 else 1 - alpha)
+    cdef double weight = 1 if alpha < 0 else (alpha if y > 0 else (1 - alpha) + (y - y))        # NaN for NaN
     return focal(y, z, weight, gamma, unit, (z if y > 0 else -z) < cut, grad, hess)
 
 

@@ -129,7 +129,7 @@ cdef inline floating gamma_identity(floating y, floating x, double a, double b, 
     else:
         ratio = y / x
         grad[0] = r / x / x
-        hess[0] = (2.0 * ratio - 1.0) / x / x
+        hess[0] = 2.0 * ((ratio - 0.5) / x / x)
     return <floating> (log_for(x, x) + ratio)
 
 

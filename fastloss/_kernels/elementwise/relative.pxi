@@ -70,12 +70,12 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
 cdef inline double log_ratio(double r, double r_lo, double low) noexcept nogil:
     """log1p(r / (1 + low)) for r + r_lo >= 0, the quotient corrected for its rounding.
 
-    A numerator above 2^900 goes down by 2^128, so that the quotient does not overflow; a divisor above 1 goes
-    down with it, otherwise the logarithm makes up for it.
+    A numerator or divisor above 2^900 goes down by 2^128, so that nothing overflows; a divisor above 1 goes down with
+    its numerator, otherwise the logarithm makes up for it.
     """
     cdef double base_lo, product_lo
     cdef double base = two_sum(1.0, low, &base_lo)
-    cdef double down = 2.938735877055719e-39 if r > 8.452712498170644e270 else 1.0
+    cdef double down = 2.938735877055719e-39 if (r > 8.452712498170644e270) | (base > 8.452712498170644e270) else 1.0
     cdef double base_down = down if base > 1 else 1.0
     cdef double size = r * down, divisor = base * base_down
     cdef double q = size / divisor

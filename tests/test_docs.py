@@ -19,11 +19,10 @@ from fastloss import (
     metrics,
     penalties,
     registry,
-    sequence,
     testing,
 )
 from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
-from fastloss.language import linear_cross_entropy
+from fastloss.language import linear_cross_entropy, tokens
 
 pytest.importorskip("numpydoc")
 from numpydoc.validate import validate
@@ -48,7 +47,7 @@ def public():
             for name, member in vars(owner).items()
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
         ]
-    modules = (metrics, penalties, sequence, testing, catboost, lightgbm, sklearn, xgboost)
+    modules = (metrics, penalties, tokens, testing, catboost, lightgbm, sklearn, xgboost)
     names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
     names += [f"fastloss.{cls.__name__}" for cls in classes]
     names += [f"fastloss.{name}" for name in ("CrossEntropy.rows", *linear_cross_entropy.__all__)]

@@ -33,7 +33,7 @@ with open({path!r}, "wb") as file:
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_the_variable_forces_a_build(build):
-    out = fresh("from fastloss._core import isa as _isa; print(_isa.isa, _isa.kernels.__name__, _isa.reason)", FASTLOSS_ISA=build)
+    out = fresh("from fastloss._core import isa; print(isa.isa, isa.kernels.__name__, isa.reason)", FASTLOSS_ISA=build)
     assert out.split(maxsplit=2) == [build, f"fastloss._kernels.{build}", "forced by FASTLOSS_ISA\n"]
 
 

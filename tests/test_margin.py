@@ -20,7 +20,8 @@ def each(loss, y, x):
 MARGIN = [
     cls(**parameters)
     for cls in dict.fromkeys(registry.values())
-    if cls.__module__.endswith("margin")
+    if cls.__module__.startswith("fastloss.elementwise.")
+    and cls.__module__.endswith(("margin", "adversarial", "preference"))
     for parameters in ({}, *cls.variants)
 ]
 

@@ -243,8 +243,9 @@ class UnexplainedVariance(VarianceRatioLoss):
     `explained_variance_score` has the mean of theirs. It is a loss of the whole sample: the reduction is "mean", the
     Hessian is not diagonal, and the state is that of the squared residuals.
 
-    Numerics: both variances are summed about their means, in further passes. `1 - L` is
-    `explained_variance_score`, scikit-learn's.
+    Numerics: both variances are summed about their means, in further passes. The gradient is infinite where a residual
+    is above a quarter of the largest number of the predictions' type. `1 - L` is `explained_variance_score`,
+    scikit-learn's.
 
     References
     ----------

@@ -199,7 +199,7 @@ class Case(Drawn):
             center = (weight**2 * losses).sum() / square if square else 0.0
             spread = (weight**2 * np.where(weight != 0, losses - center, 0) ** 2).sum()
             # `each` is rounded to the working precision, and added up one by one in float64.
-            eps = 4 * float(way.precision.eps) + each.size * 2.0**-52
+            eps = 4 * float(way.precision.eps) + each.size * 2.0**-52 + self.divisor_error("mean")
             largest = np.abs(losses).max(initial=0)
             if largest > 1e150:  # its square is no number
                 return

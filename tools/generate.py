@@ -176,6 +176,7 @@ TITLES = {
     "rowwise": "Rows of classes, and language models",
     "linear": "Linear models",
     "groups": "States of groups",
+    "company": "The first call after other work",
 }
 
 

@@ -71,11 +71,12 @@ class AggregateLoss(Loss):
 
 
 class RootMeanLoss(AggregateLoss):
-    """The square root of a mean."""
+    """The square root of a mean of squares."""
 
     def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
-        root = math.sqrt(evaluation.mean(warn))
-        return root, 0.5 / root if root else 0.0, evaluation
+        halves = evaluation.using(self.kernel, 0.5)  # whose derivatives are residuals: twice as much may overflow
+        root = math.sqrt(2 * halves.mean(warn))
+        return root, 1 / root if root else 0.0, halves
 
 
 @loss("rmse", "root_mean_square_error")
@@ -161,12 +162,12 @@ class RootMeanSquaredLogError(RootMeanLoss):
 
 
 class VarianceRatioLoss(AggregateLoss):
-    """A mean of squares relative to the variance of the targets."""
+    """A mean of squares relative to the variance of the targets, both halved: see `RootMeanLoss`."""
 
     kernel = "SQUARED_ERROR"
 
     def _centered(self, evaluation: Evaluation) -> Evaluation:
-        """The call of squared residuals less their mean."""
+        """The call of half the squares of residuals less their mean."""
         return evaluation.using("CENTERED_SQUARED_ERROR", evaluation.using("MEAN_BIAS").mean())
 
     def _ratio(self, evaluation: Evaluation, squares: float) -> tuple[float, float, Evaluation]:
@@ -217,7 +218,8 @@ class FractionOfVarianceUnexplained(VarianceRatioLoss):
     """
 
     def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
-        return self._ratio(evaluation, evaluation.mean(warn))
+        halves = evaluation.using("SQUARED_ERROR", 0.5)
+        return self._ratio(halves, halves.mean(warn))
 
 
 @loss("explained_variance_loss")
@@ -243,8 +245,7 @@ class UnexplainedVariance(VarianceRatioLoss):
     `explained_variance_score` has the mean of theirs. It is a loss of the whole sample: the reduction is "mean", the
     Hessian is not diagonal, and the state is that of the squared residuals.
 
-    Numerics: both variances are summed about their means, in further passes. The gradient is infinite where a residual
-    is above a quarter of the largest number of the predictions' type. `1 - L` is `explained_variance_score`,
+    Numerics: both variances are summed about their means, in further passes. `1 - L` is `explained_variance_score`,
     scikit-learn's.
 
     References

@@ -383,14 +383,16 @@ def test_compressed_rows_that_change_between_calls(call, loss, part, index, wron
 def test_compressed_rows_that_change_during_calls():
     """Any number or an error, but nothing outside is read or written: that would end the process."""
     code = """
-import threading, numpy as np, scipy.sparse, fastloss as fl
+import threading, time, numpy as np, scipy.sparse, fastloss as fl
 rng = np.random.default_rng(0)
 X = scipy.sparse.random_array((3000, 50), density=0.2, format="csr", rng=rng)
 indices, indptr, running = X.indices.copy(), X.indptr.copy(), True
 def change():
     while running:
         X.indices[::7], X.indptr[5::11] = rng.choice([2**31 - 1, -(2**31), 60]), rng.choice([2**31 - 1, -(2**31), 0])
+        time.sleep(rng.choice([0, 1e-4, 1e-3]))  # else the interpreter may let the calls run in one of the states alone
         X.indices[:], X.indptr[:] = indices, indptr
+        time.sleep(rng.choice([0, 1e-4, 1e-3]))
 objectives = [fl.LinearObjective(loss, X, np.arange(3000) % 3) for loss in (fl.Huber(), fl.CrossEntropy())]
 thread = threading.Thread(target=change, daemon=True)
 thread.start()

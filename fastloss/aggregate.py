@@ -70,13 +70,17 @@ class AggregateLoss(Loss):
         return self.kernel, (1.0,)
 
 
+def _halves(evaluation: Evaluation) -> Evaluation:
+    """The call of halves of squares, whose derivatives are residuals: twice as much may overflow."""
+    return evaluation.using("SQUARED_ERROR", 0.5)
+
+
 class RootMeanLoss(AggregateLoss):
-    """The square root of a mean of squares."""
+    """The square root of a mean."""
 
     def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
-        halves = evaluation.using(self.kernel, 0.5)  # whose derivatives are residuals: twice as much may overflow
-        root = math.sqrt(2 * halves.mean(warn))
-        return root, 1 / root if root else 0.0, halves
+        root = math.sqrt(evaluation.mean(warn))
+        return root, 0.5 / root if root else 0.0, evaluation
 
 
 @loss("rmse", "root_mean_square_error")
@@ -117,6 +121,11 @@ class RootMeanSquaredError(RootMeanLoss):
     """
 
     kernel = "SQUARED_ERROR"
+
+    def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
+        halves = _halves(evaluation)
+        root = math.sqrt(2 * halves.mean(warn))
+        return root, 1 / root if root else 0.0, halves
 
 
 @loss("rmsle", "root_mean_squared_logarithmic_error")
@@ -162,7 +171,7 @@ class RootMeanSquaredLogError(RootMeanLoss):
 
 
 class VarianceRatioLoss(AggregateLoss):
-    """A mean of squares relative to the variance of the targets, both halved: see `RootMeanLoss`."""
+    """A mean of squares relative to the variance of the targets, both of halves."""
 
     kernel = "SQUARED_ERROR"
 
@@ -218,7 +227,7 @@ class FractionOfVarianceUnexplained(VarianceRatioLoss):
     """
 
     def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
-        halves = evaluation.using("SQUARED_ERROR", 0.5)
+        halves = _halves(evaluation)
         return self._ratio(halves, halves.mean(warn))
 
 

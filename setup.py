@@ -2,6 +2,7 @@
 
 import os
 import platform
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -48,33 +49,31 @@ DIRECTIVES = {
 }
 
 
-def extension(name: str, flags: list[str], depends: list[str]) -> Extension:
+FAMILIES = ("elementwise", "rowwise", "linear", "groups", "vecmath")
+
+
+def extension(name: str, flags: list[str]) -> Extension:
     return Extension(
         name,
         [name.replace(".", "/") + ".pyx"],
         include_dirs=["fastloss/_kernels"],
-        depends=depends,
+        depends=HEADERS,
         define_macros=INLINE,
         extra_compile_args=[*build["cflags"], *flags, "-fopenmp"],
         extra_link_args=[*build["ldflags"], "-fopenmp"],
     )
 
 
-sources = [
-    os.path.join(folder, file)
-    for folder, _, files in os.walk("fastloss/_kernels")
-    for file in files
-    if file.endswith((".pxi", ".h"))
-]
+HEADERS = [str(file) for file in Path("fastloss/_kernels").rglob("*.h")]
 # FASTLOSS_LEVELS=x86_64_v4 compiles that one alone, for a quick turn while developing.
 chosen = os.environ.get("FASTLOSS_LEVELS", " ".join(LEVELS) if X86_64 else "baseline").split()
-levels = {name: LEVELS[name] for name in chosen}
-extensions = [extension("fastloss._core.runtime", LEVELS["baseline"], [])]
-extensions += [extension(f"fastloss._kernels.{name}", flags, sources) for name, flags in levels.items()]
+extensions = [extension("fastloss._core.runtime", LEVELS["baseline"])]
+extensions += [extension(f"fastloss._kernels.{isa}.{family}", LEVELS[isa]) for isa in chosen for family in FAMILIES]
 
 setup(
     ext_modules=cythonize(
         extensions,
+        include_path=[".", "fastloss/_kernels"],
         build_dir=os.path.join("build", f"cython-{chosen_build or 'release'}"),  # C of one build is not for another
         compiler_directives={**DIRECTIVES, **build["directives"]},
         nthreads=os.cpu_count() or 1,

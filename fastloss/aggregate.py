@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastloss._core.evaluation import GRAD, HESS, VALUE, Evaluation, Floats
-from fastloss._core.isa import kernels
 from fastloss._core.loss import Loss, loss
 from fastloss._core.parameters import Domain
+from fastloss._core.runtime import enter_mode, leave_mode
 
 
 class AggregateEvaluation(Evaluation):
@@ -37,11 +37,11 @@ class AggregateEvaluation(Evaluation):
                 f"{owner}: there is no grad_and_hess, because every derivative depends on every prediction:"
                 " the Hessian is not diagonal"
             )
-        mode = kernels.enter_mode()
+        mode = enter_mode()
         try:
             value, slope, evaluation = self._loss._fold(self, bool(operation & VALUE))
         finally:
-            kernels.leave_mode(mode)
+            leave_mode(mode)
         if not operation & GRAD:
             return value, None, None
         return value, Evaluation.reduced(evaluation, GRAD, "mean", grad_out=grad_out, factor=slope)[1], None
@@ -66,13 +66,21 @@ class AggregateLoss(Loss):
         """The value, its derivative in the mean of a call's losses, and that call."""
         raise NotImplementedError
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (1.0,)
 
 
-def _halves(evaluation: Evaluation) -> Evaluation:
-    """The call of halves of squares, whose derivatives are residuals: twice as much may overflow."""
-    return evaluation.using("SQUARED_ERROR", 0.5)
+def _bias(evaluation: Evaluation) -> float:
+    """The mean residual."""
+    return evaluation.using("mean_bias").mean()
+
+
+def _about(evaluation: Evaluation, center: float) -> Evaluation:
+    """The call of the squares of residuals less a center."""
+    return evaluation.using("centered_squared_error", center=center, factor=1.0)
+
+
+def _factor(square: float) -> float:
+    """What squares of this mean are multiplied by for the sake of their derivatives, which may overflow in float32."""
+    return 0.5 if square < 1e30 else 2.0**-4
 
 
 class RootMeanLoss(AggregateLoss):
@@ -120,12 +128,13 @@ class RootMeanSquaredError(RootMeanLoss):
     (5.0, array([0.1, 0.7]))
     """
 
-    kernel = "SQUARED_ERROR"
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return "squared_error", {"factor": 1.0}
 
     def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
-        halves = _halves(evaluation)
-        root = math.sqrt(2 * halves.mean(warn))
-        return root, 1 / root if root else 0.0, halves
+        square = evaluation.mean(warn)
+        root, factor = math.sqrt(square), _factor(square)
+        return root, 0.5 / factor / root if root else 0.0, evaluation.using("squared_error", factor=factor)
 
 
 @loss("rmsle", "root_mean_squared_logarithmic_error")
@@ -165,26 +174,26 @@ class RootMeanSquaredLogError(RootMeanLoss):
     0.693147
     """
 
-    kernel = "SQUARED_LOG_ERROR"
+    kernel = "squared_log_error"
     target = Domain(low=-1, low_open=True)
     prediction = Domain(low=-1, low_open=True)
 
 
 class VarianceRatioLoss(AggregateLoss):
-    """A mean of squares relative to the variance of the targets, both of halves."""
+    """A mean of squares, about a center, relative to the variance of the targets."""
 
-    kernel = "SQUARED_ERROR"
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return "squared_error", {"factor": 1.0}
 
-    def _centered(self, evaluation: Evaluation) -> Evaluation:
-        """The call of half the squares of residuals less their mean."""
-        return evaluation.using("CENTERED_SQUARED_ERROR", evaluation.using("MEAN_BIAS").mean())
-
-    def _ratio(self, evaluation: Evaluation, squares: float) -> tuple[float, float, Evaluation]:
-        """Of the mean squares to the targets' variance; where that is 0, 0 for no squares and infinity for others."""
-        variance = self._centered(evaluation.at(np.broadcast_to(evaluation.dtype(0), evaluation.shape))).mean()
+    def _ratio(self, evaluation: Evaluation, center: float, square: float) -> tuple[float, float, Evaluation]:
+        """Of the mean square to the targets' variance; where that is 0, 0 for no squares and infinity for others."""
+        factor = _factor(square)
+        derived = evaluation.using("centered_squared_error", center=center, factor=factor)
+        targets = evaluation.at(np.broadcast_to(evaluation.dtype(0), evaluation.shape))
+        variance = _about(targets, _bias(targets)).mean()
         if variance == 0:
-            return (0.0, 0.0, evaluation) if squares == 0 else (squares * math.inf, math.inf, evaluation)
-        return squares / variance, 1 / variance, evaluation
+            return (0.0, 0.0, derived) if square == 0 else (square * math.inf, math.inf, derived)
+        return square / variance, 1 / factor / variance, derived
 
 
 @loss("r2_loss", "fvu")
@@ -227,8 +236,7 @@ class FractionOfVarianceUnexplained(VarianceRatioLoss):
     """
 
     def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
-        halves = _halves(evaluation)
-        return self._ratio(halves, halves.mean(warn))
+        return self._ratio(evaluation, 0.0, evaluation.mean(warn))
 
 
 @loss("explained_variance_loss")
@@ -270,5 +278,5 @@ class UnexplainedVariance(VarianceRatioLoss):
     """
 
     def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
-        evaluation = self._centered(evaluation)
-        return self._ratio(evaluation, evaluation.mean(warn))
+        bias = _bias(evaluation)
+        return self._ratio(evaluation, bias, _about(evaluation, bias).mean(warn))

@@ -24,6 +24,25 @@ from fastloss._core.operands import (
     refuse_overlap,
 )
 from fastloss._core.parameters import ANY, Domain
+from fastloss._core.runtime import (
+    APART,
+    BFLOAT16,
+    BOOL,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    GRAD,
+    HESS,
+    MOMENTS,
+    OMIT,
+    PROPAGATE,
+    RAISE,
+    SWAPPED,
+    VALUE,
+    Kernel,
+    Mismatch,
+    mean_of,
+)
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
 
@@ -35,12 +54,11 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 Reduction: TypeAlias = Literal["mean", "batch_mean", "sum", "none"]
 NanPolicy: TypeAlias = Literal["propagate", "omit", "raise"]
 
-VALUE, GRAD, HESS, MOMENTS, APART = kernels.VALUE, kernels.GRAD, kernels.HESS, kernels.MOMENTS, kernels.APART
 REDUCTIONS = ("mean", "batch_mean", "sum", "none")
-NAN_POLICIES = {"propagate": kernels.PROPAGATE, "omit": kernels.OMIT, "raise": kernels.RAISE}
-FLOAT32: int = kernels.FLOAT32
-FLOAT64: int = kernels.FLOAT64
-NARROW = frozenset(code | swapped for code in (kernels.FLOAT16, kernels.BFLOAT16, FLOAT32) for swapped in (0, 64))
+_run = kernels("elementwise").elementwise
+KERNELS: dict[str, Kernel] = kernels("elementwise").KERNELS
+NAN_POLICIES = {"propagate": PROPAGATE, "omit": OMIT, "raise": RAISE}
+NARROW = frozenset(code | swapped for code in (FLOAT16, BFLOAT16, FLOAT32) for swapped in (0, SWAPPED))
 CULPRITS = ("y_true", "y_pred", "y_pred", "sample_weight")
 ARRAYS = (*CULPRITS, "mask", "out", "grad_out", "grad_out", "hess_out", "hess_out", "weights")  # in the kernel's order
 
@@ -50,15 +68,15 @@ class Specification:
     """What a loss tells the driver, settled once when it is made."""
 
     owner: str
-    kernel: int
-    constants: tuple[float, ...]
+    kernel: Kernel
+    constants: tuple[float, ...]  # in the order of the kernel's parameters
     bounded: bool  # labels: exact in float32 whatever their type
     closed: tuple[Any, Any]  # the domains as the kernel tests them, in float64 and in float32
     rules: tuple[str, ...]
 
     @classmethod
-    def of(cls, owner: str, kernel: str, constants: tuple[float, ...], domains: tuple[Domain, ...]) -> Specification:
-        code = getattr(kernels, kernel)
+    def of(cls, owner: str, kernel: str, constants: dict[str, float], domains: tuple[Domain, ...]) -> Specification:
+        formula = KERNELS[kernel]
         closed = [
             tuple(None if domain is ANY else domain.closed(dtype) for domain in domains)
             if any(domain is not ANY for domain in domains)
@@ -66,12 +84,12 @@ class Specification:
             for dtype in (np.float64, np.float32)
         ]
         rules = (*(str(domain) for domain in domains), "finite and not negative")
-        return cls(owner, code, constants, domains[0].bounded, (closed[0], closed[1]), rules)
+        return cls(owner, formula, formula.constants(constants), domains[0].bounded, (closed[0], closed[1]), rules)
 
-    def using(self, kernel: str, *constants: float) -> Specification:
+    def using(self, kernel: str, constants: dict[str, float]) -> Specification:
         """The same owner and domains with another formula."""
-        code = getattr(kernels, kernel)
-        return replace(self, kernel=code, constants=constants)
+        formula = KERNELS[kernel]
+        return replace(self, kernel=formula, constants=formula.constants(constants))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +153,7 @@ class Evaluation:
         self._arrange()
         self._weight = self._per_element("sample_weight", sample_weight)
         self._kept = self._per_element("mask", mask)
-        if self._kept.array is not None and self._kept.kind != kernels.BOOL:
+        if self._kept.array is not None and self._kept.kind != BOOL:
             raise TypeError(f"{owner}: mask has dtype {self._kept.array.dtype}, must be bool")
         self._weighted = self._weighted or sample_weight is not None or mask is not None
 
@@ -155,10 +173,10 @@ class Evaluation:
         self._single = self._x_kind in NARROW and exact
         self._domains = spec.closed[self._single]
 
-    def using(self, kernel: str, *constants: float) -> Self:
+    def using(self, kernel: str, **constants: float) -> Self:
         """The same call of another formula."""
         evaluation = copy(self)
-        evaluation._spec = self._spec.using(kernel, *constants)
+        evaluation._spec = self._spec.using(kernel, constants)
         return evaluation
 
     def at(self, y_pred: ArrayLike) -> Self:
@@ -256,7 +274,7 @@ class Evaluation:
         if operation & VALUE and reduction == "none":
             value = self._result("out", out, self._shape, FLOAT64 if wide else FLOAT32)
         if operation & GRAD:
-            kind = FLOAT64 if wide else self._x_kind & ~kernels.SWAPPED
+            kind = FLOAT64 if wide else self._x_kind & ~SWAPPED
             grad = self._result("grad_out", grad_out, self._x.shape, kind)
             if operation & HESS:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
@@ -269,16 +287,16 @@ class Evaluation:
         # Outputs that the caller holds stay untouched by an error, and a gradient of a mean needs the sum of
         # weights before the first element: both take a pass over the targets and weights first.
         averaged = operation & GRAD and reduction in ("mean", "batch_mean")
-        doubtful = self._domains is not None or self._nan_policy == kernels.RAISE or self._weight.array is not None
+        doubtful = self._domains is not None or self._nan_policy == RAISE or self._weight.array is not None
         inspected = bool((averaged and self._weighted) or (given and doubtful and not scratch))
         scale = factor
         if inspected:
             sums = self._run(0, 1.0)
             if averaged:
                 divisor = sums[1] if reduction == "mean" else sums[2]
-                scale = kernels.mean_of(factor, divisor) if divisor else 0.0
+                scale = mean_of(factor, divisor) if divisor else 0.0
         elif averaged:
-            scale = kernels.mean_of(factor, max(1, math.prod(self._shape)))
+            scale = mean_of(factor, max(1, math.prod(self._shape)))
         sums = self._run(operation, scale, value, grad, hess, check=not inspected)
         reduced = None
         if operation & VALUE:
@@ -290,7 +308,7 @@ class Evaluation:
         sums = self._run(VALUE, 1.0)
         if warn:
             return self._average(sums, "mean", stacklevel=6)
-        return kernels.mean_of(sums[0], sums[1]) if sums[1] else math.nan
+        return mean_of(sums[0], sums[1]) if sums[1] else math.nan
 
     def state(self) -> LossState:
         loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
@@ -304,7 +322,7 @@ class Evaluation:
 
     def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 4) -> float:
         divisor = self._divisor(sums, reduction, stacklevel + 1)
-        return kernels.mean_of(sums[0], divisor) if divisor else math.nan
+        return mean_of(sums[0], divisor) if divisor else math.nan
 
     def _divisor(self, sums: tuple[float, ...], reduction: str, stacklevel: int) -> float:
         if reduction in ("sum", "none"):
@@ -321,7 +339,7 @@ class Evaluation:
             return Operand(name, array, given, kind, True)
         # empty_like keeps the memory order of the predictions, so that both are walked alike.
         like: Array = self._x if shape == self._x.shape else self._like()
-        if kind == kernels.BFLOAT16:
+        if kind == BFLOAT16:
             import ml_dtypes
 
             array = np.empty_like(like, dtype=np.uint16, subok=False)
@@ -352,15 +370,16 @@ class Evaluation:
         if prediction.ndim > 1 and not all(array is None or array.flags.c_contiguous for array in arrays):
             order = memory_order(prediction)
             arrays = tuple(None if array is None else array.transpose(order) for array in arrays)
-        if not check and policy == kernels.RAISE:
-            policy = kernels.PROPAGATE
+        if not check and policy == RAISE:
+            policy = PROPAGATE
         threads = threads_for(self._num_threads, prediction.size)
         try:
-            bad, culprit, *sums = kernels.elementwise(
-                spec.kernel, operation, arrays, kinds, spec.constants, self._domains if check else None, scale, policy,
-                self._single, threads,
+            bad, culprit, *sums = _run(
+                spec.kernel, operation, arrays=arrays, dtypes=kinds, constants=spec.constants,
+                domains=self._domains if check else None, scale=scale, nan_policy=policy, single=self._single,
+                num_threads=threads,
             )  # fmt: skip
-        except kernels.Mismatch as error:
+        except Mismatch as error:
             raise mismatched(spec.owner, ARRAYS, error) from None
         if bad >= 0:
             self._complain(bad, culprit, order)

@@ -53,6 +53,7 @@ def states(evaluation: Evaluation, groups: Any) -> dict[Any, LossState]:
 
 def _added_up(evaluation: Evaluation, coding: labels.Coding) -> tuple[NDArray[np.float64], bool]:
     """The states of all groups, and whether each element has one; it ends with a chunk where one has not."""
+    compiled = kernels("groups")
     number, room = len(coding), min(CHUNK, math.prod(evaluation.shape))
     part = -(-CHUNK // PARTS) if number <= FEW else 0
     parts = max(1, -(-room // part)) if part else 1
@@ -68,13 +69,13 @@ def _added_up(evaluation: Evaluation, coding: labels.Coding) -> tuple[NDArray[np
             raise
         codes = labels.as_native(coding.codes[_rows(index)])
         n = math.prod(piece.shape)
-        kernels.add_to_groups(
+        compiled.add_to_groups(
             tables, number, codes, coding.low % 2**64, losses, weights, n, part, threads_for(evaluation.num_threads, n)
         )
         complete = not tables[:, number].any()
         if not complete:
             break
-    kernels.settle_groups(tables, number, parts, evaluation.weighted, threads_for(evaluation.num_threads, number))
+    compiled.settle_groups(tables, number, parts, evaluation.weighted, threads_for(evaluation.num_threads, number))
     return tables[0, :number], complete
 
 

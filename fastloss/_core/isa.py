@@ -38,8 +38,12 @@ def choose(requested: str | None, runnable: tuple[str, ...]) -> tuple[str, str]:
 
 def installed() -> tuple[str, ...]:
     """The builds that were compiled and that this processor runs, best first."""
-    return tuple(isa for isa in runtime.instruction_sets() if find_spec(f"fastloss._kernels.{isa}"))
+    return tuple(isa for isa in runtime.instruction_sets() if find_spec(f"fastloss._kernels.{isa}.elementwise"))
 
 
 isa, reason = choose(os.environ.get("FASTLOSS_ISA") or None, installed())
-kernels: ModuleType = import_module(f"fastloss._kernels.{isa}")
+
+
+def kernels(family: str) -> ModuleType:
+    """The kernels of a family in the build that was chosen."""
+    return import_module(f"fastloss._kernels.{isa}.{family}")

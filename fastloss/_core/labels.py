@@ -184,7 +184,7 @@ def _range(array: Array, num_threads: int | None, looked_at: int) -> Range | Non
     low, high = integers[0].item(), integers[0].item()
     for start in range(0, looked_at, PIECE):
         piece = as_native(integers[start : start + PIECE])
-        ends = kernels.ends_of(piece, kind == "i", threads_for(num_threads, piece.size))
+        ends = kernels("groups").ends_of(piece, kind == "i", threads_for(num_threads, piece.size))
         low, high = min(low, ends[0]), max(high, ends[1])
         if high - low >= max(RANGE, array.size):
             return None

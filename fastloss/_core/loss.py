@@ -184,9 +184,9 @@ class Loss:
     def _specified(self) -> Specification:
         return Specification.of(type(self).__name__, *self._kernel(), self.domains())
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        """The kernel's name and up to four constants of its formula; by default the parameters themselves."""
-        return self.kernel, tuple(float(getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        """The kernel's name and the constants of its formula by name, up to four; by default the parameters."""
+        return self.kernel, {f.name: float(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
 
     def _target_domain(self) -> Domain:
         return self.target

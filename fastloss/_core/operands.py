@@ -9,37 +9,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss._core.isa import kernels
+from fastloss._core import runtime
 
-BFLOAT16 = kernels.BFLOAT16
+BFLOAT16 = runtime.BFLOAT16
 FLOATS: dict[int, np.dtype[Any]] = {
-    kernels.FLOAT16: np.dtype("f2"),
-    kernels.FLOAT32: np.dtype("f4"),
-    kernels.FLOAT64: np.dtype("f8"),
+    runtime.FLOAT16: np.dtype("f2"),
+    runtime.FLOAT32: np.dtype("f4"),
+    runtime.FLOAT64: np.dtype("f8"),
 }
 
 KINDS: dict[np.dtype[Any], int] = {}
 for _name, _code in [
-    ("?", kernels.BOOL), ("i1", kernels.INT8), ("i2", kernels.INT16), ("i4", kernels.INT32), ("i8", kernels.INT64),
-    ("u1", kernels.UINT8), ("u2", kernels.UINT16), ("u4", kernels.UINT32), ("u8", kernels.UINT64),
-    ("f2", kernels.FLOAT16), ("f4", kernels.FLOAT32), ("f8", kernels.FLOAT64),
+    ("?", runtime.BOOL), ("i1", runtime.INT8), ("i2", runtime.INT16), ("i4", runtime.INT32), ("i8", runtime.INT64),
+    ("u1", runtime.UINT8), ("u2", runtime.UINT16), ("u4", runtime.UINT32), ("u8", runtime.UINT64),
+    ("f2", runtime.FLOAT16), ("f4", runtime.FLOAT32), ("f8", runtime.FLOAT64),
 ]:  # fmt: skip
     _dtype = np.dtype(_name)
     KINDS[_dtype] = _code
     if _dtype.itemsize > 1:
-        KINDS[_dtype.newbyteorder("S")] = _code | kernels.SWAPPED
+        KINDS[_dtype.newbyteorder("S")] = _code | runtime.SWAPPED
 
 # Kinds that float32 holds exactly, and predictions that are computed in it.
 EXACT_IN_SINGLE = frozenset(
     code | swapped
     for code in (
-        kernels.BOOL, kernels.INT8, kernels.INT16, kernels.UINT8, kernels.UINT16,
-        kernels.FLOAT16, kernels.BFLOAT16, kernels.FLOAT32,
+        runtime.BOOL, runtime.INT8, runtime.INT16, runtime.UINT8, runtime.UINT16,
+        runtime.FLOAT16, runtime.BFLOAT16, runtime.FLOAT32,
     )
-    for swapped in (0, kernels.SWAPPED)
+    for swapped in (0, runtime.SWAPPED)
 )  # fmt: skip
 INTEGERS = frozenset(
-    code | swapped for code in range(kernels.BOOL, kernels.UINT64 + 1) for swapped in (0, kernels.SWAPPED)
+    code | swapped for code in range(runtime.BOOL, runtime.UINT64 + 1) for swapped in (0, runtime.SWAPPED)
 )
 
 
@@ -56,13 +56,13 @@ def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     if array.dtype.name == "bfloat16":
         if array.dtype.isnative:
             return array.view(np.uint16), BFLOAT16
-        return array.view(np.dtype(np.uint16).newbyteorder("S")), BFLOAT16 | kernels.SWAPPED
+        return array.view(np.dtype(np.uint16).newbyteorder("S")), BFLOAT16 | runtime.SWAPPED
     raise TypeError(f"{owner}: {name} has dtype {array.dtype}, must be a real number type of at most 64 bits")
 
 
 def readable(array: Any, kind: int) -> Any:
     """The elements of an operand as NumPy computes with them: bfloat16, which it lacks, as float32."""
-    if kind & ~kernels.SWAPPED != BFLOAT16:
+    if kind & ~runtime.SWAPPED != BFLOAT16:
         return array
     return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
@@ -99,7 +99,7 @@ def output(owner: str, name: str, given: Any, shape: tuple[int, ...]) -> tuple[N
     if _may_overlap_itself(array):
         raise ValueError(f"{owner}: {name} overlaps itself, must have a place for each element")
     array, kind = operand(owner, name, array)
-    if kind & ~kernels.SWAPPED < kernels.FLOAT16:
+    if kind & ~runtime.SWAPPED < runtime.FLOAT16:
         raise TypeError(f"{owner}: {name} has dtype {given.dtype}, must be a floating-point type")
     return array, kind
 

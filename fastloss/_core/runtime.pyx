@@ -1,4 +1,7 @@
-"""What is compiled besides kernels: what the processor and OpenMP say of themselves, and the memory of a LossState."""
+"""What is compiled besides kernels: parallel loops, what the processor and OpenMP say of themselves, the memory of a
+LossState."""
+
+import threading
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.type cimport PyType_GenericNew
@@ -59,6 +62,69 @@ def openmp_threads():
     """What OpenMP would use here: OMP_NUM_THREADS or threadpoolctl's limit, and 1 inside a parallel region."""
     return 1 if omp_in_parallel() else min(omp_get_max_threads(), omp_get_thread_limit())
 
+
+# Parallel loops -----------------------------------------------------------------------------------
+
+cdef extern from "engine/parallel.h":
+    int fl_begin(unsigned long main_thread)
+    bint fl_forked
+    int fl_team(Py_ssize_t tasks, int threads) except -1
+    int fl_parallel_for(Task task, void* job, Py_ssize_t tasks, int threads, size_t bytes) except -1 nogil
+
+if fl_begin(threading.main_thread().ident):
+    raise MemoryError("a handler of forks could not be registered")
+
+
+cdef int team(Py_ssize_t tasks, int threads) except -1:
+    return fl_team(tasks, threads)
+
+
+cdef int parallel_for(Task task, void* job, Py_ssize_t tasks, int threads, size_t bytes) except -1 nogil:
+    return fl_parallel_for(task, job, tasks, threads, bytes)
+
+
+def computes_alone():
+    """Whether this process is the child of a fork, which computes on one thread."""
+    return bool(fl_forked)
+
+
+# Kernels ------------------------------------------------------------------------------------------
+
+cdef class Kernel:
+    def constants(self, dict given):
+        """The constants of the formula in its order, of those that are given by name: neither more nor fewer."""
+        if given.keys() != set(self.parameters):
+            raise TypeError(f"{self.name}: constants are {', '.join(given)}, must be {', '.join(self.parameters)}")
+        return tuple([float(given[name]) for name in self.parameters])
+
+
+class Mismatch(ValueError):
+    """The memory of an array is not what its checks saw: which array it is, and what its memory is."""
+
+
+# Arithmetic in IEEE's default mode ----------------------------------------------------------------
+
+cdef extern from "engine/modes.h":
+    unsigned fl_enter_ieee_mode()
+    void fl_leave_ieee_mode(unsigned found)
+    double fl_divide_to_nearest(double a, double b)
+
+
+def enter_mode():
+    """Set this thread's floating-point mode to IEEE's default; what it was."""
+    return fl_enter_ieee_mode()
+
+
+def leave_mode(unsigned found):
+    fl_leave_ieee_mode(found)
+
+
+def mean_of(double total, double weight):
+    """The quotient, rounded to nearest whatever mode the process has set."""
+    return fl_divide_to_nearest(total, weight)
+
+
+# States -------------------------------------------------------------------------------------------
 
 cdef extern from "Python.h":
     bint PyObject_IS_GC(object)

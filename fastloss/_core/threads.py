@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from fastloss._core import runtime
-from fastloss._core.isa import kernels
 
 # Elements a thread must have before another one pays: calling it costs about two microseconds, and a thread does
 # this many of the cheapest loss in four.
@@ -78,7 +77,7 @@ def _current_quota() -> float | None:
 
 def available() -> tuple[int, str]:
     """The number of threads that this process may use now, and what sets it."""
-    if kernels.computes_alone():
+    if runtime.computes_alone():
         return 1, "a child of fork, where an OpenMP runtime would wait for threads that it does not have"
     limits = [(runtime.openmp_threads(), "OpenMP (OMP_NUM_THREADS, threadpoolctl, or a surrounding parallel region)")]
     if hasattr(os, "sched_getaffinity"):

@@ -62,7 +62,7 @@ class GaussianNLL(PairLoss):
     array([0., 2.])
     """
 
-    kernel = "GAUSSIAN_NLL"
+    kernel = "gaussian_nll"
     scores = "means_and_variances"
     second_prediction = NON_NEGATIVE
     newton = "surrogate"
@@ -70,8 +70,8 @@ class GaussianNLL(PairLoss):
     full: bool = False
     eps: float = number(POSITIVE, default=1e-6)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (0.5 * math.log(2 * math.pi) if self.full else 0.0, self.eps)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return self.kernel, {"constant": 0.5 * math.log(2 * math.pi) if self.full else 0.0, "eps": self.eps}
 
 
 @loss()
@@ -117,7 +117,7 @@ class GaussianNLLLogSigma(PairLoss):
     array([-1.,  2.])
     """
 
-    kernel = "GAUSSIAN_NLL_LOG_SIGMA"
+    kernel = "gaussian_nll_log_sigma"
     scores = "means_and_log_deviations"
 
 
@@ -164,6 +164,6 @@ class LaplaceNLL(PairLoss):
            [ 1., -1.]])
     """
 
-    kernel = "LAPLACE_NLL"
+    kernel = "laplace_nll"
     scores = "locations_and_log_scales"
     newton = "surrogate"

@@ -54,14 +54,14 @@ class MultiQuantile(Loss):
            [-0.25,  0.25]])
     """
 
-    kernel = "MULTI_QUANTILE"
+    kernel = "multi_quantile"
     scores = "quantiles"
     newton = "surrogate"
     variants = ({"quantiles": (0.75, 0.25)},)
     quantiles: tuple[float, ...] = numbers(OPEN_UNIT, default=(0.1, 0.5, 0.9))
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, ()
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return self.kernel, {}
 
     def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
         check_columns(type(self).__name__, y, x, len(self.quantiles))

@@ -55,5 +55,5 @@ class MarginRanking(PairLoss):
     variants = ({"margin": 1.0},)
     margin: float = number(NON_NEGATIVE, default=0.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return "MARGIN_RANKING" if self.margin else "RANKING", (self.margin,)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return ("margin_ranking", {"margin": self.margin}) if self.margin else ("ranking", {})

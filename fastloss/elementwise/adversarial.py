@@ -59,13 +59,9 @@ class GANDiscriminator(Loss):
     def newton(self) -> Newton:  # type: ignore[override]
         return "own" if self.mode == "bce" else "surrogate"
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return {
-            "bce": ("SOFT_MARGIN", ()),
-            "ls": ("LEAST_SQUARES_SCORE", ()),
-            "wgan": ("WASSERSTEIN", ()),
-            "hinge": ("HINGE", (1.0,)),
-        }[self.mode]
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        kernel = {"bce": "soft_margin", "ls": "least_squares_score", "wgan": "wasserstein", "hinge": "hinge"}[self.mode]
+        return kernel, {"margin": 1.0} if self.mode == "hinge" else {}
 
 
 @loss(name="gan_generator")
@@ -116,11 +112,11 @@ class GANGenerator(Loss):
     def newton(self) -> Newton:  # type: ignore[override]
         return "own" if self.mode == "bce" else "surrogate"
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         return {
-            "bce": "SOFT_MARGIN",
-            "minimax": "SATURATING",
-            "ls": "LEAST_SQUARES_SCORE",
-            "wgan": "WASSERSTEIN",
-            "hinge": "WASSERSTEIN",
-        }[self.mode], ()
+            "bce": "soft_margin",
+            "minimax": "saturating",
+            "ls": "least_squares_score",
+            "wgan": "wasserstein",
+            "hinge": "wasserstein",
+        }[self.mode], {}

@@ -61,18 +61,23 @@ class BinaryCrossEntropyWithLogits(Loss):
     array([6.93147181e-01, 3.72007598e-44, 1.00000000e+02])
     """
 
-    kernel = "BINARY_CROSS_ENTROPY_WITH_LOGITS"
+    kernel = "binary_cross_entropy_with_logits"
     scores = "logits"
     target = UNIT
     variants = ({"pos_weight": 3.0}, {"label_smoothing": 0.1}, {"pos_weight": 0.3, "label_smoothing": 0.2})
     pos_weight: float = number(NON_NEGATIVE, default=1.0)
     label_smoothing: float = number(SMOOTHING, default=0.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         if self.pos_weight == 1 and self.label_smoothing == 0:
-            return self.kernel, ()
+            return self.kernel, {}
         few, weight = self.label_smoothing / 2, self.pos_weight
-        return "WEIGHTED_BINARY_CROSS_ENTROPY", (weight * few, weight * (1 - few), 1 - few, few)
+        return "weighted_binary_cross_entropy", {
+            "positive_at_0": weight * few,
+            "positive_at_1": weight * (1 - few),
+            "negative_at_0": 1 - few,
+            "negative_at_1": few,
+        }
 
 
 @loss("bce", "log_loss", "binary_crossentropy")
@@ -114,7 +119,7 @@ class BinaryCrossEntropy(Loss):
     100.0
     """
 
-    kernel = "BINARY_CROSS_ENTROPY"
+    kernel = "binary_cross_entropy"
     scores = "probabilities"
     target = UNIT
     prediction = UNIT
@@ -122,10 +127,10 @@ class BinaryCrossEntropy(Loss):
     eps: float = number(Domain(low=0, high=0.5, high_open=True), default=0.0)
     log_clamp: float = number(Domain(high=0), default=0.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         low = max(math.log(self.eps) if self.eps else -math.inf, self.log_clamp or -math.inf)
         floor = max(self.eps, math.exp(self.log_clamp) if self.log_clamp else 0)
-        return self.kernel, (low, math.log1p(-self.eps), self.eps, floor)
+        return self.kernel, {"low": low, "high": math.log1p(-self.eps), "eps": self.eps, "floor": floor}
 
 
 @loss()
@@ -177,7 +182,7 @@ class SigmoidFocal(Loss):
     array([4.33216988e-02, 7.52022556e-08])
     """
 
-    kernel = "SIGMOID_FOCAL"
+    kernel = "sigmoid_focal"
     scores = "logits"
     target = UNIT
     newton = "surrogate"
@@ -185,8 +190,9 @@ class SigmoidFocal(Loss):
     alpha: float = number(BALANCE, default=0.25)
     gamma: float = number(NON_NEGATIVE, default=2.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (*_balance(self.alpha), self.gamma)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        positive, negative = _balance(self.alpha)
+        return self.kernel, {"positive": positive, "negative": negative, "gamma": self.gamma}
 
 
 @loss("reduced_focal_loss")
@@ -231,7 +237,7 @@ class ReducedFocal(Loss):
     array([1.31326169, 0.09063223])
     """
 
-    kernel = "REDUCED_FOCAL"
+    kernel = "reduced_focal"
     scores = "logits"
     target = BINARY
     newton = "surrogate"
@@ -240,9 +246,10 @@ class ReducedFocal(Loss):
     gamma: float = number(NON_NEGATIVE, default=2.0)
     alpha: float = number(BALANCE, default=-1.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         unit = math.log(self.threshold)
-        return self.kernel, (self.alpha, self.gamma, unit, unit - math.log1p(-self.threshold))
+        cut = unit - math.log1p(-self.threshold)
+        return self.kernel, {"alpha": self.alpha, "gamma": self.gamma, "unit": unit, "cut": cut}
 
 
 @loss("asl")
@@ -295,7 +302,7 @@ class AsymmetricLoss(Loss):
     array([0.34657359, 0.02451505, 0.        ])
     """
 
-    kernel = "ASYMMETRIC_FOCAL"
+    kernel = "asymmetric_focal"
     scores = "logits"
     target = BINARY
     newton = "surrogate"
@@ -338,7 +345,7 @@ class BrierWithLogits(Loss):
     array([2.50000000e-01, 4.24835424e-18])
     """
 
-    kernel = "BRIER"
+    kernel = "brier"
     scores = "logits"
     target = UNIT
     newton = "surrogate"
@@ -374,13 +381,13 @@ class BrierScore(Loss):
     array([0.0625, 0.25  ])
     """
 
-    kernel = "SQUARED_ERROR"
+    kernel = "squared_error"
     scores = "probabilities"
     target = UNIT
     prediction = UNIT
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (1.0,)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return self.kernel, {"factor": 1.0}
 
 
 @loss("xentlambda")
@@ -423,15 +430,15 @@ class CrossEntropyLambda(Loss):
     array([0.28768207, 1.38629436])
     """
 
-    kernel = "CROSS_ENTROPY_LAMBDA"
+    kernel = "cross_entropy_lambda"
     scores = "logits"
     target = UNIT
     newton = "floored"
     variants = ({"exposure": 0.3}, {"exposure": 5.0})
     exposure: float = number(POSITIVE, default=1.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.exposure, math.log(self.exposure))
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return self.kernel, {"exposure": self.exposure, "log_exposure": math.log(self.exposure)}
 
 
 @loss()
@@ -461,18 +468,18 @@ class ZeroOne(Loss):
     array([0., 1., 0., 1.])
     """
 
-    kernel = "ZERO_ONE"
+    kernel = "zero_one"
     scores = "scores"
     target = SIGN
     newton = "none"
     variants = ({"threshold": 0.5},)
     threshold: float = number(default=0.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         with np.errstate(over="ignore"):
             near = np.float32(self.threshold)
             below = near if near <= self.threshold else np.nextafter(near, np.float32(-np.inf))
-        return self.kernel, (self.threshold, float(below))
+        return self.kernel, {"threshold": self.threshold, "below": float(below)}
 
 
 @loss("slide_loss")
@@ -515,12 +522,12 @@ class Slide(Loss):
     array([0.69314718, 1.1428065 , 0.69314718])
     """
 
-    kernel = "SLIDE"
+    kernel = "slide"
     scores = "logits"
     target = UNIT
     variants = ({"mu": 0.1}, {"mu": 0.75})
     mu: float = number(UNIT, default=0.5)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         mu = max(self.mu, 0.2)
-        return self.kernel, (mu, mu - 0.1, math.exp(1 - mu))
+        return self.kernel, {"mu": mu, "before": mu - 0.1, "boost": math.exp(1 - mu)}

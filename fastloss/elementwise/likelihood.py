@@ -75,8 +75,9 @@ class PoissonNLL(Loss):
     def scores(self) -> Scores:  # type: ignore[override]
         return "log_means" if self.log_input else "means"
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return f"POISSON_{'LOG' if self.log_input else 'IDENTITY'}{'_FULL' if self.full else ''}", (self.eps,)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        full = "_full" if self.full else ""
+        return ("poisson_log" + full, {}) if self.log_input else ("poisson_identity" + full, {"eps": self.eps})
 
     def _prediction_domain(self) -> Domain:
         return ANY if self.log_input else NON_NEGATIVE
@@ -118,7 +119,7 @@ class GammaNLL(Loss):
     array([1., 2.])
     """
 
-    kernel = "GAMMA_LOG"
+    kernel = "gamma_log"
     scores = "log_means"
     target = POSITIVE
 
@@ -207,15 +208,14 @@ class Tweedie(Loss):
     def scores(self) -> Scores:  # type: ignore[override]
         return "log_means" if self.link == "log" else "means"
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         _check_power(self)
-        special = {0.0: "NORMAL", 1.0: "POISSON", 2.0: "GAMMA"}
         if self.link == "identity":
-            # The Poisson kernel's constant is added to the rate.
-            return f"{special.get(self.power, 'TWEEDIE')}_IDENTITY", (0.0 if self.power == 1 else self.power,)
+            special = {0.0: ("normal_identity", {}), 1.0: ("poisson_identity", {"eps": 0.0}), 2.0: ("gamma_identity", {})}
+            return special.get(self.power, ("tweedie_identity", {"power": self.power}))
         if self.power in (1, 2):
-            return f"{special[self.power]}_LOG", ()
-        return "TWEEDIE_LOG" if 1 < self.power < 2 else "TWEEDIE_LOG_OUTER", (self.power,)
+            return "poisson_log" if self.power == 1 else "gamma_log", {}
+        return "tweedie_log" if 1 < self.power < 2 else "tweedie_log_outer", {"power": self.power}
 
     def _target_domain(self) -> Domain:
         return _targets(self.power)
@@ -262,7 +262,7 @@ class PoissonDeviance(Loss):
     array([4.        , 0.        , 0.61370564])
     """
 
-    kernel = "POISSON_DEVIANCE"
+    kernel = "poisson_deviance"
     scores = "means"
     target = NON_NEGATIVE
     prediction = POSITIVE
@@ -303,7 +303,7 @@ class GammaDeviance(Loss):
     array([0.38629436, 0.        ])
     """
 
-    kernel = "GAMMA_DEVIANCE"
+    kernel = "gamma_deviance"
     scores = "means"
     newton = "floored"
     target = POSITIVE
@@ -363,10 +363,10 @@ class TweedieDeviance(Loss):
     variants = ({"power": 1.0}, {"power": 1.1}, {"power": 1.5}, {"power": 2.0}, {"power": -0.7}, {"power": 3.0})
     power: float = number(default=0.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         _check_power(self)
-        special = {0.0: "SQUARED_ERROR", 1.0: PoissonDeviance.kernel, 2.0: GammaDeviance.kernel}
-        return special.get(self.power, "TWEEDIE_DEVIANCE"), (self.power or 1.0,)
+        special = {0.0: ("squared_error", {"factor": 1.0}), 1.0: (PoissonDeviance.kernel, {}), 2.0: (GammaDeviance.kernel, {})}
+        return special.get(self.power, ("tweedie_deviance", {"power": self.power}))
 
     def _target_domain(self) -> Domain:
         return _targets(self.power)
@@ -430,7 +430,7 @@ class StudentTNLL(Loss):
     array([1.e+000, 2.e-200])
     """
 
-    kernel = "STUDENT_T"
+    kernel = "student_t"
     scores = "values"
     newton = "surrogate"
     reweighted = True
@@ -438,5 +438,6 @@ class StudentTNLL(Loss):
     df: float = number(POSITIVE, default=3.0)
     scale: float = number(POSITIVE, default=1.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.scale, self.df, 0.5 * (self.df + 1.0), (self.df + 1.0) / self.df)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        factor, rate = 0.5 * (self.df + 1.0), (self.df + 1.0) / self.df
+        return self.kernel, {"c": self.scale, "k": self.df, "factor": factor, "rate": rate}

@@ -43,7 +43,7 @@ class Hinge(Loss):
     array([0.5, 1.5, 0. ])
     """
 
-    kernel = "HINGE"
+    kernel = "hinge"
     scores = "scores"
     target = SIGN
     newton = "surrogate"
@@ -84,7 +84,7 @@ class SquaredHinge(Loss):
     array([0.25, 2.25, 0.  ])
     """
 
-    kernel = "SQUARED_HINGE"
+    kernel = "squared_hinge"
     scores = "scores"
     target = SIGN
     newton = "surrogate"
@@ -134,15 +134,15 @@ class SmoothedHinge(Loss):
     array([0.125, 1.   , 0.   ])
     """
 
-    kernel = "SMOOTHED_HINGE"
+    kernel = "smoothed_hinge"
     scores = "scores"
     target = SIGN
     newton = "surrogate"
     variants = ({"gamma": 0.25},)
     gamma: float = number(POSITIVE, default=1.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.gamma, 1 - self.gamma, 1 / self.gamma)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return self.kernel, {"gamma": self.gamma, "corner": 1 - self.gamma, "steepness": 1 / self.gamma}
 
 
 @loss("modified_huber_loss")
@@ -180,7 +180,7 @@ class ModifiedHuber(Loss):
     array([0.25, 2.25, 8.  ])
     """
 
-    kernel = "MODIFIED_HUBER"
+    kernel = "modified_huber"
     scores = "scores"
     target = SIGN
     newton = "surrogate"
@@ -215,7 +215,7 @@ class Perceptron(Loss):
     array([0. , 0.5, 0. ])
     """
 
-    kernel = "PERCEPTRON"
+    kernel = "perceptron"
     scores = "scores"
     target = SIGN
     newton = "surrogate"
@@ -248,7 +248,7 @@ class SoftMargin(Loss):
     array([6.93147181e-01, 1.00000000e+02, 3.72007598e-44])
     """
 
-    kernel = "SOFT_MARGIN"
+    kernel = "soft_margin"
     scores = "logits"
     target = SIGN
 
@@ -286,7 +286,7 @@ class Exponential(Loss):
     array([1.        , 2.71828183])
     """
 
-    kernel = "EXPONENTIAL"
+    kernel = "exponential"
     scores = "scores"
     target = SIGN
 
@@ -324,7 +324,7 @@ class Savage(Loss):
     array([0.25      , 0.77580349])
     """
 
-    kernel = "SAVAGE"
+    kernel = "savage"
     scores = "scores"
     target = SIGN
     newton = "surrogate"
@@ -363,7 +363,7 @@ class SigmoidLoss(Loss):
     array([1.        , 1.76159416])
     """
 
-    kernel = "SIGMOID_LOSS"
+    kernel = "sigmoid_loss"
     scores = "scores"
     target = SIGN
     newton = "surrogate"
@@ -398,7 +398,7 @@ class HingeEmbedding(Loss):
     array([0.25, 0.75, 0.  ])
     """
 
-    kernel = "HINGE_EMBEDDING"
+    kernel = "hinge_embedding"
     scores = "distances"
     target = SIGN
     newton = "surrogate"

@@ -52,7 +52,7 @@ class DPO(Loss):
     array([0.69314718, 0.31326169])
     """
 
-    kernel = "DPO"
+    kernel = "dpo"
     scores = "log_ratios"
     target = UNIT
     variants = ({"beta": 0.3, "label_smoothing": 0.1}, {"beta": 2.5})
@@ -99,15 +99,15 @@ class IPO(Loss):
     array([ 1., 81.])
     """
 
-    kernel = "IPO"
+    kernel = "ipo"
     scores = "log_ratios"
     target = SIGN
     variants = ({"beta": 0.3},)
     beta: float = number(POSITIVE, default=0.1)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         goal = 0.5 / self.beta
-        return self.kernel, (goal, float(1 / (2 * Fraction(self.beta)) - Fraction(goal)))
+        return self.kernel, {"goal": goal, "goal_lo": float(1 / (2 * Fraction(self.beta)) - Fraction(goal))}
 
 
 @loss("kto_loss", name="kto")
@@ -150,7 +150,7 @@ class KTO(Loss):
     array([0.26894142, 0.73105858])
     """
 
-    kernel = "KTO"
+    kernel = "kto"
     scores = "log_ratios"
     target = SIGN
     newton = "surrogate"

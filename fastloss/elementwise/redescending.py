@@ -46,7 +46,7 @@ class Cauchy(Loss):
     array([5.e-001, 1.e-200])
     """
 
-    kernel = "CAUCHY"
+    kernel = "cauchy"
     scores = "values"
     newton = "surrogate"
     reweighted = True
@@ -94,7 +94,7 @@ class Tukey(Loss):
     array([0.5625, 0.    ])
     """
 
-    kernel = "TUKEY"
+    kernel = "tukey"
     scores = "values"
     newton = "surrogate"
     reweighted = True
@@ -141,7 +141,7 @@ class Welsch(Loss):
     array([5.e-21, 5.e-01])
     """
 
-    kernel = "WELSCH"
+    kernel = "welsch"
     scores = "values"
     newton = "surrogate"
     reweighted = True
@@ -188,7 +188,7 @@ class GemanMcClure(Loss):
     array([0.25, 0.5 ])
     """
 
-    kernel = "GEMAN_MCCLURE"
+    kernel = "geman_mcclure"
     scores = "values"
     newton = "surrogate"
     reweighted = True
@@ -244,7 +244,7 @@ class Barron(Loss):
     [2.0, 1.236068, 1.098612, 1.0]
     """
 
-    kernel = "BARRON"
+    kernel = "barron"
     scores = "values"
     variants = (
         {"alpha": 2.0, "c": 0.3}, {"alpha": 0.0, "c": 3.0}, {"alpha": -2.0, "c": 0.3}, {"alpha": 1.7, "c": 70.0},
@@ -261,10 +261,9 @@ class Barron(Loss):
     def reweighted(self) -> bool:  # type: ignore[override]
         return self.alpha < 2
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        k = abs(self.alpha - 2.0)
-        if k == 0:
-            return "BARRON_QUADRATIC", (self.c,)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        if self.alpha == 2:
+            return "barron_quadratic", {"c": self.c}
         if abs(self.alpha) < 2.0**-70:  # less than a rounding from the limit
-            return "STUDENT_T", (self.c, 2.0, 1.0, 1.0)
-        return self.kernel, (self.alpha, self.c, k)
+            return "student_t", {"c": self.c, "k": 2.0, "factor": 1.0, "rate": 1.0}
+        return self.kernel, {"alpha": self.alpha, "c": self.c}

@@ -44,7 +44,7 @@ class SquaredLogError(Loss):
     array([0.        , 0.48045301])
     """
 
-    kernel = "SQUARED_LOG_ERROR"
+    kernel = "squared_log_error"
     scores = "values"
     target = Domain(low=-1, low_open=True)
     prediction = Domain(low=-1, low_open=True)
@@ -94,7 +94,7 @@ class AbsolutePercentageError(Loss):
     array([50., 25.])
     """
 
-    kernel = "ABSOLUTE_PERCENTAGE_ERROR"
+    kernel = "absolute_percentage_error"
     scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 1.0, "scale": 100.0}, {"epsilon": 2.220446049250313e-16})
@@ -143,7 +143,7 @@ class SquaredPercentageError(Loss):
     array([0.25  , 0.0625])
     """
 
-    kernel = "SQUARED_PERCENTAGE_ERROR"
+    kernel = "squared_percentage_error"
     scores = "values"
     variants = ({"epsilon": 1.0},)
     epsilon: float = number(POSITIVE, default=1e-8)
@@ -185,6 +185,6 @@ class SymmetricAbsolutePercentageError(Loss):
     array([1., 2., 0.])
     """
 
-    kernel = "SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR"
+    kernel = "symmetric_absolute_percentage_error"
     scores = "values"
     newton = "surrogate"

@@ -43,13 +43,13 @@ class SquaredError(Loss):
     array([0.25, 4.  ])
     """
 
-    kernel = "SQUARED_ERROR"
+    kernel = "squared_error"
     scores = "values"
     variants = ({"half": True},)
     half: bool = False
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (0.5 if self.half else 1.0,)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return self.kernel, {"factor": 0.5 if self.half else 1.0}
 
 
 @loss("mae", "l1_loss", "mean_absolute_error")
@@ -83,7 +83,7 @@ class AbsoluteError(Loss):
     array([0.5, 2. ])
     """
 
-    kernel = "ABSOLUTE_ERROR"
+    kernel = "absolute_error"
     scores = "values"
     newton = "surrogate"
 
@@ -112,7 +112,7 @@ class MeanBias(Loss):
     -0.75
     """
 
-    kernel = "MEAN_BIAS"
+    kernel = "mean_bias"
     scores = "values"
     newton = "surrogate"
 
@@ -154,7 +154,7 @@ class Lp(Loss):
     array([0.125, 8.   ])
     """
 
-    kernel = "LP"
+    kernel = "lp"
     scores = "values"
     variants = ({"p": 1.0}, {"p": 1.5}, {"p": 3.7}, {"p": 9.5})
     p: float = number(AT_LEAST_ONE, default=2.0)
@@ -163,12 +163,12 @@ class Lp(Loss):
     def newton(self) -> Newton:  # type: ignore[override]
         return "surrogate" if self.p < 2 else "own"
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         if self.p == 1:
-            return AbsoluteError.kernel, ()
+            return AbsoluteError.kernel, {}
         if self.p == 2:
-            return SquaredError.kernel, (1.0,)
-        return self.kernel, (self.p,)
+            return SquaredError.kernel, {"factor": 1.0}
+        return self.kernel, {"p": self.p}
 
 
 @loss("pinball", "quantile_loss", "pinball_loss", "mean_pinball_loss")
@@ -211,14 +211,11 @@ class Quantile(Loss):
     array([0.75, 0.25])
     """
 
-    kernel = "QUANTILE"
+    kernel = "quantile"
     scores = "values"
     newton = "surrogate"
     variants = ({"alpha": 0.1}, {"alpha": 0.999})
     alpha: float = number(OPEN_UNIT, default=0.5)
-
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.alpha, 1.0 - self.alpha)
 
 
 @loss("expectile_loss")
@@ -259,13 +256,10 @@ class Expectile(Loss):
     array([3., 1.])
     """
 
-    kernel = "EXPECTILE"
+    kernel = "expectile"
     scores = "values"
     variants = ({"alpha": 0.1}, {"alpha": 0.999})
     alpha: float = number(OPEN_UNIT, default=0.5)
-
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel, (self.alpha, 1.0 - self.alpha)
 
 
 @loss("epsilon_insensitive_loss")
@@ -307,7 +301,7 @@ class EpsilonInsensitive(Loss):
     array([0. , 1.5])
     """
 
-    kernel = "EPSILON_INSENSITIVE"
+    kernel = "epsilon_insensitive"
     scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
@@ -352,7 +346,7 @@ class SquaredEpsilonInsensitive(Loss):
     array([0.  , 2.25])
     """
 
-    kernel = "SQUARED_EPSILON_INSENSITIVE"
+    kernel = "squared_epsilon_insensitive"
     scores = "values"
     newton = "surrogate"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
@@ -399,13 +393,13 @@ class Linex(Loss):
     [49.0, 5.184705528587072e+21]
     """
 
-    kernel = "LINEX"
+    kernel = "linex"
     scores = "values"
     variants = ({"a": -1.7, "b": 0.3}, {"a": 1e-3, "b": 2.0})
     a: float = number(default=1.0)
     b: float = number(POSITIVE, default=1.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         if self.a == 0:
             raise ValueError("Linex: a is 0, must be another number: the loss would vanish")
-        return self.kernel, (self.a, self.b)
+        return self.kernel, {"a": self.a, "b": self.b}

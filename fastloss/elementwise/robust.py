@@ -50,7 +50,7 @@ class Huber(Loss):
     array([0.125, 2.5  ])
     """
 
-    kernel = "HUBER"
+    kernel = "huber"
     scores = "values"
     newton = "surrogate"
     reweighted = True
@@ -97,7 +97,7 @@ class SmoothL1(Loss):
     array([0.0625, 2.75  ])
     """
 
-    kernel = "SMOOTH_L1"
+    kernel = "smooth_l1"
     scores = "values"
     newton = "surrogate"
     variants = ({"beta": 0.3}, {"beta": 0.0})
@@ -107,8 +107,8 @@ class SmoothL1(Loss):
     def reweighted(self) -> bool:  # type: ignore[override]
         return self.beta > 0
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
-        return self.kernel if self.beta else AbsoluteError.kernel, (self.beta,)
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return (self.kernel, {"beta": self.beta}) if self.beta else (AbsoluteError.kernel, {})
 
 
 @loss("logcosh")
@@ -143,7 +143,7 @@ class LogCosh(Loss):
     array([4.99999917e-07, 9.99306853e+02])
     """
 
-    kernel = "LOG_COSH"
+    kernel = "log_cosh"
     scores = "values"
     reweighted = True
 
@@ -185,7 +185,7 @@ class PseudoHuber(Loss):
     array([6.e+000, 3.e+200])
     """
 
-    kernel = "PSEUDO_HUBER"
+    kernel = "pseudo_huber"
     scores = "values"
     reweighted = True
     variants = ({"delta": 0.3}, {"delta": 70.0})
@@ -231,7 +231,7 @@ class Fair(Loss):
     array([ 0.5 , -0.75])
     """
 
-    kernel = "FAIR"
+    kernel = "fair"
     scores = "values"
     reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
@@ -280,13 +280,13 @@ class Wing(Loss):
     array([1.5, 1. ])
     """
 
-    kernel = "WING"
+    kernel = "wing"
     scores = "values"
     newton = "surrogate"
     variants = ({"width": 0.3, "curvature": 70.0}, {"width": 5.0, "curvature": 0.1})
     width: float = number(POSITIVE, default=10.0)
     curvature: float = number(POSITIVE, default=2.0)
 
-    def _kernel(self) -> tuple[str, tuple[float, ...]]:
+    def _kernel(self) -> tuple[str, dict[str, float]]:
         height = self.width * math.log1p(self.width / self.curvature)
-        return self.kernel, (self.width, self.curvature, height)
+        return self.kernel, {"width": self.width, "curvature": self.curvature, "height": height}

@@ -133,7 +133,7 @@ class ShardState:
             raise IndexError(f"{OWNER}: y_true{list(at)} is {labels[at]}, must be a class of one of the shards")
         labels = labels.astype(np.int64)
         evaluation = _evaluation(loss, labels, y_pred, first_class, None, num_threads)
-        highest, total, target = evaluation.ask("reference", "sum", "target")
+        highest, total, target = evaluation.ask("shift", "sum", "target")
         evaluation.reduced(VALUE, "sum")
         classes = np.shape(y_pred)[loss.axis]
         found = _counted(loss, labels) & (labels >= first_class) & (labels - first_class < classes)
@@ -232,7 +232,7 @@ class ShardState:
         """
         self._check_complete()
         evaluation = _evaluation(self.loss, self.labels, y_pred, first_class, sample_weight, num_threads)
-        evaluation.share(reference=self.highest, sum=self.total, target=self.target)
+        evaluation.share(shift=self.highest, sum=self.total, target=self.target)
         grad: Floats = evaluation.reduced(GRAD, reduction, grad_out=grad_out)[1]
         return grad
 
@@ -240,7 +240,7 @@ class ShardState:
         """A call that takes everything from the state, and nothing from logits."""
         nothing = np.broadcast_to(np.zeros(1), (*self.labels.shape, 1))
         evaluation = _evaluation(replace(self.loss, axis=-1), self.labels, nothing, 0, sample_weight, None)
-        evaluation.share(reference=self.highest, sum=self.total, target=self.target)
+        evaluation.share(shift=self.highest, sum=self.total, target=self.target)
         return evaluation
 
     def _check_complete(self) -> None:

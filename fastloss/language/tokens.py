@@ -75,7 +75,7 @@ def _perplexity(logprob: Any, tokens: Any) -> Any:
 class _Tokens(RowLoss):
     """The loss whose values are negative log-probabilities of tokens."""
 
-    labelled = "TOKEN"
+    labelled = "token"
     _names = ("targets", "logits")
     ignore_index: int | None = integer(default=-100, optional=True)
     temperature: float = number(POSITIVE, default=1.0)
@@ -84,7 +84,7 @@ class _Tokens(RowLoss):
     def _specified(self) -> RowSpecification:
         return replace(super()._specified(), owner="token_logprobs")
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
+    def _constants(self, classes: int) -> dict[str, float]:
         return (1.0, 0.0, 1.0)  # those of CrossEntropy: no smoothing, no z-loss, and the curvature as it is
 
 

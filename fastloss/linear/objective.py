@@ -17,6 +17,7 @@ from fastloss._core.isa import kernels
 from fastloss._core.loss import RAW, Loss, require_loss
 from fastloss._core.operands import as_array, operand
 from fastloss._core.parameters import NON_NEGATIVE, checked
+from fastloss._core.runtime import enter_mode, leave_mode
 from fastloss._core.threads import threads_for
 from fastloss.elementwise.residual import AbsoluteError, MeanBias, Quantile
 from fastloss.elementwise.robust import Huber
@@ -40,11 +41,11 @@ def _standard(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     @QUIET
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        mode = kernels.enter_mode()
+        mode = enter_mode()
         try:
             return function(*args, **kwargs)
         finally:
-            kernels.leave_mode(mode)
+            leave_mode(mode)
 
     return inner
 
@@ -493,19 +494,21 @@ class LinearObjective:
         x, spec = self._x, (loss or self.loss)._spec
         vectors = bool(operation & GRAD) + bool(operation & HESS)
         sums = np.empty((vectors, x.columns + 1, self.n_classes or 1))
-        formula: tuple[Any, ...] = spec.kernel, operation, spec.constants, spec.closed[x.dtype == np.float32]
-        classes = None
+        kernel, constants, domains, classes = spec.kernel, spec.constants, spec.closed[x.dtype == np.float32], None
         if isinstance(spec, RowSpecification) and isinstance(self.loss, RowLoss) and self.n_classes:
-            formula = spec.labelled, operation, self.loss._constants(self.n_classes), None
+            assert spec.labelled is not None
+            kernel, domains = spec.labelled, None
+            constants = kernel.constants(self.loss._constants(self.n_classes))
             classes = (
                 self.n_classes, spec.logit_scale, spec.softcap, spec.smoothing, spec.class_weight, spec.ignore_index,
             )  # fmt: skip
         threads = threads_for(num_threads, x.stored * (self.n_classes or 1) + x.rows)
         y, s = self._y, self._weight
-        bad, culprit, total, weight = kernels.linear(
-            *formula,
-            (y.array, None if s is None else s.array, *x.arrays, self._laid_out(w), self._laid_out(v), sums),
-            y.kind, -1 if s is None else s.kind, x.rows, x.columns, classes, threads,
+        bad, culprit, total, weight = kernels("linear").linear(
+            kernel, operation, constants=constants, domains=domains,
+            arrays=(y.array, None if s is None else s.array, *x.arrays, self._laid_out(w), self._laid_out(v), sums),
+            y_dtype=y.kind, weight_dtype=-1 if s is None else s.kind, rows_of_x=x.rows, columns=x.columns,
+            classes=classes, num_threads=threads,
         )  # fmt: skip
         if bad >= 0:
             self._complain(bad, culprit, w)
@@ -560,7 +563,7 @@ class LinearObjective:
 
     def _complain(self, row: int, culprit: int, w: Vector | None) -> None:
         rules, name = self.loss._spec.rules, type(self.loss).__name__
-        if culprit == kernels.MATRIX:
+        if culprit == kernels("linear").MATRIX:
             raise ValueError(f"{OWNER}: {self._x.fault(row)}")
         if culprit == 1:
             assert w is not None

@@ -28,10 +28,10 @@ class _Divergence(RowLoss):
         return ANY if self.log_target else NON_NEGATIVE
 
     def _named(self, kernel: str) -> tuple[None, str]:
-        return None, kernel + ("_LOG_TARGET" if self.log_target else "")
+        return None, kernel + ("_log_target" if self.log_target else "")
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (float(self.scores == "logits"),)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"logits": float(self.scores == "logits")}
 
 
 @loss()
@@ -99,10 +99,10 @@ class ForwardKL(_Divergence):
         return "own" if self.scores == "logits" else "surrogate"
 
     def _kernels(self) -> tuple[None, str]:
-        return self._named("FORWARD_KL" if self.scores == "logits" else "FORWARD_KL_OF_LOGS")
+        return self._named("forward_kl" if self.scores == "logits" else "forward_kl_of_logs")
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (1.0, 0.0, 1.0)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {}
 
 
 @loss()
@@ -159,7 +159,7 @@ class ReverseKL(_Divergence):
     )
 
     def _kernels(self) -> tuple[None, str]:
-        return self._named("REVERSE_KL")
+        return self._named("reverse_kl")
 
 
 @loss()
@@ -239,11 +239,11 @@ class JensenShannon(_Divergence):
 
     def _kernels(self) -> tuple[str | None, str | None]:
         end = self._end()
-        return end._kernels() if end else self._named("JENSEN_SHANNON")
+        return end._kernels() if end else self._named("jensen_shannon")
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
+    def _constants(self, classes: int) -> dict[str, float]:
         end = self._end()
-        return end._constants(classes) if end else (self.beta, float(self.scores == "logits"))
+        return end._constants(classes) if end else {"beta": self.beta, "logits": float(self.scores == "logits")}
 
 
 @loss()
@@ -287,7 +287,7 @@ class GeneralizedKL(RowLoss):
     0.367879...
     """
 
-    dense = "GENERALIZED_KL"
+    dense = "generalized_kl"
     scores = "log_amounts"
 
 
@@ -324,7 +324,7 @@ class TotalVariation(RowLoss):
     0.25
     """
 
-    dense = "TOTAL_VARIATION"
+    dense = "total_variation"
     scores = "probabilities"
     newton = "surrogate"
 
@@ -374,12 +374,12 @@ class Distillation(RowLoss):
     0.327813...
     """
 
-    dense = "DISTILLATION"
+    dense = "distillation"
     scores = "logits"
     target = ANY
     targets = "reals"
     variants = ({"temperature": 1.0}, {"temperature": 5.0})
     temperature: float = number(POSITIVE, default=2.0)
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (1 / self.temperature, self.temperature**2)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"inverse": 1 / self.temperature, "square": self.temperature**2}

@@ -61,7 +61,7 @@ class MultiMargin(RowLoss):
     array([0.16666667, 0.5       ])
     """
 
-    labelled = "MULTI_MARGIN"
+    labelled = "multi_margin"
     scores = "scores"
     newton = "surrogate"
     variants = ({"margin": 0.5}, {"p": 2, "margin": 2.0})
@@ -73,10 +73,10 @@ class MultiMargin(RowLoss):
     def _kernels(self) -> tuple[str | None, str | None]:
         if self.p not in (1, 2):
             raise ValueError(f"MultiMargin: p is {self.p}, must be 1 or 2")
-        return "MULTI_MARGIN" if self.p == 1 else "SQUARED_MULTI_MARGIN", None
+        return "multi_margin" if self.p == 1 else "squared_multi_margin", None
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (self.margin, 1 / classes)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"margin": self.margin, "factor": 1 / classes}
 
 
 @loss()
@@ -123,14 +123,14 @@ class WestonWatkins(RowLoss):
     array([0.5, 1.5])
     """
 
-    labelled = "MULTI_MARGIN"
+    labelled = "multi_margin"
     scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (1.0, 1.0)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"margin": 1.0, "factor": 1.0}
 
 
 @loss("multiclass_hinge", "multiclass_hinge_loss")
@@ -184,14 +184,14 @@ class CrammerSinger(RowLoss):
     array([0.5, 1.5])
     """
 
-    labelled = "CRAMMER_SINGER"
+    labelled = "crammer_singer"
     scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (1.0,)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"margin": 1.0}
 
 
 @loss("multiclass_perceptron_loss")
@@ -241,14 +241,14 @@ class MulticlassPerceptron(RowLoss):
     array([0. , 0.5])
     """
 
-    labelled = "CRAMMER_SINGER"
+    labelled = "crammer_singer"
     scores = "scores"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (0.0,)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"margin": 0.0}
 
 
 @loss()
@@ -292,7 +292,7 @@ class MulticlassZeroOne(RowLoss):
     0.666667
     """
 
-    labelled = "MULTICLASS_ZERO_ONE"
+    labelled = "multiclass_zero_one"
     scores = "scores"
     newton = "none"
     class_weight: tuple[float, ...] | None = weights(default=None)

@@ -47,7 +47,7 @@ class MultilabelSoftMargin(RowLoss):
     0.377778...
     """
 
-    dense = "MULTILABEL_SOFT_MARGIN"
+    dense = "multilabel_soft_margin"
     scores = "logits"
     targets = "labels"
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -111,7 +111,7 @@ class MultilabelMargin(RowLoss):
     0.85...
     """
 
-    dense = "MULTILABEL_MARGIN"
+    dense = "multilabel_margin"
     scores = "scores"
     targets = "labels"
     _evaluation = _PairEvaluation

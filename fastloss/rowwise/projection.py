@@ -62,7 +62,7 @@ class MulticlassSparsemax(RowLoss):
     array([[ 0.75, -0.75,  0.  ]])
     """
 
-    labelled = "SPARSEMAX"
+    labelled = "sparsemax"
     scores = "scores"
     newton = "surrogate"
     variants = ({"temperature": 0.5},)

@@ -48,7 +48,7 @@ class ListNet(RowLoss):
     0.952025
     """
 
-    dense = "LIST_NET"
+    dense = "list_net"
     scores = "logits"
     target = ANY
     targets = "reals"
@@ -97,7 +97,7 @@ class ListMLE(RowLoss):
     1.244592
     """
 
-    dense = "LIST_MLE"
+    dense = "list_mle"
     scores = "scores"
     target = ANY
     targets = "reals"

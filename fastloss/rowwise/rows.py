@@ -15,12 +15,26 @@ from fastloss._core.isa import kernels
 from fastloss._core.loss import Loss, integer
 from fastloss._core.operands import EXACT_IN_SINGLE, INTEGERS, KINDS, as_array, memory_order, readable
 from fastloss._core.parameters import NON_NEGATIVE, Domain
+from fastloss._core.runtime import (
+    INT64,
+    PROPAGATE,
+    RAISE,
+    SWAPPED,
+    UINT64,
+    Kernel,
+    Mismatch,
+    enter_mode,
+    leave_mode,
+)
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
 
+_run = kernels("rowwise").rowwise
+KERNELS: dict[str, Kernel] = kernels("rowwise").KERNELS
+
 # Further results for each row, in the order of ROW_LSE ...
-Extra: TypeAlias = Literal["lse", "entropy", "argmax", "correct", "reference", "sum", "target"]
-EXTRAS: tuple[Extra, ...] = ("lse", "entropy", "argmax", "correct", "reference", "sum", "target")
+Extra: TypeAlias = Literal["lse", "entropy", "argmax", "correct", "shift", "sum", "target"]
+EXTRAS: tuple[Extra, ...] = ("lse", "entropy", "argmax", "correct", "shift", "sum", "target")
 
 # The arrays of a call in the kernel's order.
 ARRAYS = (
@@ -42,8 +56,8 @@ ARRAYS = (
 class RowSpecification(Specification):
     """What a rowwise loss tells the driver."""
 
-    labelled: int | None  # the kernel for labels, None where the loss takes none
-    dense: int | None  # ... and for a target of each class
+    labelled: Kernel | None  # for labels, None where the loss takes none
+    dense: Kernel | None  # ... and for a target of each class
     class_weight: NDArray[np.float64] | None
     logit_scale: float
     softcap: float
@@ -138,42 +152,43 @@ class RowEvaluation(Evaluation):
         spec, policy = self._spec, self._nan_policy
         if operation & HESS and not self._loss.curvature:
             raise ValueError(f"{spec.owner}: there is no grad_and_hess, it has no second derivative of use")
-        if not check and policy == kernels.RAISE:
-            policy = kernels.PROPAGATE
+        if not check and policy == RAISE:
+            policy = PROPAGATE
         rows = (ABSENT if self._dense else Operand("labels", self._y, kind=self._y_kind), self._weight, self._kept)
         results = (value, *(self._extras.get(name, ABSENT) for name in EXTRAS), self._apart)
         target = self._y if self._dense else None
         threads = threads_for(self._num_threads, self._x.size)
-        mode = kernels.enter_mode()
+        mode = enter_mode()
         constants = self._loss._constants(self._classes)
-        kernels.leave_mode(mode)
-        call = (
-            spec.dense if self._dense else spec.labelled,
-            operation,
-            tuple(self._walked(array) for array in (target, self._x, grad.array, hess.array)),
-            (self._y_kind, self._x_kind, grad.kind, hess.kind),
-            tuple(None if row.array is None else row.array.transpose(self._order) for row in rows),
-            tuple(row.kind for row in rows),
-            tuple(None if row.array is None else row.array.transpose(self._order) for row in results),
-            tuple(row.kind for row in results),
-            self._class_major,
-            constants,
-            scale,
-            spec.class_weight,
-            spec.logit_scale,
-            spec.softcap,
-            spec.smoothing,
-            self._ignored(),
-            self._loss.target.low if check and self._dense and self._loss.target.low > -math.inf else None,
-            policy,
-            self._single,
-            threads,
-            self._sharded,
-            self._merged,
-        )
+        leave_mode(mode)
+        kernel = spec.dense if self._dense else spec.labelled
+        assert kernel is not None
         try:
-            bad, culprit, *sums = kernels.rowwise(*call)
-        except kernels.Mismatch as error:
+            bad, culprit, *sums = _run(
+                kernel,
+                operation,
+                planes=tuple(self._walked(array) for array in (target, self._x, grad.array, hess.array)),
+                plane_dtypes=(self._y_kind, self._x_kind, grad.kind, hess.kind),
+                rows=tuple(None if row.array is None else row.array.transpose(self._order) for row in rows),
+                row_dtypes=tuple(row.kind for row in rows),
+                results=tuple(None if row.array is None else row.array.transpose(self._order) for row in results),
+                result_dtypes=tuple(row.kind for row in results),
+                class_major=self._class_major,
+                constants=kernel.constants(constants),
+                scale=scale,
+                class_weight=spec.class_weight,
+                logit_scale=spec.logit_scale,
+                softcap=spec.softcap,
+                smoothing=spec.smoothing,
+                ignore_index=self._ignored(),
+                least=self._loss.target.low if check and self._dense and self._loss.target.low > -math.inf else None,
+                nan_policy=policy,
+                single=self._single,
+                num_threads=threads,
+                sharded=self._sharded,
+                merged=self._merged,
+            )
+        except Mismatch as error:
             raise mismatched(spec.owner, ARRAYS, error) from None
         if bad >= 0:
             self._complain(bad, culprit, self._order)
@@ -181,11 +196,11 @@ class RowEvaluation(Evaluation):
 
     def _ignored(self) -> int | None:
         """The ignored label, if the type of the labels holds it."""
-        ignored, kind = self._spec.ignore_index, self._y_kind & ~kernels.SWAPPED
+        ignored, kind = self._spec.ignore_index, self._y_kind & ~SWAPPED
         if ignored is None or self._dense:
             return None
-        if kind in (kernels.INT64, kernels.UINT64):
-            return ignored if 0 <= ignored + 2**63 * (kind == kernels.INT64) < 2**64 else None
+        if kind in (INT64, UINT64):
+            return ignored if 0 <= ignored + 2**63 * (kind == INT64) < 2**64 else None
         return ignored if int(float(ignored)) == ignored else None
 
     def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
@@ -200,7 +215,7 @@ class RowEvaluation(Evaluation):
             targets = np.moveaxis(self._y, self._axis, -1)[row]
             targets = readable(targets, self._y_kind)
             wrong = ~(targets >= self._loss.target.low)
-            if self._nan_policy != kernels.RAISE:
+            if self._nan_policy != RAISE:
                 wrong &= targets == targets
             k = int(np.flatnonzero(wrong)[0])
             at = (*row[: self._axis], k, *row[self._axis :])
@@ -235,17 +250,17 @@ class RowLoss(Loss):
     prediction: ClassVar[Domain] = Domain()
     axis: int = integer(default=-1)
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        """Up to three constants of the formula; by default the parameters of the loss's own."""
-        return ()
+    def _constants(self, classes: int) -> dict[str, float]:
+        """The constants of the formula by name, up to three."""
+        return {}
 
     def _specified(self) -> RowSpecification:
-        labelled, dense = (None if name is None else getattr(kernels, name) for name in self._kernels())
+        labelled, dense = (None if name is None else KERNELS[name] for name in self._kernels())
         given = self.parameters()
         class_weight = given.get("class_weight")
         return RowSpecification(
             owner=type(self).__name__,
-            kernel=-1,
+            kernel=labelled or dense,
             constants=(),
             bounded=False,
             closed=(None, None),

@@ -98,8 +98,8 @@ class CrossEntropy(RowLoss):
     array([2.39544766e-01, 7.44015195e-44])
     """
 
-    labelled = "CROSS_ENTROPY"
-    dense = "DENSE_CROSS_ENTROPY"
+    labelled = "cross_entropy"
+    dense = "dense_cross_entropy"
     scores = "logits"
     variants = (
         {"label_smoothing": 0.1},
@@ -120,11 +120,11 @@ class CrossEntropy(RowLoss):
         return "surrogate" if self.softcap else "floored" if self.z_loss else "own"
 
     def _kernels(self) -> tuple[str | None, str | None]:
-        return "SMOOTHED_CROSS_ENTROPY" if self.label_smoothing else "CROSS_ENTROPY", "DENSE_CROSS_ENTROPY"
+        return "smoothed_cross_entropy" if self.label_smoothing else "cross_entropy", "dense_cross_entropy"
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
+    def _constants(self, classes: int) -> dict[str, float]:
         curve = {"exact": 1.0, "upper_bound": 2.0, "lightgbm": classes / max(1, classes - 1)}[self.hessian]
-        return (1 - self.label_smoothing, self.z_loss, curve)
+        return {"kept": 1 - self.label_smoothing, "z_loss": self.z_loss, "curve": curve}
 
     def rows(
         self,
@@ -228,7 +228,7 @@ class SoftmaxFocal(RowLoss):
     array([1.08693309e-02, 7.00520854e-26])
     """
 
-    labelled = "SOFTMAX_FOCAL"
+    labelled = "softmax_focal"
     scores = "logits"
     variants = ({"gamma": 0.0}, {"gamma": 0.5}, {"gamma": 3.5})
     gamma: float = number(NON_NEGATIVE, default=2.0)
@@ -239,8 +239,8 @@ class SoftmaxFocal(RowLoss):
     def newton(self) -> Newton:  # type: ignore[override]
         return "surrogate" if self.gamma else "own"
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (self.gamma,)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"gamma": self.gamma}
 
 
 @loss("poly1")
@@ -288,7 +288,7 @@ class Poly1CrossEntropy(RowLoss):
     0.452559
     """
 
-    labelled = "POLY1"
+    labelled = "poly1"
     scores = "logits"
     variants = ({"epsilon": -1.0}, {"epsilon": 2.5})
     epsilon: float = number(Domain(low=-1), default=1.0)
@@ -299,8 +299,8 @@ class Poly1CrossEntropy(RowLoss):
     def newton(self) -> Newton:  # type: ignore[override]
         return "surrogate" if self.epsilon > 1 else "own"
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (self.epsilon,)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"epsilon": self.epsilon}
 
 
 @loss("gce")
@@ -347,7 +347,7 @@ class GeneralizedCrossEntropy(RowLoss):
     0.220538
     """
 
-    labelled = "GENERALIZED_CROSS_ENTROPY"
+    labelled = "generalized_cross_entropy"
     scores = "logits"
     newton = "surrogate"
     variants = ({"q": 0.05}, {"q": 1.0})
@@ -355,8 +355,8 @@ class GeneralizedCrossEntropy(RowLoss):
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (self.q,)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"q": self.q}
 
 
 @loss("cosface", "am_softmax")
@@ -408,7 +408,7 @@ class CosFace(RowLoss):
     0.210455
     """
 
-    labelled = "COS_FACE"
+    labelled = "cos_face"
     scores = "cosines"
     variants = ({"margin": 0.0, "scale": 1.0}, {"scale": 30.0})
     margin: float = number(NON_NEGATIVE, default=0.35)
@@ -416,8 +416,8 @@ class CosFace(RowLoss):
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (self.margin,)
+    def _constants(self, classes: int) -> dict[str, float]:
+        return {"margin": self.margin}
 
 
 @loss("arcface")
@@ -482,7 +482,7 @@ class ArcFace(RowLoss):
     0.413001
     """
 
-    labelled = "ARC_FACE"
+    labelled = "arc_face"
     scores = "cosines"
     newton = "surrogate"
     variants = ({"margin": 0.0, "scale": 1.0}, {"margin": 1.2, "scale": 30.0})
@@ -491,9 +491,9 @@ class ArcFace(RowLoss):
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
-    def _constants(self, classes: int) -> tuple[float, ...]:
+    def _constants(self, classes: int) -> dict[str, float]:
         sine = math.sin(self.margin)
-        return (math.cos(self.margin), sine, self.margin * sine)
+        return {"cos_margin": math.cos(self.margin), "sin_margin": sine, "lowered": self.margin * sine}
 
 
 @loss("dfl")
@@ -539,12 +539,9 @@ class DistributionFocalLoss(RowLoss):
     (1.0986122886681098, array([[ 0.08333333, -0.41666667,  0.33333333]]))
     """
 
-    labelled = "DISTRIBUTION_FOCAL"
+    labelled = "distribution_focal"
     scores = "logits"
     between = True
-
-    def _constants(self, classes: int) -> tuple[float, ...]:
-        return (1.0, 0.0, 1.0)
 
 
 @loss()
@@ -613,7 +610,7 @@ class SoftmaxEntropy(RowLoss):
     0.442006
     """
 
-    labelled = "SOFTMAX_ENTROPY"
+    labelled = "softmax_entropy"
     scores = "logits"
     unsupervised = True
     newton = "surrogate"
@@ -658,7 +655,7 @@ class NegativeLogLikelihood(RowLoss):
     array([1.5 , 0.25])
     """
 
-    labelled = "NEGATIVE_LOG_LIKELIHOOD"
+    labelled = "negative_log_likelihood"
     scores = "log_probabilities"
     newton = "surrogate"
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -715,8 +712,8 @@ class MulticlassBrier(RowLoss):
     array([5.00000000e-01, 3.60970278e-35])
     """
 
-    labelled = "MULTICLASS_BRIER_OF_LABELS"
-    dense = "MULTICLASS_BRIER"
+    labelled = "multiclass_brier_of_labels"
+    dense = "multiclass_brier"
     scores = "logits"
     newton = "surrogate"
     ignore_index: int | None = integer(default=-100, optional=True)

@@ -4,17 +4,10 @@
 # on the other side of it (1 - y for z > 0, else y), L = log1p(exp(-|z|)) and c = sigmoid(-|z|),
 # the cross-entropy is L + |z| wrong and its derivative s (wrong - c). Nothing in that cancels for hard labels.
 
-cpdef enum:
-    BINARY_CROSS_ENTROPY_WITH_LOGITS = 0x300
-    WEIGHTED_BINARY_CROSS_ENTROPY
-    BINARY_CROSS_ENTROPY
-    ZERO_ONE
-    SIGMOID_FOCAL
-    REDUCED_FOCAL
-    ASYMMETRIC_FOCAL
-    BRIER
-    CROSS_ENTROPY_LAMBDA
-    SLIDE
+from fastloss._kernels.vecmath cimport (
+    exp, exp_for, exp_sum, expm1_for, log, log1p, log1p_for, log_dd, log_for, logistic, logistic_for, product_for,
+    sum_for, two_prod, two_sum
+)
 
 
 cdef inline floating binary_cross_entropy_with_logits(floating y, floating z, double a, double b, double c, double d,
@@ -27,22 +20,38 @@ cdef inline floating binary_cross_entropy_with_logits(floating y, floating z, do
     return tail + (0 if wrong == 0 else abs(z) * wrong)
 
 
-cdef inline floating weighted_binary_cross_entropy(floating y, floating z, double a, double b, double c, double d,
-                                                   floating* grad, floating* hess) noexcept nogil:
+cdef void binary_cross_entropy_with_logits_kernel(const Block* block) noexcept nogil:
+    run(binary_cross_entropy_with_logits[float], binary_cross_entropy_with_logits[double], block)
+
+declare("binary_cross_entropy_with_logits", binary_cross_entropy_with_logits_kernel)
+
+
+cdef inline floating weighted_binary_cross_entropy(floating y, floating z, double positive_at_0, double positive_at_1,
+                                                   double negative_at_0, double negative_at_1, floating* grad,
+                                                   floating* hess) noexcept nogil:
     """positive softplus(-z) + negative softplus(z), weights linear in y: exact ends keep hard labels exact.
 
     The weights' roundings would add up to more than those of the logarithm: they are in double precision.
     """
     cdef floating tail, far
     cdef double other = 1 - <double> y
-    cdef double positive = a * other + b * y
-    cdef double negative = c * other + d * y
+    cdef double positive = positive_at_0 * other + positive_at_1 * y
+    cdef double negative = negative_at_0 * other + negative_at_1 * y
     cdef double both = positive + negative
     cdef double wrong = negative if z > 0 else positive
     logistic(z, &tail, &far)
     grad[0] = <floating> (wrong - both * far if z > 0 else both * far - wrong)
     hess[0] = <floating> (both * far * (1 - <double> far))
     return <floating> (both * tail + (0 if wrong == 0 else abs(z) * wrong))
+
+
+cdef void weighted_binary_cross_entropy_kernel(const Block* block) noexcept nogil:
+    run(weighted_binary_cross_entropy[float], weighted_binary_cross_entropy[double], block)
+
+declare(
+    "weighted_binary_cross_entropy", weighted_binary_cross_entropy_kernel,
+    ("positive_at_0", "positive_at_1", "negative_at_0", "negative_at_1"),
+)
 
 
 cdef inline floating zero_one(floating y, floating z, double threshold, double below, double c, double d,
@@ -55,6 +64,12 @@ cdef inline floating zero_one(floating y, floating z, double threshold, double b
     grad[0] = 0 if good else nan
     hess[0] = 0 if good else nan
     return miss if good else nan
+
+
+cdef void zero_one_kernel(const Block* block) noexcept nogil:
+    run(zero_one[float], zero_one[double], block)
+
+declare("zero_one", zero_one_kernel, ("threshold", "below"))
 
 
 cdef inline floating binary_cross_entropy(floating y, floating p, double low, double high, double eps,
@@ -92,6 +107,12 @@ cdef inline floating binary_cross_entropy(floating y, floating p, double low, do
     grad[0] = grad[0] if y == y else y
     hess[0] = hess[0] if y == y else y
     return <floating> ((-y * yes if y != 0 else 0) + (-other * no if other != 0 else 0))
+
+
+cdef void binary_cross_entropy_kernel(const Block* block) noexcept nogil:
+    run(binary_cross_entropy[float], binary_cross_entropy[double], block)
+
+declare("binary_cross_entropy", binary_cross_entropy_kernel, ("low", "high", "eps", "floor"))
 
 
 # Focal losses -------------------------------------------------------------------------------------
@@ -172,6 +193,12 @@ cdef inline floating sigmoid_focal(floating y, floating z, double positive, doub
     return focal(y, z, positive * y + negative * (1 - <double> y), gamma, 0, False, grad, hess)
 
 
+cdef void sigmoid_focal_kernel(const Block* block) noexcept nogil:
+    run(sigmoid_focal[float], sigmoid_focal[double], block)
+
+declare("sigmoid_focal", sigmoid_focal_kernel, ("positive", "negative", "gamma"))
+
+
 cdef inline floating reduced_focal(floating y, floating z, double alpha, double gamma, double unit, double cut,
                                    floating* grad, floating* hess) noexcept nogil:
     """The label is hard, so the threshold is one of the margin, where the test for it is exact."""
@@ -179,7 +206,13 @@ cdef inline floating reduced_focal(floating y, floating z, double alpha, double 
     return focal(y, z, weight, gamma, unit, (z if y > 0 else -z) < cut, grad, hess)
 
 
-cdef inline floating asymmetric_focal(floating y, floating z, double negative, double positive, double clip, double d,
+cdef void reduced_focal_kernel(const Block* block) noexcept nogil:
+    run(reduced_focal[float], reduced_focal[double], block)
+
+declare("reduced_focal", reduced_focal_kernel, ("alpha", "gamma", "unit", "cut"))
+
+
+cdef inline floating asymmetric_focal(floating y, floating z, double gamma_neg, double gamma_pos, double clip, double d,
                                       floating* grad, floating* hess) noexcept nogil:
     """m^gamma (-log(1 - m)), m = sigmoid(t) - shift, t the score of the wrong class: m cancels near the shift.
 
@@ -189,7 +222,7 @@ cdef inline floating asymmetric_focal(floating y, floating z, double negative, d
     cdef double other = 1 - <double> y
     cdef double t = (other - y) * z
     cdef double shift = other * clip
-    cdef double gamma = positive * y + negative * other
+    cdef double gamma = gamma_pos * y + gamma_neg * other
     cdef double size = abs(t)
     cdef double near = 1000 if size > 1000 else size        # beyond, only the value has a term left that grows
     if floating is float:
@@ -239,6 +272,12 @@ cdef inline floating asymmetric_focal(floating y, floating z, double negative, d
     return <floating> (0 if clipped else factor * (size if steady else entropy))
 
 
+cdef void asymmetric_focal_kernel(const Block* block) noexcept nogil:
+    run(asymmetric_focal[float], asymmetric_focal[double], block)
+
+declare("asymmetric_focal", asymmetric_focal_kernel, ("gamma_neg", "gamma_pos", "clip"))
+
+
 # Other losses of a logit --------------------------------------------------------------------------
 
 cdef inline floating brier(floating y, floating z, double a, double b, double c, double d,
@@ -251,6 +290,12 @@ cdef inline floating brier(floating y, floating z, double a, double b, double c,
     grad[0] = <floating> (2 * steep * (miss if z > 0 else -miss))
     hess[0] = <floating> (2 * steep * (steep - miss * (1 - 2 * far)))
     return <floating> (miss * miss)
+
+
+cdef void brier_kernel(const Block* block) noexcept nogil:
+    run(brier[float], brier[double], block)
+
+declare("brier", brier_kernel)
 
 
 cdef inline floating cross_entropy_lambda(floating y, floating z, double exposure, double log_exposure, double c,
@@ -280,6 +325,12 @@ cdef inline floating cross_entropy_lambda(floating y, floating z, double exposur
     return <floating> ((-y * log_p if y != 0 else 0) + (none_cost if other != 0 else 0))
 
 
+cdef void cross_entropy_lambda_kernel(const Block* block) noexcept nogil:
+    run(cross_entropy_lambda[float], cross_entropy_lambda[double], block)
+
+declare("cross_entropy_lambda", cross_entropy_lambda_kernel, ("exposure", "log_exposure"))
+
+
 cdef inline floating slide(floating y, floating z, double mu, double before, double boost, double d,
                            floating* grad, floating* hess) noexcept nogil:
     cdef double tail, far
@@ -291,25 +342,7 @@ cdef inline floating slide(floating y, floating z, double mu, double before, dou
     return <floating> (weight * (tail + (0 if wrong == 0 else abs(<double> z) * wrong)))
 
 
-cdef void binary(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
-                 floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if kernel == BINARY_CROSS_ENTROPY_WITH_LOGITS:
-        specialise(binary_cross_entropy_with_logits[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == WEIGHTED_BINARY_CROSS_ENTROPY:
-        specialise(weighted_binary_cross_entropy[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == BINARY_CROSS_ENTROPY:
-        specialise(binary_cross_entropy[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == ZERO_ONE:
-        specialise(zero_one[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SIGMOID_FOCAL:
-        specialise(sigmoid_focal[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == REDUCED_FOCAL:
-        specialise(reduced_focal[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == ASYMMETRIC_FOCAL:
-        specialise(asymmetric_focal[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == BRIER:
-        specialise(brier[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == CROSS_ENTROPY_LAMBDA:
-        specialise(cross_entropy_lambda[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SLIDE:
-        specialise(slide[floating], y, x, p, value, grad, hess, n, operation)
+cdef void slide_kernel(const Block* block) noexcept nogil:
+    run(slide[float], slide[double], block)
+
+declare("slide", slide_kernel, ("mu", "before", "boost"))

@@ -1,19 +1,13 @@
 # Negative log-likelihoods of counts and positive amounts, up to terms of the target alone.
 
-cpdef enum:
-    POISSON_LOG = 0x200
-    POISSON_LOG_FULL
-    POISSON_IDENTITY
-    POISSON_IDENTITY_FULL
-    GAMMA_LOG
-    GAMMA_IDENTITY
-    NORMAL_IDENTITY
-    TWEEDIE_LOG
-    TWEEDIE_LOG_OUTER
-    TWEEDIE_IDENTITY
-    POISSON_DEVIANCE
-    GAMMA_DEVIANCE
-    TWEEDIE_DEVIANCE
+from fastloss._kernels.arithmetic cimport (
+    bounded, directed, exact_magnitude, exp_split, is_near, log1p_scaled, scaled_square
+)
+from fastloss._kernels.vecmath cimport (
+    divided, exp, exp_sum, expm1_for, fl_exp_f32, fl_exp_to_f32, fl_log_to_f32, log, log1p_for, log1p_positive, log_dd,
+    log_for, product_for, sum_for, two_prod, two_sum
+)
+
 
 cdef inline floating poisson_log(floating y, floating x, double a, double b, double c, double d,
                                  floating* grad, floating* hess) noexcept nogil:
@@ -23,6 +17,12 @@ cdef inline floating poisson_log(floating y, floating x, double a, double b, dou
     grad[0] = e - y
     hess[0] = e
     return e - product
+
+
+cdef void poisson_log_kernel(const Block* block) noexcept nogil:
+    run(poisson_log[float], poisson_log[double], block)
+
+declare("poisson_log", poisson_log_kernel)
 
 
 cdef inline double stirling_rest(floating y, double* entropy) noexcept nogil:
@@ -42,6 +42,12 @@ cdef inline floating poisson_log_full(floating y, floating x, double a, double b
     grad[0] = <floating> (e - y)
     hess[0] = <floating> e
     return <floating> (e + (product + rest))
+
+
+cdef void poisson_log_full_kernel(const Block* block) noexcept nogil:
+    run(poisson_log_full[float], poisson_log_full[double], block)
+
+declare("poisson_log_full", poisson_log_full_kernel)
 
 
 cdef inline double poisson_ratio(floating y, double rate, double* hess) noexcept nogil:
@@ -71,40 +77,36 @@ cdef inline double log_rate(floating x, double epsilon, double* rate) noexcept n
         return log(rate[0]) + low / (1.0 if rate[0] == 0 else rate[0])
 
 
-cdef inline floating poisson_identity(floating y, floating x, double epsilon, double b, double c, double d,
+cdef inline floating poisson_identity(floating y, floating x, double eps, double b, double c, double d,
                                       floating* grad, floating* hess) noexcept nogil:
-    """x - y log(x + epsilon); 0 log 0 is 0."""
+    """x - y log(x + eps); 0 log 0 is 0."""
     cdef double rate, curve
-    cdef double log_of_rate = log_rate(x, epsilon, &rate)
+    cdef double log_of_rate = log_rate(x, eps, &rate)
     grad[0] = <floating> (1.0 - poisson_ratio(y, rate, &curve))
     hess[0] = <floating> curve
     return <floating> (x - (0.0 if y == 0 else y * log_of_rate))
 
 
-cdef inline floating poisson_identity_full(floating y, floating x, double epsilon, double b, double c, double d,
+cdef void poisson_identity_kernel(const Block* block) noexcept nogil:
+    run(poisson_identity[float], poisson_identity[double], block)
+
+declare("poisson_identity", poisson_identity_kernel, ("eps",))
+
+
+cdef inline floating poisson_identity_full(floating y, floating x, double eps, double b, double c, double d,
                                            floating* grad, floating* hess) noexcept nogil:
     cdef double rate, curve, entropy
-    cdef double log_of_rate = log_rate(x, epsilon, &rate)
+    cdef double log_of_rate = log_rate(x, eps, &rate)
     cdef double rest = stirling_rest(y, &entropy)
     grad[0] = <floating> (1.0 - poisson_ratio(y, rate, &curve))
     hess[0] = <floating> curve
     return <floating> (x + ((0.0 if y == 0 else y * (entropy - log_of_rate)) + rest))
 
 
-cdef inline double exp_split(floating like, double hi, double lo, double* factor) noexcept nogil:
-    """exp(hi + lo) / factor with a power of two that keeps it in range from e^-1437 to e^1402.
+cdef void poisson_identity_full_kernel(const Block* block) noexcept nogil:
+    run(poisson_identity_full[float], poisson_identity_full[double], block)
 
-    A product (v * exp_split(...)) * factor of v > 0 then over- or underflows only if its result does. The range
-    of float64 is wide enough for a product with a float32 as it is.
-    """
-    cdef double k
-    if floating is float:
-        factor[0] = 1.0
-        return fl_exp_to_f32(hi)
-    else:
-        k = 1.0 if hi > 700 else (-1.0 if hi < -700 else 0.0)
-        factor[0] = 1.0715086071862673e301 if k > 0 else (9.332636185032189e-302 if k < 0 else 1.0)     # 2^1000
-        return exp_sum(hi - k * 693.1471805599454, lo + k * 4.5199270178446646e-14)
+declare("poisson_identity_full", poisson_identity_full_kernel, ("eps",))
 
 
 cdef inline floating gamma_log(floating y, floating x, double a, double b, double c, double d, floating* grad,
@@ -116,6 +118,12 @@ cdef inline floating gamma_log(floating y, floating x, double a, double b, doubl
     grad[0] = <floating> (1.0 - ratio)
     hess[0] = <floating> ratio
     return <floating> (ratio + (0 if x == -INFINITY else x))
+
+
+cdef void gamma_log_kernel(const Block* block) noexcept nogil:
+    run(gamma_log[float], gamma_log[double], block)
+
+declare("gamma_log", gamma_log_kernel)
 
 
 cdef inline floating gamma_identity(floating y, floating x, double a, double b, double c, double d, floating* grad,
@@ -133,12 +141,24 @@ cdef inline floating gamma_identity(floating y, floating x, double a, double b, 
     return <floating> (log_for(x, x) + ratio)
 
 
+cdef void gamma_identity_kernel(const Block* block) noexcept nogil:
+    run(gamma_identity[float], gamma_identity[double], block)
+
+declare("gamma_identity", gamma_identity_kernel)
+
+
 cdef inline floating normal_identity(floating y, floating x, double a, double b, double c, double d, floating* grad,
                                      floating* hess) noexcept nogil:
     cdef double r = <double> x - <double> y
     grad[0] = <floating> r
     hess[0] = <floating> (1.0 if r == r else r)
     return <floating> (x * (0.5 * x - y))
+
+
+cdef void normal_identity_kernel(const Block* block) noexcept nogil:
+    run(normal_identity[float], normal_identity[double], block)
+
+declare("normal_identity", normal_identity_kernel)
 
 
 cdef inline floating tweedie_log(floating y, floating x, double power, double b, double c, double d, floating* grad,
@@ -158,6 +178,12 @@ cdef inline floating tweedie_log(floating y, floating x, double power, double b,
     grad[0] = <floating> (up - down)
     hess[0] = <floating> (first * u * growth - bend)
     return <floating> (up * (1.0 / first) - down * (1.0 / second))
+
+
+cdef void tweedie_log_kernel(const Block* block) noexcept nogil:
+    run(tweedie_log[float], tweedie_log[double], block)
+
+declare("tweedie_log", tweedie_log_kernel, ("power",))
 
 
 cdef inline floating tweedie_log_outer(floating y, floating x, double power, double b, double c, double d,
@@ -195,6 +221,12 @@ cdef inline floating tweedie_log_outer(floating y, floating x, double power, dou
     )
 
 
+cdef void tweedie_log_outer_kernel(const Block* block) noexcept nogil:
+    run(tweedie_log_outer[float], tweedie_log_outer[double], block)
+
+declare("tweedie_log_outer", tweedie_log_outer_kernel, ("power",))
+
+
 cdef inline double terms_apart(double u, double v, bint saturated, double decided) noexcept nogil:
     """u - v, or what is decided of them where both overflow, or saturate."""
     return decided if saturated | (fabs(u) == INFINITY) & (u == v) else u - v
@@ -202,12 +234,13 @@ cdef inline double terms_apart(double u, double v, bint saturated, double decide
 
 cdef inline double times_power(double v, double w, double log_hi, double log_lo, double e,
                                double e_lo) noexcept nogil:
-    """v w x^(e + e_lo), with half of the power at a time: in one order of the factors nothing overflows too early."""
+    """v w x^(e + e_lo), with half of the power at a time: in one order of the factors nothing over- or underflows."""
     cdef double lo
     cdef double hi = two_prod(0.5 * e, log_hi, &lo)
     cdef double root = exp_sum(hi, lo + 0.5 * (e * log_lo + e_lo * log_hi))
-    cdef double apart = (v * root) * (w * root), together = v * w * root * root
+    cdef double apart = (v * root) * (w * root), together = v * w * root * root, last = w * root * root * v
     cdef double product = together if (fabs(apart) == INFINITY) & (fabs(together) < INFINITY) else apart
+    product = last if (fabs(v * root) < 1e-290) & (fabs(last) < INFINITY) else product
     return 0.0 if v == 0 else product
 
 
@@ -236,6 +269,12 @@ cdef inline floating tweedie_identity(floating y, floating x, double power, doub
         return times_power(m, share / first - target / second, log_x, log_lo, second, second_lo)
 
 
+cdef void tweedie_identity_kernel(const Block* block) noexcept nogil:
+    run(tweedie_identity[float], tweedie_identity[double], block)
+
+declare("tweedie_identity", tweedie_identity_kernel, ("power",))
+
+
 # Deviances: twice what the likelihood of the mean lacks to that of the target itself.
 
 cdef inline double log_quotient(floating like, double x, double y) noexcept nogil:
@@ -258,12 +297,24 @@ cdef inline floating poisson_deviance(floating y, floating x, double a, double b
     return <floating> (4.0 * (0.5 * r - half))
 
 
+cdef void poisson_deviance_kernel(const Block* block) noexcept nogil:
+    run(poisson_deviance[float], poisson_deviance[double], block)
+
+declare("poisson_deviance", poisson_deviance_kernel)
+
+
 cdef inline floating gamma_deviance(floating y, floating x, double a, double b, double c, double d, floating* grad,
                                     floating* hess) noexcept nogil:
     gamma_identity(y, x, a, b, c, d, grad, hess)
     grad[0] = 2 * grad[0]
     hess[0] = 2 * hess[0]
     return <floating> (2.0 * (log_quotient(x, x, y) - (<double> x - <double> y) / x))
+
+
+cdef void gamma_deviance_kernel(const Block* block) noexcept nogil:
+    run(gamma_deviance[float], gamma_deviance[double], block)
+
+declare("gamma_deviance", gamma_deviance_kernel)
 
 
 cdef inline floating tweedie_deviance(floating y, floating x, double power, double b, double c, double d,
@@ -295,31 +346,45 @@ cdef inline floating tweedie_deviance(floating y, floating x, double power, doub
     return <floating> (2.0 * (near if y > 0 else likelihood_of_mean + 0.0 * y))
 
 
-cdef void likelihood(int kernel, const floating* y, const floating* x, const double* p, floating* value,
-                     floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if kernel == POISSON_LOG:
-        specialise(poisson_log[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == POISSON_LOG_FULL:
-        specialise(poisson_log_full[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == POISSON_IDENTITY:
-        specialise(poisson_identity[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == POISSON_IDENTITY_FULL:
-        specialise(poisson_identity_full[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == GAMMA_LOG:
-        specialise(gamma_log[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == GAMMA_IDENTITY:
-        specialise(gamma_identity[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == NORMAL_IDENTITY:
-        specialise(normal_identity[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == TWEEDIE_LOG:
-        specialise(tweedie_log[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == TWEEDIE_LOG_OUTER:
-        specialise(tweedie_log_outer[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == TWEEDIE_IDENTITY:
-        specialise(tweedie_identity[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == POISSON_DEVIANCE:
-        specialise(poisson_deviance[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == GAMMA_DEVIANCE:
-        specialise(gamma_deviance[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == TWEEDIE_DEVIANCE:
-        specialise(tweedie_deviance[floating], y, x, p, value, grad, hess, n, operation)
+cdef void tweedie_deviance_kernel(const Block* block) noexcept nogil:
+    run(tweedie_deviance[float], tweedie_deviance[double], block)
+
+declare("tweedie_deviance", tweedie_deviance_kernel, ("power",))
+
+
+# Heavy tails ---------------------------------------------------------------------------------------
+
+cdef inline floating student_t(floating y, floating x, double c, double k, double factor, double rate,
+                               floating* grad, floating* hess) noexcept nogil:
+    """factor log1p(w), w = (r / c)^2 / k, rate = 2 factor / k; the limit of alpha = 0 of `barron` as well."""
+    cdef double low, w_low, rest, r, size, w, one, tiny, slope, bend, outer, h
+    cdef bint near, far
+    if floating is float:
+        r = <double> x - y
+        w = r * (1 / c) * (r * (1 / c)) * (1 / k)
+        h = 1 / (1 + w)
+        grad[0] = <float> (rate / c / c * bounded(r) * h)
+        hess[0] = <float> (rate / c / c * ((2 * h - 1) * h))
+        return <float> (factor * log1p_positive(y, w))
+    else:
+        size = exact_magnitude(y, y, x, &low)
+        near = is_near(size, c)
+        w = scaled_square(size, low, c, k, &w_low)
+        one = two_sum(1, w, &rest)
+        far = (w if near else 1e30) >= 1e30                             # 1 + w is w
+        tiny = size / c * (0.5 * rate) * (size / c)                     # w may be subnormal, this not
+        slope = size / c * (rate / c) / one
+        bend = divided(1 - w, -w_low, one, rest + w_low)
+        outer = 2 * factor / size
+        bend = divided(bend * (rate / c), 0, one, rest + w_low) / c
+        grad[0] = directed(outer if far else slope, y, x)
+        outer = -outer / size
+        hess[0] = outer if far else bend
+        outer = factor * log1p_scaled(w, near)
+        return tiny if size < 1e-140 * c else outer
+
+
+cdef void student_t_kernel(const Block* block) noexcept nogil:
+    run(student_t[float], student_t[double], block)
+
+declare("student_t", student_t_kernel, ("c", "k", "factor", "rate"))

@@ -1,26 +1,7 @@
-# Losses of the margin t = s x, s = 1 for the positive class and -1 for the negative one, of games and of preferences.
+# Losses of the margin t = s x, s = 1 for the positive class and -1 for the negative one.
 
-cpdef enum:
-    HINGE = 0x400
-    SQUARED_HINGE
-    SMOOTHED_HINGE
-    MODIFIED_HUBER
-    PERCEPTRON
-    SOFT_MARGIN
-    HINGE_EMBEDDING
-    SATURATING
-    LEAST_SQUARES_SCORE
-    WASSERSTEIN
-    EXPONENTIAL
-    SAVAGE
-    SIGMOID_LOSS
-    DPO
-    IPO
-    KTO
-
-
-cdef inline floating sign(floating y) noexcept nogil:
-    return -1 if y == 0 else y
+from fastloss._kernels.arithmetic cimport sign
+from fastloss._kernels.vecmath cimport exp, fl_exp_f32, logistic, logistic_for, tanh_for
 
 
 cdef inline floating shortfall(double margin, floating t) noexcept nogil:
@@ -41,6 +22,12 @@ cdef inline floating hinge(floating y, floating x, double margin, double b, doub
     return 0 if slack <= 0 else slack
 
 
+cdef void hinge_kernel(const Block* block) noexcept nogil:
+    run(hinge[float], hinge[double], block)
+
+declare("hinge", hinge_kernel, ("margin",))
+
+
 cdef inline floating squared_hinge(floating y, floating x, double margin, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
@@ -49,6 +36,12 @@ cdef inline floating squared_hinge(floating y, floating x, double margin, double
     grad[0] = <floating> (-2 * s * slack if slack != 0 else 0)
     hess[0] = <floating> (0 if slack <= 0 else (2 if slack > 0 else slack))
     return <floating> (slack * slack)
+
+
+cdef void squared_hinge_kernel(const Block* block) noexcept nogil:
+    run(squared_hinge[float], squared_hinge[double], block)
+
+declare("squared_hinge", squared_hinge_kernel, ("margin",))
 
 
 cdef inline floating smoothed_hinge(floating y, floating x, double gamma, double corner, double steepness, double d,
@@ -64,6 +57,12 @@ cdef inline floating smoothed_hinge(floating y, floating x, double gamma, double
     return <floating> (part * (slack - m / 2))
 
 
+cdef void smoothed_hinge_kernel(const Block* block) noexcept nogil:
+    run(smoothed_hinge[float], smoothed_hinge[double], block)
+
+declare("smoothed_hinge", smoothed_hinge_kernel, ("gamma", "corner", "steepness"))
+
+
 cdef inline floating modified_huber(floating y, floating x, double a, double b, double c, double d,
                                     floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
@@ -75,6 +74,12 @@ cdef inline floating modified_huber(floating y, floating x, double a, double b, 
     return -4 * t if slack > 2 else slack * slack
 
 
+cdef void modified_huber_kernel(const Block* block) noexcept nogil:
+    run(modified_huber[float], modified_huber[double], block)
+
+declare("modified_huber", modified_huber_kernel)
+
+
 cdef inline floating perceptron(floating y, floating x, double a, double b, double c, double d,
                                 floating* grad, floating* hess) noexcept nogil:
     cdef floating s = sign(y)
@@ -82,6 +87,12 @@ cdef inline floating perceptron(floating y, floating x, double a, double b, doub
     grad[0] = 0 if t >= 0 else (-s if t < 0 else t)
     hess[0] = 0 if t == t else t
     return 0 if t >= 0 else -t
+
+
+cdef void perceptron_kernel(const Block* block) noexcept nogil:
+    run(perceptron[float], perceptron[double], block)
+
+declare("perceptron", perceptron_kernel)
 
 
 cdef inline floating soft_margin(floating y, floating x, double a, double b, double c, double d,
@@ -93,6 +104,12 @@ cdef inline floating soft_margin(floating y, floating x, double a, double b, dou
     grad[0] = -s * (far if t > 0 else 1 - far)
     hess[0] = <floating> (far * (1 - <double> far))
     return tail if t > 0 else tail - t
+
+
+cdef void soft_margin_kernel(const Block* block) noexcept nogil:
+    run(soft_margin[float], soft_margin[double], block)
+
+declare("soft_margin", soft_margin_kernel)
 
 
 cdef inline floating hinge_embedding(floating y, floating x, double margin, double b, double c, double d,
@@ -108,33 +125,10 @@ cdef inline floating hinge_embedding(floating y, floating x, double margin, doub
     return low if slack <= low else slack
 
 
-cdef inline floating saturating(floating y, floating x, double a, double b, double c, double d,
-                                floating* grad, floating* hess) noexcept nogil:
-    """log(1 - sigmoid(t)), what the generator of the minimax game lowers."""
-    cdef floating tail, far
-    cdef floating s = sign(y)
-    cdef floating t = s * x
-    logistic(t, &tail, &far)
-    grad[0] = -s * (1 - far if t > 0 else far)
-    hess[0] = <floating> (-far * (1 - <double> far))
-    return -(tail + t) if t > 0 else -tail
+cdef void hinge_embedding_kernel(const Block* block) noexcept nogil:
+    run(hinge_embedding[float], hinge_embedding[double], block)
 
-
-cdef inline floating least_squares_score(floating y, floating x, double a, double b, double c, double d,
-                                         floating* grad, floating* hess) noexcept nogil:
-    cdef floating r = x - (1 if y > 0 else (0 if y <= 0 else y))
-    grad[0] = r
-    hess[0] = 1
-    return r * (r / 2)
-
-
-cdef inline floating wasserstein(floating y, floating x, double a, double b, double c, double d,
-                                 floating* grad, floating* hess) noexcept nogil:
-    cdef floating s = sign(y)
-    cdef floating t = s * x
-    grad[0] = -s if t == t else t
-    hess[0] = 0 if t == t else t
-    return -t
+declare("hinge_embedding", hinge_embedding_kernel, ("margin",))
 
 
 cdef inline floating exponential(floating y, floating x, double a, double b, double c, double d,
@@ -144,6 +138,12 @@ cdef inline floating exponential(floating y, floating x, double a, double b, dou
     grad[0] = -s * e
     hess[0] = e
     return e
+
+
+cdef void exponential_kernel(const Block* block) noexcept nogil:
+    run(exponential[float], exponential[double], block)
+
+declare("exponential", exponential_kernel)
 
 
 cdef inline floating savage(floating y, floating x, double a, double b, double c, double d,
@@ -159,6 +159,12 @@ cdef inline floating savage(floating y, floating x, double a, double b, double c
     return <floating> (miss * miss)
 
 
+cdef void savage_kernel(const Block* block) noexcept nogil:
+    run(savage[float], savage[double], block)
+
+declare("savage", savage_kernel)
+
+
 cdef inline floating sigmoid_loss(floating y, floating x, double a, double b, double c, double d,
                                   floating* grad, floating* hess) noexcept nogil:
     cdef double tail, far
@@ -171,88 +177,9 @@ cdef inline floating sigmoid_loss(floating y, floating x, double a, double b, do
     return <floating> (2 * (far if t > 0 else 1 - far))
 
 
-# Preferences: the product of the temperature and the difference is rounded, which its exponential would magnify.
+cdef void sigmoid_loss_kernel(const Block* block) noexcept nogil:
+    run(sigmoid_loss[float], sigmoid_loss[double], block)
 
-cdef inline void scaled_logistic(floating like, double beta, double x, double* u, double* tail,
-                                 double* far) noexcept nogil:
-    """`logistic` at u = beta x, put right to first order by the rounding error of the product."""
-    cdef double lo, steep
-    u[0] = product_for(like, beta, x, &lo)
-    logistic_for(like, u[0], tail, far)
-    if floating is double:
-        lo = 0 if (u[0] < -1000) | (u[0] > 1000) else (lo if u[0] > 0 else -lo)
-        steep = far[0] * (1 - far[0])
-        tail[0] -= far[0] * lo
-        far[0] -= steep * lo
+declare("sigmoid_loss", sigmoid_loss_kernel)
 
 
-cdef inline floating dpo(floating y, floating x, double beta, double smoothing, double c, double d,
-                         floating* grad, floating* hess) noexcept nogil:
-    cdef double u, tail, far
-    scaled_logistic(y, beta, x, &u, &tail, &far)
-    cdef double against = 1 - <double> y if u > 0 else y
-    cdef double wrong = (1 - smoothing) * against + smoothing * (1 - against)
-    cdef double size = abs(u)
-    size = size * wrong if size < 1e308 else abs(<double> x) * wrong * beta     # u itself may overflow
-    grad[0] = <floating> (beta * (wrong - far if u > 0 else far - wrong))
-    hess[0] = <floating> (beta * (far * (1 - far)) * beta)
-    return <floating> (tail + (0 if wrong == 0 else size))
-
-
-cdef inline floating ipo(floating y, floating x, double goal, double goal_lo, double c, double d,
-                         floating* grad, floating* hess) noexcept nogil:
-    cdef double lo
-    cdef floating s = sign(y)
-    cdef double r = sum_for(y, s * x, -goal, &lo)
-    if floating is double:
-        r = r + (lo - goal_lo) if (r > -1e300) & (r < 1e300) else r
-    grad[0] = <floating> (2 * s * r)
-    hess[0] = 2
-    return <floating> (r * r)
-
-
-cdef inline floating kto(floating y, floating x, double beta, double b, double c, double d,
-                         floating* grad, floating* hess) noexcept nogil:
-    cdef double u, tail, far
-    cdef floating s = sign(y)
-    scaled_logistic(y, beta, s * x, &u, &tail, &far)
-    cdef double steep = beta * (far * (1 - far))
-    grad[0] = <floating> (-s * steep)
-    hess[0] = <floating> (beta * steep * tanh_for(y, u / 2))
-    return <floating> (far if u > 0 else 1 - far)
-
-
-cdef void margin(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
-                 floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if kernel == HINGE:
-        specialise(hinge[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SQUARED_HINGE:
-        specialise(squared_hinge[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SMOOTHED_HINGE:
-        specialise(smoothed_hinge[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == MODIFIED_HUBER:
-        specialise(modified_huber[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == PERCEPTRON:
-        specialise(perceptron[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SOFT_MARGIN:
-        specialise(soft_margin[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == HINGE_EMBEDDING:
-        specialise(hinge_embedding[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SATURATING:
-        specialise(saturating[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == LEAST_SQUARES_SCORE:
-        specialise(least_squares_score[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == WASSERSTEIN:
-        specialise(wasserstein[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == EXPONENTIAL:
-        specialise(exponential[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SAVAGE:
-        specialise(savage[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SIGMOID_LOSS:
-        specialise(sigmoid_loss[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == DPO:
-        specialise(dpo[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == IPO:
-        specialise(ipo[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == KTO:
-        specialise(kto[floating], y, x, p, value, grad, hess, n, operation)

@@ -1,40 +1,13 @@
-# Redescending losses of the residual r = x - y: flatter far from zero. As in residual.pxi, whose parts they share.
+# Redescending losses of the residual r = x - y: flatter far from zero. Arithmetic as in residual.pxi.
 
-cpdef enum:
-    CAUCHY = 0x800
-    TUKEY
-    WELSCH
-    GEMAN_MCCLURE
-    BARRON
-    BARRON_QUADRATIC
-    STUDENT_T
+from fastloss._kernels.arithmetic cimport (
+    absolute, bounded, directed, exact_magnitude, is_infinite, is_near, log1p_scaled, ratio, scaled_square
+)
+from fastloss._kernels.vecmath cimport (
+    divided, exp_for, exp_parts, exp_sum, expm1_sum, finite_or_zero, log1p_positive, log_dd, log_parts, quotient,
+    square, two_prod, two_sum
+)
 
-
-# Parts --------------------------------------------------------------------------------------------
-
-cdef inline double scaled_square(double size, double low, double c, double k, double* out_low) noexcept nogil:
-    """((size + low) / c)^2 / k as a double-double; of 2^-700 size where the square may overflow (`is_near`)."""
-    cdef double shrink = 1 if is_near(size, c) else 1.90109156629516e-211
-    cdef double s_low, w_low
-    cdef double s = quotient(size * shrink, low * shrink, c, &s_low)
-    cdef double w = square(s, s_low, &w_low)
-    return quotient(w, w_low, k, out_low)
-
-
-cdef inline bint is_near(double size, double c) noexcept nogil:
-    return size < 1e140 * c
-
-
-cdef inline double log1p_scaled(double w, bint near) noexcept nogil:
-    """log(1 + scaled_square); the constant is 1400 log(2)."""
-    cdef double rest
-    cdef double v = two_sum(1, w, &rest)
-    cdef double logarithm = log(v if near else w)
-    rest = rest / v
-    return logarithm + (rest if near else 970.4060527839234)
-
-
-# The losses ---------------------------------------------------------------------------------------
 
 cdef inline floating cauchy(floating y, floating x, double c, double b, double a, double d,
                             floating* grad, floating* hess) noexcept nogil:
@@ -62,6 +35,12 @@ cdef inline floating cauchy(floating y, floating x, double c, double b, double a
         return w if size < 7e-9 * c else far
 
 
+cdef void cauchy_kernel(const Block* block) noexcept nogil:
+    run(cauchy[float], cauchy[double], block)
+
+declare("cauchy", cauchy_kernel, ("c",))
+
+
 cdef inline floating tukey(floating y, floating x, double c, double b, double a, double d,
                            floating* grad, floating* hess) noexcept nogil:
     """r^2 / 2 (1 - w + w^2 / 3), w = (r / c)^2 at most 1."""
@@ -85,6 +64,12 @@ cdef inline floating tukey(floating y, floating x, double c, double b, double a,
         grad[0] = directed(m * rest * rest, y, x)
         hess[0] = rest * (((1 - 4 * w) - w) - 5 * w_low)                # 5 w would round
         return 0.5 * m * (1 - w + w * w * (1 / 3.)) * m
+
+
+cdef void tukey_kernel(const Block* block) noexcept nogil:
+    run(tukey[float], tukey[double], block)
+
+declare("tukey", tukey_kernel, ("c",))
 
 
 cdef inline floating welsch(floating y, floating x, double c, double b, double a, double d,
@@ -111,6 +96,12 @@ cdef inline floating welsch(floating y, floating x, double c, double b, double a
         far = -0.5 * c * e * c
         w = 0.5 * size * size
         return w if s < 7e-9 else far
+
+
+cdef void welsch_kernel(const Block* block) noexcept nogil:
+    run(welsch[float], welsch[double], block)
+
+declare("welsch", welsch_kernel, ("c",))
 
 
 cdef inline floating geman_mcclure(floating y, floating x, double c, double b, double a, double d,
@@ -153,7 +144,13 @@ cdef inline floating geman_mcclure(floating y, floating x, double c, double b, d
         return 0.5 * m * (m / one)
 
 
-cdef inline floating barron(floating y, floating x, double alpha, double c, double k, double d,
+cdef void geman_mcclure_kernel(const Block* block) noexcept nogil:
+    run(geman_mcclure[float], geman_mcclure[double], block)
+
+declare("geman_mcclure", geman_mcclure_kernel, ("c",))
+
+
+cdef inline floating barron(floating y, floating x, double alpha, double c, double a, double d,
                             floating* grad, floating* hess) noexcept nogil:
     """k / alpha (B^(alpha/2) - 1), B = 1 + w, w = (r / c)^2 / k, k = |alpha - 2|; all powers from one logarithm.
 
@@ -161,6 +158,7 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
     """
     cdef double low, w_low, base_low, l_low, sum_low, p_low, h_low, power_low
     cdef double r, size, w, base, logarithm, shrunk, rest, p, half_power, h, f, share, e, bend
+    cdef double k = fabs(alpha - 2)
     cdef double far_value = INFINITY if alpha > 0 else -k / alpha
     cdef bint near, far = is_infinite(<double> x - y)
     if floating is float:
@@ -198,6 +196,12 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
         return far_value if far else e
 
 
+cdef void barron_kernel(const Block* block) noexcept nogil:
+    run(barron[float], barron[double], block)
+
+declare("barron", barron_kernel, ("alpha", "c"))
+
+
 cdef inline floating barron_quadratic(floating y, floating x, double c, double b, double a, double d,
                                       floating* grad, floating* hess) noexcept nogil:
     """(r / c)^2 / 2, the limit of alpha = 2."""
@@ -214,49 +218,9 @@ cdef inline floating barron_quadratic(floating y, floating x, double c, double b
         return 0.5 * s * s + finite_or_zero(s * s_low)
 
 
-cdef inline floating student_t(floating y, floating x, double c, double k, double factor, double rate,
-                               floating* grad, floating* hess) noexcept nogil:
-    """factor log1p(w), w = (r / c)^2 / k, rate = 2 factor / k; the limit of alpha = 0 of `barron` as well."""
-    cdef double low, w_low, rest, r, size, w, one, tiny, slope, bend, outer, h
-    cdef bint near, far
-    if floating is float:
-        r = <double> x - y
-        w = r * (1 / c) * (r * (1 / c)) * (1 / k)
-        h = 1 / (1 + w)
-        grad[0] = <float> (rate / c / c * bounded(r) * h)
-        hess[0] = <float> (rate / c / c * ((2 * h - 1) * h))
-        return <float> (factor * log1p_positive(y, w))
-    else:
-        size = exact_magnitude(y, y, x, &low)
-        near = is_near(size, c)
-        w = scaled_square(size, low, c, k, &w_low)
-        one = two_sum(1, w, &rest)
-        far = (w if near else 1e30) >= 1e30                             # 1 + w is w
-        tiny = size / c * (0.5 * rate) * (size / c)                     # w may be subnormal, this not
-        slope = size / c * (rate / c) / one
-        bend = divided(1 - w, -w_low, one, rest + w_low)
-        outer = 2 * factor / size
-        bend = divided(bend * (rate / c), 0, one, rest + w_low) / c
-        grad[0] = directed(outer if far else slope, y, x)
-        outer = -outer / size
-        hess[0] = outer if far else bend
-        outer = factor * log1p_scaled(w, near)
-        return tiny if size < 1e-140 * c else outer
+cdef void barron_quadratic_kernel(const Block* block) noexcept nogil:
+    run(barron_quadratic[float], barron_quadratic[double], block)
+
+declare("barron_quadratic", barron_quadratic_kernel, ("c",))
 
 
-cdef void redescending(int kernel, const floating* y, const floating* x, const double* p, floating* value,
-                       floating* grad, floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if kernel == CAUCHY:
-        specialise(cauchy[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == TUKEY:
-        specialise(tukey[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == WELSCH:
-        specialise(welsch[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == GEMAN_MCCLURE:
-        specialise(geman_mcclure[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == BARRON:
-        specialise(barron[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == BARRON_QUADRATIC:
-        specialise(barron_quadratic[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == STUDENT_T:
-        specialise(student_t[floating], y, x, p, value, grad, hess, n, operation)

@@ -2,23 +2,8 @@
 #
 # The arithmetic is in float64 for both types, so that several divisions round once.
 
-cpdef enum:
-    ABSOLUTE_PERCENTAGE_ERROR = 0x100
-    SQUARED_PERCENTAGE_ERROR
-    SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR
-    SQUARED_LOG_ERROR
-
-cdef inline double difference(floating x, floating y, double* unit) noexcept nogil:
-    """x - y in units of 1, or of 2 where it overflows."""
-    cdef double r = <double> x - <double> y
-    cdef bint over
-    if floating is float:
-        unit[0] = 1.0
-        return r
-    else:
-        over = (r == INFINITY) | (r == -INFINITY)
-        unit[0] = 2.0 if over else 1.0
-        return 0.5 * x - 0.5 * y if over else r
+from fastloss._kernels.arithmetic cimport difference
+from fastloss._kernels.vecmath cimport fl_log1p_to_f32, log1p, sum_for, two_prod, two_sum
 
 
 cdef inline floating absolute_percentage_error(floating y, floating x, double epsilon, double scale, double c,
@@ -33,6 +18,12 @@ cdef inline floating absolute_percentage_error(floating y, floating x, double ep
     return <floating> ((r if r > 0 else 0.0 - r) / floor * (unit * scale))
 
 
+cdef void absolute_percentage_error_kernel(const Block* block) noexcept nogil:
+    run(absolute_percentage_error[float], absolute_percentage_error[double], block)
+
+declare("absolute_percentage_error", absolute_percentage_error_kernel, ("epsilon", "scale"))
+
+
 cdef inline floating squared_percentage_error(floating y, floating x, double epsilon, double b, double c,
                                               double d, floating* grad, floating* hess) noexcept nogil:
     cdef double unit
@@ -43,6 +34,12 @@ cdef inline floating squared_percentage_error(floating y, floating x, double eps
     grad[0] = <floating> (2.0 * q / floor)
     hess[0] = <floating> (2.0 / floor / floor if x == x else x)
     return <floating> (q * q)
+
+
+cdef void squared_percentage_error_kernel(const Block* block) noexcept nogil:
+    run(squared_percentage_error[float], squared_percentage_error[double], block)
+
+declare("squared_percentage_error", squared_percentage_error_kernel, ("epsilon",))
 
 
 cdef inline floating symmetric_absolute_percentage_error(floating y, floating x, double a, double b, double c,
@@ -65,6 +62,12 @@ cdef inline floating symmetric_absolute_percentage_error(floating y, floating x,
     hess[0] = <floating> (-curve if size_x > size_y else (curve if size_x < size_y else r - r))
     cdef double size = r if r > 0 else 0.0 - r
     return <floating> ((1.0 if size == INFINITY else size / divisor) * 2.0)
+
+
+cdef void symmetric_absolute_percentage_error_kernel(const Block* block) noexcept nogil:
+    run(symmetric_absolute_percentage_error[float], symmetric_absolute_percentage_error[double], block)
+
+declare("symmetric_absolute_percentage_error", symmetric_absolute_percentage_error_kernel)
 
 
 cdef inline double log_ratio(double r, double r_lo, double low) noexcept nogil:
@@ -102,13 +105,7 @@ cdef inline floating squared_log_error(floating y, floating x, double a, double 
     return <floating> (size * size)
 
 
-cdef void relative(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
-                   floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if kernel == ABSOLUTE_PERCENTAGE_ERROR:
-        specialise(absolute_percentage_error[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SQUARED_PERCENTAGE_ERROR:
-        specialise(squared_percentage_error[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SYMMETRIC_ABSOLUTE_PERCENTAGE_ERROR:
-        specialise(symmetric_absolute_percentage_error[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SQUARED_LOG_ERROR:
-        specialise(squared_log_error[floating], y, x, p, value, grad, hess, n, operation)
+cdef void squared_log_error_kernel(const Block* block) noexcept nogil:
+    run(squared_log_error[float], squared_log_error[double], block)
+
+declare("squared_log_error", squared_log_error_kernel)

@@ -5,73 +5,25 @@
 # count the rounding error of r wherever it is amplified, and where a scale c divides r, they are written in ratios
 # of the smaller of |r| and c to the larger, which can neither overflow nor lose what is small.
 
-cpdef enum:
-    SQUARED_ERROR = 0x000
-    ABSOLUTE_ERROR
-    MEAN_BIAS
-    LP
-    QUANTILE
-    EXPECTILE
-    EPSILON_INSENSITIVE
-    SQUARED_EPSILON_INSENSITIVE
-    LINEX
+from fastloss._kernels.arithmetic cimport absolute, directed, exact_magnitude
+from fastloss._kernels.vecmath cimport (
+    exp_parts, exp_sum, exp_tail, expm1_sum, finite_or_zero, power, power_for, two_prod, two_sum
+)
 
 
-# Parts, of robust.pxi and redescending.pxi as well ------------------------------------------------
-
-cdef inline floating absolute(floating r) noexcept nogil:
-    """|r|, never -0."""
-    return <floating> fabs(r)
-
-
-cdef inline double bounded(double r) noexcept nogil:
-    """A residual of float32 numbers, finite where they are not: its powers stay finite, and products with 0 are 0."""
-    return 1e120 if r > 1e120 else (-1e120 if r < -1e120 else r)
-
-
-cdef inline double exact_magnitude(floating like, double y, double x, double* low) noexcept nogil:
-    """|x - y| as a double-double."""
-    cdef double lo
-    cdef double r = sum_for(like, x, -y, &lo)
-    if floating is float:
-        low[0] = 0
-    else:
-        lo = finite_or_zero(lo)
-        low[0] = -lo if r <= 0 else lo
-    return absolute(r)
-
-
-cdef inline bint is_infinite(double r) noexcept nogil:
-    return (r == INFINITY) | (r == -INFINITY)
-
-
-cdef inline floating directed(floating size, floating y, floating x) noexcept nogil:
-    """`size` with the sign of x - y: 0 at a tie, NaN at NaN."""
-    return size if x > y else (-size if x < y else x - y)
-
-
-cdef inline double ratio(double size, double low, double c, double* out_low) noexcept nogil:
-    """The smaller of size + low and c over the larger, as a double-double."""
-    cdef bint near = size <= c
-    cdef double m = size if near else c
-    cdef double most = c if near else size
-    cdef double m_low = low if near else 0
-    cdef double most_low = 0 if near else low
-    cdef double q_low
-    cdef double q = quotient(m, m_low, most, &q_low)
-    out_low[0] = q_low - q * (most_low / most)
-    return q
-
-
-# The losses ---------------------------------------------------------------------------------------
-
-cdef inline floating squared_error(floating y, floating x, double a, double b, double c, double d,
+cdef inline floating squared_error(floating y, floating x, double factor, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
     """factor r^2, factor 1 or 1/2."""
     cdef double r = <double> x - y
-    grad[0] = <floating> (2 * a * r)
-    hess[0] = <floating> (2 * a)
-    return <floating> (a * r * r)
+    grad[0] = <floating> (2 * factor * r)
+    hess[0] = <floating> (2 * factor)
+    return <floating> (factor * r * r)
+
+
+cdef void squared_error_kernel(const Block* block) noexcept nogil:
+    run(squared_error[float], squared_error[double], block)
+
+declare("squared_error", squared_error_kernel, ("factor",))
 
 
 cdef inline floating absolute_error(floating y, floating x, double a, double b, double c, double d,
@@ -82,12 +34,24 @@ cdef inline floating absolute_error(floating y, floating x, double a, double b, 
     return <floating> absolute(r)
 
 
+cdef void absolute_error_kernel(const Block* block) noexcept nogil:
+    run(absolute_error[float], absolute_error[double], block)
+
+declare("absolute_error", absolute_error_kernel)
+
+
 cdef inline floating mean_bias(floating y, floating x, double a, double b, double c, double d,
                                floating* grad, floating* hess) noexcept nogil:
     cdef floating r = x - y
     grad[0] = 1 if r == r else r
     hess[0] = 0 if r == r else r
     return r
+
+
+cdef void mean_bias_kernel(const Block* block) noexcept nogil:
+    run(mean_bias[float], mean_bias[double], block)
+
+declare("mean_bias", mean_bias_kernel)
 
 
 cdef inline floating lp(floating y, floating x, double p, double b, double c, double d,
@@ -106,10 +70,16 @@ cdef inline floating lp(floating y, floating x, double p, double b, double c, do
     return <floating> power_for(y, size, low, p)
 
 
-cdef inline floating quantile(floating y, floating x, double a, double b, double c, double d,
+cdef void lp_kernel(const Block* block) noexcept nogil:
+    run(lp[float], lp[double], block)
+
+declare("lp", lp_kernel, ("p",))
+
+
+cdef inline floating quantile(floating y, floating x, double alpha, double b, double c, double d,
                               floating* grad, floating* hess) noexcept nogil:
-    """`under` is the quantile, the cost of a prediction that is too low; `over` is the rest to 1."""
-    cdef floating under = <floating> a, over = <floating> b
+    """`under` is the cost of a prediction that is too low by 1, `over` of one that is too high."""
+    cdef floating under = <floating> alpha, over = <floating> (1 - alpha)
     cdef floating r = x - y
     cdef floating slope = over if r > 0 else (-under if r <= 0 else r)
     grad[0] = slope
@@ -117,13 +87,25 @@ cdef inline floating quantile(floating y, floating x, double a, double b, double
     return slope * r + 0                                # + 0: no -0 at a tie
 
 
-cdef inline floating expectile(floating y, floating x, double under, double over, double c, double d,
+cdef void quantile_kernel(const Block* block) noexcept nogil:
+    run(quantile[float], quantile[double], block)
+
+declare("quantile", quantile_kernel, ("alpha",))
+
+
+cdef inline floating expectile(floating y, floating x, double alpha, double b, double c, double d,
                                floating* grad, floating* hess) noexcept nogil:
     cdef double r = <double> x - y
-    cdef double factor = under if r < 0 else over
+    cdef double factor = alpha if r < 0 else 1 - alpha
     grad[0] = <floating> (2 * factor * r)
     hess[0] = <floating> (2 * factor)
     return <floating> (factor * r * r)
+
+
+cdef void expectile_kernel(const Block* block) noexcept nogil:
+    run(expectile[float], expectile[double], block)
+
+declare("expectile", expectile_kernel, ("alpha",))
 
 
 cdef inline floating excess(floating y, floating x, floating epsilon) noexcept nogil:
@@ -138,22 +120,32 @@ cdef inline floating excess(floating y, floating x, floating epsilon) noexcept n
     return 0 if t <= 0 else t
 
 
-cdef inline floating epsilon_insensitive(floating y, floating x, double a, double b, double c, double d,
+cdef inline floating epsilon_insensitive(floating y, floating x, double epsilon, double b, double c, double d,
                                          floating* grad, floating* hess) noexcept nogil:
-    cdef floating epsilon = <floating> a
-    cdef floating t = excess(y, x, epsilon)
+    cdef floating t = excess(y, x, <floating> epsilon)
     grad[0] = directed(<floating> (0 if t <= 0 else 1), y, x)
     hess[0] = 0 if t == t else t
     return t
 
 
-cdef inline floating squared_epsilon_insensitive(floating y, floating x, double a, double b, double c, double d,
+cdef void epsilon_insensitive_kernel(const Block* block) noexcept nogil:
+    run(epsilon_insensitive[float], epsilon_insensitive[double], block)
+
+declare("epsilon_insensitive", epsilon_insensitive_kernel, ("epsilon",))
+
+
+cdef inline floating squared_epsilon_insensitive(floating y, floating x, double epsilon, double b, double c, double d,
                                                  floating* grad, floating* hess) noexcept nogil:
-    cdef floating epsilon = <floating> a
-    cdef floating t = excess(y, x, epsilon)
+    cdef floating t = excess(y, x, <floating> epsilon)
     grad[0] = directed(2 * t, y, x)
-    hess[0] = 0 if absolute(x - y) < epsilon else 2
+    hess[0] = 0 if absolute(x - y) < <floating> epsilon else 2
     return t * t
+
+
+cdef void squared_epsilon_insensitive_kernel(const Block* block) noexcept nogil:
+    run(squared_epsilon_insensitive[float], squared_epsilon_insensitive[double], block)
+
+declare("squared_epsilon_insensitive", squared_epsilon_insensitive_kernel, ("epsilon",))
 
 
 cdef inline floating linex(floating y, floating x, double a, double b, double c, double d,
@@ -182,23 +174,7 @@ cdef inline floating linex(floating y, floating x, double a, double b, double c,
         return far if z >= 700 else (near if size < 1 else middle)
 
 
-cdef void residual(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
-                   floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if kernel == SQUARED_ERROR:
-        specialise(squared_error[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == ABSOLUTE_ERROR:
-        specialise(absolute_error[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == MEAN_BIAS:
-        specialise(mean_bias[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == LP:
-        specialise(lp[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == QUANTILE:
-        specialise(quantile[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == EXPECTILE:
-        specialise(expectile[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == EPSILON_INSENSITIVE:
-        specialise(epsilon_insensitive[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SQUARED_EPSILON_INSENSITIVE:
-        specialise(squared_epsilon_insensitive[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == LINEX:
-        specialise(linex[floating], y, x, p, value, grad, hess, n, operation)
+cdef void linex_kernel(const Block* block) noexcept nogil:
+    run(linex[float], linex[double], block)
+
+declare("linex", linex_kernel, ("a", "b"))

@@ -1,24 +1,28 @@
-# Robust losses of the residual r = x - y: about linear far from zero. As in residual.pxi, whose parts they share.
+# Robust losses of the residual r = x - y: about linear far from zero. Arithmetic as in residual.pxi.
 
-cpdef enum:
-    HUBER = 0x700
-    SMOOTH_L1
-    LOG_COSH
-    PSEUDO_HUBER
-    FAIR
-    WING
+from libc.math cimport sqrt
+from fastloss._kernels.arithmetic cimport absolute, bounded, directed, exact_magnitude, ratio
+from fastloss._kernels.vecmath cimport (
+    divided, exp_parts, exp_sum, expm1_sum, finite_or_zero, log1p, log1p_positive, log1p_small, log_cosh_near, log_dd,
+    log_parts, log_tail, quotient, square, tanh, two_sum
+)
 
 
-cdef inline floating huber(floating y, floating x, double a, double b, double c, double d,
+cdef inline floating huber(floating y, floating x, double delta, double b, double c, double d,
                            floating* grad, floating* hess) noexcept nogil:
     """r^2 / 2 up to delta, delta (|r| - delta / 2) beyond; with m = min(|r|, delta) both are m (|r| - m / 2)."""
-    cdef double delta = a
     cdef double r = <double> x - y
     cdef double size = absolute(r)
     cdef double m = delta if size > delta else size
     grad[0] = <floating> (delta if r > delta else (-delta if r < -delta else r))
     hess[0] = 0 if size > delta else 1
     return <floating> (m * (size - 0.5 * m))
+
+
+cdef void huber_kernel(const Block* block) noexcept nogil:
+    run(huber[float], huber[double], block)
+
+declare("huber", huber_kernel, ("delta",))
 
 
 cdef inline floating smooth_l1(floating y, floating x, double beta, double b, double c, double d,
@@ -36,6 +40,12 @@ cdef inline floating smooth_l1(floating y, floating x, double beta, double b, do
     grad[0] = <floating> directed(slope, y, x)
     hess[0] = <floating> (0 if size >= beta else curvature)
     return <floating> (slope * (size - 0.5 * m))
+
+
+cdef void smooth_l1_kernel(const Block* block) noexcept nogil:
+    run(smooth_l1[float], smooth_l1[double], block)
+
+declare("smooth_l1", smooth_l1_kernel, ("beta",))
 
 
 cdef inline floating log_cosh(floating y, floating x, double a, double b, double c, double d,
@@ -63,6 +73,12 @@ cdef inline floating log_cosh(floating y, floating x, double a, double b, double
     return <floating> (logarithm if near else line)
 
 
+cdef void log_cosh_kernel(const Block* block) noexcept nogil:
+    run(log_cosh[float], log_cosh[double], block)
+
+declare("log_cosh", log_cosh_kernel)
+
+
 cdef inline floating pseudo_huber(floating y, floating x, double delta, double b, double c, double d,
                                   floating* grad, floating* hess) noexcept nogil:
     """With root = sqrt(1 + q^2): r^2 / (1 + root) up to delta, delta |r| / (q + root) beyond."""
@@ -88,6 +104,12 @@ cdef inline floating pseudo_huber(floating y, floating x, double delta, double b
         grad[0] = directed(m / root, y, x)
         hess[0] = h * sqrt(h)
         return size / ((1 if near else q) + root) * m
+
+
+cdef void pseudo_huber_kernel(const Block* block) noexcept nogil:
+    run(pseudo_huber[float], pseudo_huber[double], block)
+
+declare("pseudo_huber", pseudo_huber_kernel, ("delta",))
 
 
 cdef inline floating fair(floating y, floating x, double c, double b, double a, double d,
@@ -122,6 +144,12 @@ cdef inline floating fair(floating y, floating x, double c, double b, double a, 
         return series if s < 0.015625 else (line if s > 1e20 else curve)
 
 
+cdef void fair_kernel(const Block* block) noexcept nogil:
+    run(fair[float], fair[double], block)
+
+declare("fair", fair_kernel, ("c",))
+
+
 cdef inline floating wing(floating y, floating x, double width, double curvature, double height, double d,
                           floating* grad, floating* hess) noexcept nogil:
     """`height` is the value at |r| = width, where the logarithm becomes a line of slope 1."""
@@ -145,17 +173,7 @@ cdef inline floating wing(floating y, floating x, double width, double curvature
     return <floating> (curve if near else line)
 
 
-cdef void robust(int kernel, const floating* y, const floating* x, const double* p, floating* value, floating* grad,
-                 floating* hess, Py_ssize_t n, int operation) noexcept nogil:
-    if kernel == HUBER:
-        specialise(huber[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == SMOOTH_L1:
-        specialise(smooth_l1[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == LOG_COSH:
-        specialise(log_cosh[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == PSEUDO_HUBER:
-        specialise(pseudo_huber[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == FAIR:
-        specialise(fair[floating], y, x, p, value, grad, hess, n, operation)
-    elif kernel == WING:
-        specialise(wing[floating], y, x, p, value, grad, hess, n, operation)
+cdef void wing_kernel(const Block* block) noexcept nogil:
+    run(wing[float], wing[double], block)
+
+declare("wing", wing_kernel, ("width", "curvature", "height"))

@@ -1,5 +1,8 @@
 # Blocks of logits, targets and derivatives, between the arrays of a call and the first-level cache.
 
+from fastloss._kernels.arithmetic cimport absolute
+from fastloss._kernels.vecmath cimport exp_nonpositive, tanh_of
+
 cdef enum:
     TILE_CLASSES = 64                   # classes of a tile that are in first-level cache at a time
     TILE_ROOM = TILE_CLASSES * LANES + 72
@@ -11,14 +14,15 @@ cdef enum:
 cdef enum:
     PLANE_Y, PLANE_X, PLANE_GRAD, PLANE_HESS, PLANES
 cdef enum:
-    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_CORRECT, ROW_REFERENCE, ROW_SUM, ROW_TARGET, ROW_WEIGHT, RESULTS
+    ROW_VALUE, ROW_LSE, ROW_ENTROPY, ROW_ARGMAX, ROW_CORRECT, ROW_SHIFT, ROW_SUM, ROW_TARGET, ROW_WEIGHT, RESULTS
 
 cdef struct RowJob:
     Job base                            # its operands are labels, weights and mask of the rows
     Operand results[RESULTS]
     Shape shape                         # of rows and classes
     Operand planes[PLANES]
-    int traits
+    const Program* program
+    bint single                         # computed in float32
     bint tiled
     bint class_major                    # the class axis is the first, not the last
     bint dense                          # there is a target for each class
@@ -27,7 +31,7 @@ cdef struct RowJob:
     bint plain                          # every row counts as 1
     bint extras                         # results that are of use where a row does not count
     bint sharded                        # a label may be of a class that is in another shard
-    bint merged                         # ROW_REFERENCE, ROW_SUM and ROW_TARGET are given: those of all shards
+    bint merged                         # ROW_SHIFT, ROW_SUM and ROW_TARGET are given: those of all shards
     double scale                        # of the logits
     double softcap                      # 0: none
     double smoothing
@@ -39,20 +43,6 @@ cdef struct RowJob:
     Py_ssize_t rows
     Py_ssize_t group                    # rows
 
-# A row that is sorted: `classes` numbers each, one after the other.
-cdef struct Ranking:
-    Worker* worker
-    double* score
-    double* relevance
-    double* hit                         # of the items in order: the probability of coming before all after it
-    double* miss
-    double* grad
-    double* hess
-    uint64_t* key
-    uint64_t* spare_key
-    Py_ssize_t* order
-    Py_ssize_t* spare
-
 cdef struct RowScratch:
     double x[TILE_ROOM]
     double t[TILE_ROOM]
@@ -60,8 +50,8 @@ cdef struct RowScratch:
     double hess[TILE_ROOM]
     double packed[TILE_ROOM]
     Scratch block                       # aligns them all
-    Ranking list
-    Stage stage
+    RowGroup group
+    double* room                        # of the program's routines
     bint widened                        # the sums of this group are in float64, and so is what they left in x and t
     Worker* worker
 
@@ -103,7 +93,7 @@ cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, P
     cdef floating* packed = <floating*> s.packed
     cdef const floating* v
     cdef Py_ssize_t i, k, at, n, step
-    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     if job.class_major:
         for k in range(classes):
             v = load(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
@@ -137,7 +127,7 @@ cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, 
     cdef floating* packed = <floating*> s.packed
     cdef char* v
     cdef Py_ssize_t i, k, at, n, step
-    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     if job.class_major:
         for k in range(classes):
             store(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
@@ -164,7 +154,7 @@ cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t
                               floating padding, bint own, RowScratch* s) noexcept nogil:
     """Classes first ... first + n of a row, padded to whole groups of lanes; `own` makes a copy of them."""
     cdef const Operand* operand = &job.planes[plane]
-    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     cdef Py_ssize_t start = row * job.classes + first, at = 0, take, i
     cdef const floating* v
     if job.class_major:
@@ -200,7 +190,7 @@ cdef void store_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py
 
 
 cdef inline bint changes_targets(RowJob* job) noexcept nogil:
-    return job.smoothing != 0 or job.class_weight != NULL or job.traits & MULTILABEL
+    return job.smoothing != 0 or job.class_weight != NULL or job.program.targets == SIGNS
 
 
 cdef inline floating signed_weight(floating t, floating w) noexcept nogil:
@@ -215,7 +205,7 @@ cdef inline void weigh_targets(RowJob* job, floating* t, Py_ssize_t first, Py_ss
     cdef double kept = 1 - job.smoothing if job.dense else 0, even = job.smoothing / job.classes, w
     for k in range(n):
         w = job.class_weight[first + k] if job.class_weight != NULL else 1
-        if job.traits & MULTILABEL:
+        if job.program.targets == SIGNS:
             for i in range(width):
                 t[k * width + i] = signed_weight(t[k * width + i], <floating> w)
             continue
@@ -234,18 +224,18 @@ cdef inline void share_targets(const double* label, floating* t, Py_ssize_t firs
             t[k * width + i] = <floating> (0 if share < 0 else share)
 
 
-cdef inline void lower_targets(const double* reference, floating* t, Py_ssize_t n,
+cdef inline void lower_targets(const double* shift, floating* t, Py_ssize_t n,
                                Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t i, k
     for k in range(n):
         for i in range(width):
-            t[k * width + i] = <floating> (t[k * width + i] - reference[i])
+            t[k * width + i] = <floating> (t[k * width + i] - shift[i])
 
 
 cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, Py_ssize_t first, Py_ssize_t n,
-                                    RowScratch* s, floating unit) noexcept nogil:
-    cdef bint weighed = changes_targets(job), softened = job.traits & SOFT_TARGETS
-    cdef floating none = -INFINITY if job.traits & (SOFT_TARGETS | LOG_TARGETS) else 0
+                                    RowScratch* s, floating like) noexcept nogil:
+    cdef bint weighed = changes_targets(job), softened = job.program.targets == LOGITS
+    cdef floating none = -INFINITY if job.program.targets in (LOGITS, LOG_PROBABILITIES) else 0
     cdef floating* t = <floating*> s.t
     cdef const floating* given = t
     cdef Py_ssize_t k
@@ -253,10 +243,10 @@ cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, P
         given = load_row(job, PLANE_Y, row, first, n, t, none, weighed or softened, s)
     if weighed:
         weigh_targets(job, t, first, n, 1)
-    elif job.traits & ONE_HOT and not job.dense:
-        share_targets(&s.stage.lanes.label[i], t, first, n, 1)
+    elif job.program.targets in (ONE_HOT, BETWEEN) and not job.dense:
+        share_targets(&s.group.lanes.label[i], t, first, n, 1)
     elif softened:
-        lower_targets(&s.stage.lanes.target_reference[i], t, n, 1)
+        lower_targets(&s.group.lanes.target_shift[i], t, n, 1)
     if given == t:
         for k in range(n, (n + LANES - 1) // LANES * LANES):
             t[k] = none
@@ -264,21 +254,21 @@ cdef const floating* targets_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, P
 
 
 cdef const floating* targets_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first,
-                                     Py_ssize_t classes, RowScratch* s, floating unit) noexcept nogil:
+                                     Py_ssize_t classes, RowScratch* s, floating like) noexcept nogil:
     cdef floating* t = <floating*> s.t
     if job.dense:
         load_tile(job, PLANE_Y, start, rows, first, classes, t, s)
     if changes_targets(job):
         weigh_targets(job, t, first, classes, LANES)
-    elif job.traits & ONE_HOT and not job.dense:
-        share_targets(s.stage.lanes.label, t, first, classes, LANES)
-    elif job.traits & SOFT_TARGETS:
-        lower_targets(s.stage.lanes.target_reference, t, classes, LANES)
+    elif job.program.targets in (ONE_HOT, BETWEEN) and not job.dense:
+        share_targets(s.group.lanes.label, t, first, classes, LANES)
+    elif job.program.targets == LOGITS:
+        lower_targets(s.group.lanes.target_shift, t, classes, LANES)
     return t
 
 
 cdef const floating* logits_of_row(RowJob* job, Py_ssize_t row, double label, Py_ssize_t first, Py_ssize_t n,
-                                   RowScratch* s, floating unit) noexcept nogil:
+                                   RowScratch* s, floating like) noexcept nogil:
     """A block of a row's logits, -inf in place of the label's."""
     cdef floating* own = <floating*> s.x
     cdef bint patched = label >= first and label < first + n
@@ -293,7 +283,7 @@ cdef const floating* logits_of_row(RowJob* job, Py_ssize_t row, double label, Py
 
 
 cdef floating* logits_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
-                              RowScratch* s, floating unit) noexcept nogil:
+                              RowScratch* s, floating like) noexcept nogil:
     cdef floating* x = <floating*> s.x
     load_tile(job, PLANE_X, start, rows, first, classes, x, s)
     if job.softcap != 0:

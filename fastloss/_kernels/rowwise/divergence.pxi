@@ -1,31 +1,7 @@
 # Divergences between a target distribution t and that of a row, p. A target of 0 adds nothing whatever its score.
 
-cpdef enum:
-    FORWARD_KL = 0x200
-    FORWARD_KL_OF_LOGS                       # both targets and scores may be logarithms of probabilities
-    FORWARD_KL_LOG_TARGET
-    FORWARD_KL_OF_LOGS_LOG_TARGET
-    GENERALIZED_KL
-    REVERSE_KL
-    REVERSE_KL_LOG_TARGET
-    JENSEN_SHANNON
-    JENSEN_SHANNON_LOG_TARGET
-    TOTAL_VARIATION
-    DISTILLATION
-
-cdef inline int divergence_traits(int kernel) noexcept nogil:
-    cdef int traits = 0
-    if kernel not in (FORWARD_KL_OF_LOGS, FORWARD_KL_OF_LOGS_LOG_TARGET, GENERALIZED_KL, TOTAL_VARIATION):
-        traits = SHIFTED
-    if kernel in (FORWARD_KL_LOG_TARGET, FORWARD_KL_OF_LOGS_LOG_TARGET, REVERSE_KL_LOG_TARGET,
-                  JENSEN_SHANNON_LOG_TARGET, DISTILLATION):
-        traits |= LOG_TARGETS
-    if kernel == DISTILLATION:
-        traits |= SOFT_TARGETS
-    if kernel in (JENSEN_SHANNON, JENSEN_SHANNON_LOG_TARGET):
-        traits |= REPEATED
-    return traits
-
+from fastloss._kernels.arithmetic cimport absolute
+from fastloss._kernels.vecmath cimport exp_for, exp_in_sum, exp_nonpositive, exp_of, log1p_within, log_for, log_of
 
 # Forward: cross-entropy less the entropy of the targets -----------------------------------------------
 
@@ -65,8 +41,8 @@ cdef inline void sum_kl_of_logs_log_target(floating x, floating t, floating a, f
     s0[0] += 0 if (e == 0) & (x == x) else e * (t - x)
 
 
-cdef inline void finish_sum(Row* r, double classes, double a, double b, double c, double d,
-                            floating unit) noexcept nogil:
+cdef inline void finish_sum(Row* r, double classes, double a, double b, double c, double scale,
+                            floating like) noexcept nogil:
     r.value = r.s0
     r.a = 1
     r.c = 1
@@ -114,12 +90,12 @@ cdef inline void sum_reverse_kl(floating x, floating t, floating a, floating q, 
 
 
 cdef inline void finish_reverse_kl(Row* r, double classes, double logits, double b, double c,
-                                   double scale, floating unit) noexcept nogil:
-    cdef double total = 1 / r.s0 if logits != 0 else exp_for(unit, r.reference, 0)
+                                   double scale, floating like) noexcept nogil:
+    cdef double total = 1 / r.s0 if logits != 0 else exp_for(like, r.shift, 0)
     cdef double mean = r.s1 / r.s0
-    r.value = mean - log_for(unit, r.s0) if logits != 0 else total * (r.s1 + r.reference * r.s0)
+    r.value = mean - log_for(like, r.s0) if logits != 0 else total * (r.s1 + r.shift * r.s0)
     r.u = total
-    r.v = mean if logits != 0 else -1 - r.reference
+    r.v = mean if logits != 0 else -1 - r.shift
     r.a = 1
     r.c = 1
     r.d = logits
@@ -174,10 +150,10 @@ cdef inline void sum_jensen_shannon_log_target(floating x, floating t, floating 
 
 
 cdef inline void finish_jensen_shannon(Row* r, double classes, double beta, double logits, double c,
-                                       double scale, floating unit) noexcept nogil:
+                                       double scale, floating like) noexcept nogil:
     r.again = r.again == 0
     if r.again:
-        r.u = 1 / r.s0 if logits != 0 else exp_for(unit, r.reference, 0)
+        r.u = 1 / r.s0 if logits != 0 else exp_for(like, r.shift, 0)
     r.v = beta
     r.value = r.s1 + r.s2
     r.a = 1
@@ -223,8 +199,8 @@ cdef inline void sum_distillation(floating x, floating t, floating a, floating q
 
 
 cdef inline void finish_distillation(Row* r, double classes, double inverse, double square, double c,
-                                     double scale, floating unit) noexcept nogil:
-    r.value = square * ((log_for(unit, r.s0) - log_for(unit, r.s1)) + r.s2 / r.s1)
+                                     double scale, floating like) noexcept nogil:
+    r.value = square * ((log_for(like, r.s0) - log_for(like, r.s1)) + r.s2 / r.s1)
     r.v = inverse
     r.a = square / r.s0
     r.b = square / r.s1
@@ -239,51 +215,163 @@ cdef inline floating map_distillation(floating x, floating t, floating a, floati
     return a * e - b * exp_nonpositive(t * v)
 
 
-cdef inline void divergence(int kernel, Stage* stage, floating unit) noexcept nogil:
-    if kernel == FORWARD_KL:
-        specialise_rows(
-            sum_kl[floating], finish_dense_cross_entropy[floating], map_dense_cross_entropy[floating], True, stage, unit
-        )
-    elif kernel == FORWARD_KL_LOG_TARGET:
-        specialise_rows(
-            sum_kl_log_target[floating], finish_dense_cross_entropy[floating], map_kl_log_target[floating], True, stage,
-            unit,
-        )
-    elif kernel == FORWARD_KL_OF_LOGS:
-        specialise_rows(sum_kl_of_logs[floating], finish_sum[floating], map_kl_of_logs[floating], True, stage, unit)
-    elif kernel == FORWARD_KL_OF_LOGS_LOG_TARGET:
-        specialise_rows(
-            sum_kl_of_logs_log_target[floating], finish_sum[floating], map_kl_of_logs_log_target[floating], True, stage,
-            unit,
-        )
-    elif kernel == GENERALIZED_KL:
-        specialise_rows(
-            sum_generalized_kl[floating], finish_sum[floating], map_generalized_kl[floating], True, stage, unit
-        )
-    elif kernel == REVERSE_KL:
-        specialise_rows(
-            sum_reverse_kl[floating], finish_reverse_kl[floating], map_reverse_kl[floating], True, stage, unit
-        )
-    elif kernel == REVERSE_KL_LOG_TARGET:
-        specialise_rows(
-            sum_reverse_kl_log_target[floating], finish_reverse_kl[floating], map_reverse_kl_log_target[floating], True,
-            stage, unit,
-        )
-    elif kernel == JENSEN_SHANNON:
-        specialise_repeated(
-            sum_exponentials[floating], sum_jensen_shannon[floating], finish_jensen_shannon[floating],
-            map_jensen_shannon[floating], stage, unit,
-        )
-    elif kernel == JENSEN_SHANNON_LOG_TARGET:
-        specialise_repeated(
-            sum_exponentials[floating], sum_jensen_shannon_log_target[floating], finish_jensen_shannon[floating],
-            map_jensen_shannon_log_target[floating], stage, unit,
-        )
-    elif kernel == TOTAL_VARIATION:
-        specialise_rows(
-            sum_total_variation[floating], finish_sum[floating], map_total_variation[floating], True, stage, unit
-        )
-    elif kernel == DISTILLATION:
-        specialise_rows(
-            sum_distillation[floating], finish_distillation[floating], map_distillation[floating], True, stage, unit
-        )
+# Programs -----------------------------------------------------------------------------------------
+
+cdef void sum_kl_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_kl[float], sum_kl[double], True, g)
+
+
+cdef void sum_kl_log_target_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_kl_log_target[float], sum_kl_log_target[double], True, g)
+
+
+cdef void sum_kl_of_logs_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_kl_of_logs[float], sum_kl_of_logs[double], True, g)
+
+
+cdef void sum_kl_of_logs_log_target_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_kl_of_logs_log_target[float], sum_kl_of_logs_log_target[double], True, g)
+
+
+cdef void sum_generalized_kl_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_generalized_kl[float], sum_generalized_kl[double], True, g)
+
+
+cdef void sum_reverse_kl_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_reverse_kl[float], sum_reverse_kl[double], True, g)
+
+
+cdef void sum_reverse_kl_log_target_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_reverse_kl_log_target[float], sum_reverse_kl_log_target[double], True, g)
+
+
+cdef void sum_exponentials_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_exponentials[float], sum_exponentials[double], False, g)
+
+
+cdef void sum_jensen_shannon_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_jensen_shannon[float], sum_jensen_shannon[double], True, g)
+
+
+cdef void sum_jensen_shannon_log_target_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_jensen_shannon_log_target[float], sum_jensen_shannon_log_target[double], True, g)
+
+
+cdef void sum_total_variation_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_total_variation[float], sum_total_variation[double], True, g)
+
+
+cdef void sum_distillation_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_distillation[float], sum_distillation[double], True, g)
+
+
+cdef void finish_sum_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_sum[float], finish_sum[double], g)
+
+
+cdef void finish_reverse_kl_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_reverse_kl[float], finish_reverse_kl[double], g)
+
+
+cdef void finish_jensen_shannon_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_jensen_shannon[float], finish_jensen_shannon[double], g)
+
+
+cdef void finish_distillation_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_distillation[float], finish_distillation[double], g)
+
+
+cdef void map_kl_log_target_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_kl_log_target[float], map_kl_log_target[double], True, g)
+
+
+cdef void map_kl_of_logs_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_kl_of_logs[float], map_kl_of_logs[double], True, g)
+
+
+cdef void map_kl_of_logs_log_target_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_kl_of_logs_log_target[float], map_kl_of_logs_log_target[double], True, g)
+
+
+cdef void map_generalized_kl_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_generalized_kl[float], map_generalized_kl[double], True, g)
+
+
+cdef void map_reverse_kl_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_reverse_kl[float], map_reverse_kl[double], True, g)
+
+
+cdef void map_reverse_kl_log_target_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_reverse_kl_log_target[float], map_reverse_kl_log_target[double], True, g)
+
+
+cdef void map_jensen_shannon_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_jensen_shannon[float], map_jensen_shannon[double], True, g)
+
+
+cdef void map_jensen_shannon_log_target_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_jensen_shannon_log_target[float], map_jensen_shannon_log_target[double], True, g)
+
+
+cdef void map_total_variation_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_total_variation[float], map_total_variation[double], True, g)
+
+
+cdef void map_distillation_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_distillation[float], map_distillation[double], True, g)
+
+
+declare("forward_kl", program(DENSE, MAXIMUM, 4, sum_kl_loop, finish_distribution_loop, map_dense_cross_entropy_loop))
+declare(
+    "forward_kl_log_target",
+    program(LOG_PROBABILITIES, MAXIMUM, 4, sum_kl_log_target_loop, finish_distribution_loop, map_kl_log_target_loop),
+)
+declare("forward_kl_of_logs", program(DENSE, NOTHING, 4, sum_kl_of_logs_loop, finish_sum_loop, map_kl_of_logs_loop))
+declare(
+    "forward_kl_of_logs_log_target",
+    program(
+        LOG_PROBABILITIES, NOTHING, 4, sum_kl_of_logs_log_target_loop, finish_sum_loop, map_kl_of_logs_log_target_loop
+    ),
+)
+declare("generalized_kl", program(DENSE, NOTHING, 4, sum_generalized_kl_loop, finish_sum_loop, map_generalized_kl_loop))
+declare(
+    "reverse_kl",
+    program(DENSE, MAXIMUM, 4, sum_reverse_kl_loop, finish_reverse_kl_loop, map_reverse_kl_loop),
+    ("logits",),
+)
+declare(
+    "reverse_kl_log_target",
+    program(
+        LOG_PROBABILITIES, MAXIMUM, 4, sum_reverse_kl_log_target_loop, finish_reverse_kl_loop,
+        map_reverse_kl_log_target_loop,
+    ),
+    ("logits",),
+)
+declare(
+    "jensen_shannon",
+    repeated(
+        program(DENSE, MAXIMUM, 4, sum_jensen_shannon_loop, finish_jensen_shannon_loop, map_jensen_shannon_loop),
+        sum_exponentials_loop,
+    ),
+    ("beta", "logits"),
+)
+declare(
+    "jensen_shannon_log_target",
+    repeated(
+        program(
+            LOG_PROBABILITIES, MAXIMUM, 4, sum_jensen_shannon_log_target_loop, finish_jensen_shannon_loop,
+            map_jensen_shannon_log_target_loop,
+        ),
+        sum_exponentials_loop,
+    ),
+    ("beta", "logits"),
+)
+declare(
+    "total_variation",
+    program(DENSE, NOTHING, 4, sum_total_variation_loop, finish_sum_loop, map_total_variation_loop),
+)
+declare(
+    "distillation",
+    program(LOGITS, MAXIMUM, 4, sum_distillation_loop, finish_distillation_loop, map_distillation_loop),
+    ("inverse", "square"),
+)

@@ -1,5 +1,12 @@
 # Lanes: one number for each of up to LANES rows, or each of as many neighbouring classes of one row.
 
+from fastloss._kernels.vecmath cimport exp_for
+
+cdef extern from "engine/tiles.h" nogil:
+    enum: LANES "FL_LANES"
+    void to_tile "fl_to_tile"(const char* source, Py_ssize_t stride, Py_ssize_t classes, char* tile, int itemsize)
+    void from_tile "fl_from_tile"(const char* tile, Py_ssize_t classes, char* to, int itemsize)
+
 cdef enum:
     LANE_ROOM = LANES + 8
 
@@ -9,8 +16,8 @@ cdef struct Lanes:
     double label[LANE_ROOM]                 # NaN where it is missing
     double label_weight[LANE_ROOM]          # the class weight of the label
     double target[LANE_ROOM]                # the logit of the label
-    double reference[LANE_ROOM]             # what is subtracted from the logits
-    double target_reference[LANE_ROOM]      # ... and from targets that are logits themselves
+    double shift[LANE_ROOM]             # what is subtracted from the logits
+    double target_shift[LANE_ROOM]      # ... and from targets that are logits themselves
     double s0[LANE_ROOM]
     double s1[LANE_ROOM]
     double s2[LANE_ROOM]
@@ -35,7 +42,7 @@ cdef struct Lanes:
     double again[LANE_ROOM]                 # whether to sum once more, with the new `u`
 
 
-cdef inline void highest(const floating* x, Py_ssize_t groups, floating* top) noexcept nogil:
+cdef inline void lane_maximum(const floating* x, Py_ssize_t groups, floating* top) noexcept nogil:
     cdef floating lanes[LANES]
     cdef Py_ssize_t i, j
     for i in range(LANES):
@@ -53,9 +60,9 @@ cdef inline void narrow_labels(const double* label, Py_ssize_t first, floating* 
         lanes[i] = <floating> (label[i] - first)
 
 
-cdef inline void part(floating* x, Py_ssize_t classes, const floating* label, floating* target,
+cdef inline void mask_labels(floating* x, Py_ssize_t classes, const floating* label, floating* target,
                       floating* top) noexcept nogil:
-    """Put -inf in place of the labels' logits, which are added to `target`, and find the highest of the others.
+    """Put -inf in place of the labels' logits, which are added to `target`, and find the largest of the others.
 
     Sums with 0 keep the stores unconditional: a load soon after a masked store would wait for it.
     """
@@ -80,7 +87,7 @@ cdef inline void part(floating* x, Py_ssize_t classes, const floating* label, fl
     memcpy(top, lanes, sizeof(lanes))
 
 
-cdef inline void put(const floating* label, const double* given, Py_ssize_t classes, floating* v) noexcept nogil:
+cdef inline void scatter_labels(const floating* label, const double* given, Py_ssize_t classes, floating* v) noexcept nogil:
     """Put what is given for each row in the place of its label; a sum with 0 for the reason above."""
     cdef floating mine[LANES]
     cdef floating lanes[LANES]
@@ -95,7 +102,7 @@ cdef inline void put(const floating* label, const double* given, Py_ssize_t clas
             v[k * LANES + i] = 0 + (lanes[i] if mine[i] == at else v[k * LANES + i])
 
 
-cdef inline floating fold_highest(floating* v) noexcept nogil:
+cdef inline floating fold_maximum(floating* v) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(32):
         v[i] = v[i + 32] if v[i + 32] > v[i] else v[i]
@@ -132,14 +139,14 @@ cdef inline void spread(floating v, double* lanes) noexcept nogil:
         out[i] = v
 
 
-cdef inline void narrow_lanes(const double* v, double* lanes, floating unit) noexcept nogil:
+cdef inline void narrow_lanes(const double* v, double* lanes, floating like) noexcept nogil:
     cdef floating* out = <floating*> lanes
     cdef Py_ssize_t i
     for i in range(LANES):
         out[i] = <floating> v[i]
 
 
-cdef inline void add_lanes(double* v, const double* lanes, floating unit) noexcept nogil:
+cdef inline void add_lanes(double* v, const double* lanes, floating like) noexcept nogil:
     cdef const floating* more = <const floating*> lanes
     cdef Py_ssize_t i
     for i in range(LANES):
@@ -152,20 +159,20 @@ cdef inline void fill(double* lanes, double v) noexcept nogil:
         lanes[i] = v
 
 
-cdef inline void shift(Lanes* r, Py_ssize_t i, double top, double scale, floating unit) noexcept nogil:
-    """Make `top` the reference of row i, if it is higher: sums of (e, e x, t x, t) follow."""
+cdef inline void raise_shift(Lanes* r, Py_ssize_t i, double top, double scale, floating like) noexcept nogil:
+    """Make `top` the shift of row i, if it is higher: sums of (e, e x, t x, t) follow."""
     cdef double down, factor
-    if not top > r.reference[i]:
+    if not top > r.shift[i]:
         return
-    if r.reference[i] > -INFINITY:
-        down = (r.reference[i] - top) * scale
-        factor = exp_for(unit, down, 0)
+    if r.shift[i] > -INFINITY:
+        down = (r.shift[i] - top) * scale
+        factor = exp_for(like, down, 0)
         r.s1[i] = factor * (r.s1[i] + down * r.s0[i])
         r.s0[i] = factor * r.s0[i]
         r.s2[i] = r.s2[i] + down * r.s3[i]
-    r.reference[i] = top
+    r.shift[i] = top
 
 
-cdef inline double finite_reference(double reference) noexcept nogil:
+cdef inline double finite_shift(double shift) noexcept nogil:
     """What to subtract: of a row of -inf, 0, so that no exponential becomes NaN."""
-    return reference if reference > -INFINITY else 0
+    return shift if shift > -INFINITY else 0

@@ -1,12 +1,7 @@
 # Losses of a label of 0 or 1 for each class: t is the weight of the class, negative where the label is 0.
 
-cpdef enum:
-    MULTILABEL_SOFT_MARGIN = 0x400
-    MULTILABEL_MARGIN
-
-cdef inline int multilabel_traits(int kernel) noexcept nogil:
-    return PAIRS if kernel == MULTILABEL_MARGIN else MULTILABEL
-
+from fastloss._kernels.arithmetic cimport absolute
+from fastloss._kernels.vecmath cimport logistic
 
 cdef inline void sum_soft_margins(floating x, floating t, floating a, floating q, floating* s0, floating* s1,
                                   floating* s2, floating* s3) noexcept nogil:
@@ -16,8 +11,8 @@ cdef inline void sum_soft_margins(floating x, floating t, floating a, floating q
     s0[0] += 0 if t == 0 else absolute(t) * (softplus_neg + (0 if z > 0 else -z))
 
 
-cdef inline void finish_mean(Row* r, double classes, double a, double b, double c, double d,
-                             floating unit) noexcept nogil:
+cdef inline void finish_mean(Row* r, double classes, double a, double b, double c, double scale,
+                             floating like) noexcept nogil:
     r.value = r.s0 / classes
     r.a = 1 / classes
     r.c = 1 / classes
@@ -83,7 +78,7 @@ cdef Py_ssize_t split(RowJob* job, Py_ssize_t row, Py_ssize_t first, floating* o
     return n
 
 
-cdef double sum_pairs(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit) noexcept nogil:
+cdef double sum_pairs(RowJob* job, Py_ssize_t row, RowScratch* s, floating like) noexcept nogil:
     cdef floating* others = <floating*> s.x
     cdef floating* bounds = <floating*> s.packed
     cdef Py_ssize_t first, second, k, n, m
@@ -104,8 +99,8 @@ cdef double sum_pairs(RowJob* job, Py_ssize_t row, RowScratch* s, floating unit)
     return sum
 
 
-cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating unit) noexcept nogil:
-    cdef const Lanes* r = &s.stage.lanes
+cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floating like) noexcept nogil:
+    cdef const Lanes* r = &s.group.lanes
     cdef floating* others = <floating*> s.x
     cdef floating* bounds = <floating*> s.packed
     cdef floating* rest = <floating*> s.hess
@@ -139,6 +134,43 @@ cdef void map_pairs(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, fl
         first += ROW_BLOCK
 
 
-cdef inline void multilabel(int kernel, Stage* stage, floating unit) noexcept nogil:
-    # Of MULTILABEL_MARGIN, the last step alone.
-    specialise_rows(sum_soft_margins[floating], finish_mean[floating], map_soft_margin[floating], True, stage, unit)
+cdef void pair_values(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, bint single) noexcept nogil:
+    cdef Lanes* r = &s.group.lanes
+    cdef Py_ssize_t i
+    for i in range(rows):
+        if r.weight[i] == 0:
+            r.s0[i] = 0
+        elif single:
+            r.s0[i] = sum_pairs(job, start + i, s, <float> 1)
+        else:
+            r.s0[i] = sum_pairs(job, start + i, s, <double> 1)
+
+
+cdef void pair_derivatives(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, bint single) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(rows):
+        if single:
+            map_pairs(job, start + i, i, s, <float> 1)
+        else:
+            map_pairs(job, start + i, i, s, <double> 1)
+
+
+# Programs -----------------------------------------------------------------------------------------
+
+cdef void sum_soft_margins_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_soft_margins[float], sum_soft_margins[double], True, g)
+
+
+cdef void finish_mean_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_mean[float], finish_mean[double], g)
+
+
+cdef void map_soft_margin_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_soft_margin[float], map_soft_margin[double], True, g)
+
+
+declare(
+    "multilabel_soft_margin",
+    program(SIGNS, NOTHING, 4, sum_soft_margins_loop, finish_mean_loop, map_soft_margin_loop),
+)
+declare("multilabel_margin", routines(pair_values, finish_mean_loop, pair_derivatives, 0))

@@ -3,63 +3,43 @@
 # With a label y they are functions of u = log sum_{k != y} exp(x_k) - x_y: the target has probability
 # sigmoid(-u), all others together sigmoid(u), both exact to the last bits however small they are.
 
-cpdef enum:
-    CROSS_ENTROPY = 0
-    SMOOTHED_CROSS_ENTROPY
-    DENSE_CROSS_ENTROPY
-    TOKEN
-    SOFTMAX_FOCAL
-    POLY1
-    GENERALIZED_CROSS_ENTROPY
-    COS_FACE
-    ARC_FACE
-    DISTRIBUTION_FOCAL
-    SOFTMAX_ENTROPY
+from libc.math cimport sqrt
+from fastloss._kernels.vecmath cimport (
+    exp_for, exp_in_sum, exp_nonpositive, expm1_for, log1p_for, log1p_within_for, log_for, power_for, product_for
+)
 
-cdef inline int softmax_traits(int kernel) noexcept nogil:
-    if kernel == DENSE_CROSS_ENTROPY:
-        return SHIFTED
-    if kernel == DISTRIBUTION_FOCAL:
-        return SHIFTED | ONE_HOT | BETWEEN
-    if kernel == SOFTMAX_ENTROPY:
-        return SHIFTED | UNSUPERVISED
-    if kernel == SMOOTHED_CROSS_ENTROPY or kernel == TOKEN:
-        return LABELLED | SHIFTED | ONLINE
-    return LABELLED | SHIFTED | ONLINE | ONE_SUM
-
-
-# The label's class against all others, where s0 = sum exp(x_k - reference) over those, their largest term 1.
+# The label's class against all others, where s0 = sum exp(x_k - shift) over those, their largest term 1.
 cdef struct Odds:
     double loss                         # -log of the target's probability
     double hit                          # that probability
     double miss                         # and that of all others
     double share                        # miss / s0
-    double above                        # lse less the reference
+    double above                        # lse less the shift
     double lse
 
 
-cdef inline Odds odds(const Row* r, double target, double scale, floating unit) noexcept nogil:
-    """With w = exp(target - reference), s0 + w is kept as a sum of terms of which none is above 1."""
+cdef inline Odds odds(const Row* r, double target, double scale, floating like) noexcept nogil:
+    """With w = exp(target - shift), s0 + w is kept as a sum of terms of which none is above 1."""
     cdef Odds o
     # All others may be -inf: then the target is certain, or if it is -inf too, NaN comes of itself.
-    cdef double highest = r.reference if r.s0 >= 0.5 else -INFINITY
+    cdef double highest = r.shift if r.s0 >= 0.5 else -INFINITY
     cdef double down = (highest - target) * scale
-    cdef double e = exp_for(unit, -down if down > 0 else down, 0)
+    cdef double e = exp_for(like, -down if down > 0 else down, 0)
     cdef double tail = (r.s0 - 1) + e if down > 0 else r.s0 * e
     cdef double inverse = 1 / (1 + tail)
-    tail = log1p_within_for(unit, tail)     # a sum of numbers up to 1
+    tail = log1p_within_for(like, tail)     # a sum of numbers up to 1
     o.loss = (down if down > 0 else 0) + tail
     o.hit = e * inverse if down > 0 else inverse
     o.share = inverse if down > 0 else e * inverse
     o.miss = r.s0 * o.share
-    o.above = tail if down > 0 else (target - r.reference) * scale + tail
-    o.lse = (r.reference if down > 0 else target) * scale + tail
+    o.above = tail if down > 0 else (target - r.shift) * scale + tail
+    o.lse = (r.shift if down > 0 else target) * scale + tail
     return o
 
 
-cdef inline double limit_of(double lse, double reference, bint nothing, double target) noexcept nogil:
+cdef inline double limit_of(double lse, double shift, bint nothing, double target) noexcept nogil:
     """The log-sum-exp of a row, also of one of -inf alone and of one with an infinite logit, which have no softmax."""
-    return -INFINITY if nothing else INFINITY if reference == INFINITY and target == target else lse
+    return -INFINITY if nothing else INFINITY if shift == INFINITY and target == target else lse
 
 
 # Cross-entropy with the parameters (1 - smoothing, z_loss, factor of the curvature, logit scale) -----
@@ -77,15 +57,15 @@ cdef inline void sum_others_and_smoothing(floating x, floating t, floating a, fl
 
 
 cdef inline void finish_cross_entropy(Row* r, double classes, double kept, double z_loss, double curve,
-                                      double scale, floating unit) noexcept nogil:
-    cdef Odds o = odds(r, r.target, scale, unit)
+                                      double scale, floating like) noexcept nogil:
+    cdef Odds o = odds(r, r.target, scale, like)
     cdef double weight = r.label_weight * kept
     cdef double even = r.label_weight * ((1 - kept) / classes)
     cdef double lse = o.lse
     cdef double penalised = lse if z_loss != 0 else 0
     cdef double z = 2 * z_loss * penalised
     cdef double slope = weight + even + r.s3 + z
-    r.lse = limit_of(lse, r.reference, (r.s0 == 0) & (r.target == -INFINITY), r.target)
+    r.lse = limit_of(lse, r.shift, (r.s0 == 0) & (r.target == -INFINITY), r.target)
     r.value = weighed(weight, o.loss) + 0.5 * z * penalised + (
         (r.s3 * o.above - r.s2) + weighed(even, o.loss) if kept != 1 else 0
     )
@@ -115,14 +95,14 @@ cdef inline void sum_dense(floating x, floating t, floating a, floating q, float
 
 
 cdef inline void finish_dense_cross_entropy(Row* r, double classes, double kept, double z_loss,
-                                            double curve, double scale, floating unit) noexcept nogil:
+                                            double curve, double scale, floating like) noexcept nogil:
     cdef double rest = r.s0 + (r.s1 - 1)
-    cdef double above = log1p_for(unit, rest)
-    cdef double lse = r.reference * scale + above
+    cdef double above = log1p_for(like, rest)
+    cdef double lse = r.shift * scale + above
     cdef double penalised = lse if z_loss != 0 else 0
     cdef double z = 2 * z_loss * penalised
     cdef double slope = r.s3 + z
-    r.lse = limit_of(lse, r.reference, rest == -1, 0)
+    r.lse = limit_of(lse, r.shift, rest == -1, 0)
     r.value = (r.s3 * above - r.s2) + 0.5 * z * penalised
     r.u = 1 / (1 + rest)             # the largest probability
     r.v = rest / (1 + rest)          # and what it lacks of 1
@@ -130,6 +110,12 @@ cdef inline void finish_dense_cross_entropy(Row* r, double classes, double kept,
     r.b = 1
     r.c = curve * slope
     r.d = curve * 2 * z_loss
+
+
+cdef inline void finish_distribution(Row* r, double classes, double a, double b, double c, double scale,
+                                     floating like) noexcept nogil:
+    """Neither smoothed nor penalised."""
+    finish_dense_cross_entropy(r, classes, 1, 0, 1, scale, like)
 
 
 cdef inline floating map_dense_cross_entropy(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -151,11 +137,11 @@ cdef inline void sum_token(floating x, floating t, floating a, floating q, float
 
 
 cdef inline void finish_token(Row* r, double classes, double kept, double z_loss, double curve,
-                              double scale, floating unit) noexcept nogil:
+                              double scale, floating like) noexcept nogil:
     """H = p_y (-log p_y) + p_o (-log p_o + H_o) with all other classes o: no term is negative."""
-    cdef Odds o = odds(r, r.target, scale, unit)
-    cdef double others = log_for(unit, r.s0)
-    finish_cross_entropy(r, classes, kept, z_loss, curve, scale, unit)
+    cdef Odds o = odds(r, r.target, scale, like)
+    cdef double others = log_for(like, r.s0)
+    finish_cross_entropy(r, classes, kept, z_loss, curve, scale, like)
     r.entropy = (o.hit * o.loss if o.hit > 0 else o.hit) + (
         o.miss * ((o.above - others) + (others - r.s1 / r.s0)) if r.s0 >= 0.5 and o.miss > 0 else 0
     )
@@ -186,10 +172,10 @@ cdef inline floating map_others(floating x, floating t, floating a, floating b, 
 
 
 cdef inline void finish_softmax_focal(Row* r, double classes, double gamma, double b, double c,
-                                      double scale, floating unit) noexcept nogil:
+                                      double scale, floating like) noexcept nogil:
     """With the ratio R = loss / miss, which tends to 1: R' = 1 - hit R."""
-    cdef Odds o = odds(r, r.target, scale, unit)
-    cdef double fading = power_for(unit, o.miss, 0, gamma)
+    cdef Odds o = odds(r, r.target, scale, like)
+    cdef double fading = power_for(like, o.miss, 0, gamma)
     cdef double ratio = o.loss / o.miss if o.miss > 0 else 1
     cdef double hit_ratio = o.hit * ratio if o.hit > 0 else 0
     cdef double change = gamma * fading * (o.hit * (gamma * hit_ratio + 2) - hit_ratio)
@@ -197,32 +183,32 @@ cdef inline void finish_softmax_focal(Row* r, double classes, double gamma, doub
 
 
 cdef inline void finish_poly1(Row* r, double classes, double epsilon, double b, double c,
-                              double scale, floating unit) noexcept nogil:
-    cdef Odds o = odds(r, r.target, scale, unit)
+                              double scale, floating like) noexcept nogil:
+    cdef Odds o = odds(r, r.target, scale, like)
     cdef double slope = 1 + epsilon * o.hit if o.hit < 0.5 else (1 + epsilon) - epsilon * o.miss
     finish_odds(r, &o, o.loss + epsilon * o.miss, slope, -epsilon * o.hit * o.miss)
 
 
 cdef inline void finish_generalized_cross_entropy(Row* r, double classes, double q, double b, double c,
-                                                  double scale, floating unit) noexcept nogil:
+                                                  double scale, floating like) noexcept nogil:
     """The slope is hit^q, of the logarithm of `hit` where that underflows."""
-    cdef Odds o = odds(r, r.target, scale, unit)
+    cdef Odds o = odds(r, r.target, scale, like)
     cdef double lo
-    cdef double exponent = product_for(unit, -q, r.reference - r.target, &lo), rest = lo - q * o.above
-    cdef double far = exp_for(unit, exponent + rest if floating is float else exponent, rest)
+    cdef double exponent = product_for(like, -q, r.shift - r.target, &lo), rest = lo - q * o.above
+    cdef double far = exp_for(like, exponent + rest if floating is float else exponent, rest)
     cdef double least = 1e-130 if floating is float else 1e-290
-    cdef double slope = far if o.hit < least else power_for(unit, o.hit, 0, q)
-    finish_odds(r, &o, -expm1_for(unit, -q * o.loss, 0) / q, slope, -q * slope * o.miss)
+    cdef double slope = far if o.hit < least else power_for(like, o.hit, 0, q)
+    finish_odds(r, &o, -expm1_for(like, -q * o.loss, 0) / q, slope, -q * slope * o.miss)
 
 
 cdef inline void finish_cos_face(Row* r, double classes, double margin, double b, double c,
-                                 double scale, floating unit) noexcept nogil:
-    cdef Odds o = odds(r, r.target - margin, scale, unit)
+                                 double scale, floating like) noexcept nogil:
+    cdef Odds o = odds(r, r.target - margin, scale, like)
     finish_odds(r, &o, o.loss, 1, 0)
 
 
 cdef inline void finish_arc_face(Row* r, double classes, double cos_margin, double sin_margin,
-                                 double lowered, double scale, floating unit) noexcept nogil:
+                                 double lowered, double scale, floating like) noexcept nogil:
     """The target's cosine becomes cos(angle + margin), or beyond a sum of pi its own less `lowered`.
 
     The derivative grows without bound towards 1: the sine there is at least that of a cosine of 1 - 2^-24.
@@ -234,7 +220,7 @@ cdef inline void finish_arc_face(Row* r, double classes, double cos_margin, doub
     cdef bint within = cosine > -cos_margin
     cdef double slope = cos_margin + sin_margin * cosine / least if within else 1
     cdef double bend = sin_margin / (least * least * least) if within else 0
-    cdef Odds o = odds(r, cosine * cos_margin - sine * sin_margin if within else cosine - lowered, scale, unit)
+    cdef Odds o = odds(r, cosine * cos_margin - sine * sin_margin if within else cosine - lowered, scale, like)
     finish_odds(r, &o, o.loss, 1, 0)
     r.target_hess = slope * slope * r.target_hess + bend / scale * r.target_grad
     r.target_grad = slope * r.target_grad
@@ -251,12 +237,12 @@ cdef inline void sum_entropy(floating x, floating t, floating a, floating q, flo
 
 
 cdef inline void finish_softmax_entropy(Row* r, double classes, double a, double b, double c,
-                                        double scale, floating unit) noexcept nogil:
+                                        double scale, floating like) noexcept nogil:
     """With the mean m = sum p_k x_k <= 0, H = log1p(rest) - m: no term is negative. And log p_k + H = x_k - m."""
     cdef double rest = r.s0 + (r.s1 - 1)
     cdef double largest = 1 / (1 + rest)
     r.u = r.s2 * largest
-    r.value = log1p_for(unit, rest) - r.u
+    r.value = log1p_for(like, rest) - r.u
     r.v = largest
     r.a = largest
     r.c = largest
@@ -272,45 +258,239 @@ cdef inline floating map_softmax_entropy(floating x, floating t, floating a, flo
     return e * (a * below)
 
 
-cdef inline void softmax(int kernel, Stage* stage, floating unit) noexcept nogil:
-    if kernel == CROSS_ENTROPY:
-        specialise_rows(
-            sum_others[floating], finish_cross_entropy[floating], map_cross_entropy[floating], False, stage, unit
-        )
-    elif kernel == SMOOTHED_CROSS_ENTROPY:
-        specialise_rows(
-            sum_others_and_smoothing[floating], finish_cross_entropy[floating], map_cross_entropy[floating], True,
-            stage, unit,
-        )
-    elif kernel == DENSE_CROSS_ENTROPY:
-        specialise_rows(
-            sum_dense[floating], finish_dense_cross_entropy[floating], map_dense_cross_entropy[floating], True, stage,
-            unit,
-        )
-    elif kernel == TOKEN:
-        specialise_rows(
-            sum_token[floating], finish_token[floating], map_cross_entropy[floating], False, stage, unit
-        )
-    elif kernel == SOFTMAX_FOCAL:
-        specialise_rows(
-            sum_others[floating], finish_softmax_focal[floating], map_others[floating], False, stage, unit
-        )
-    elif kernel == POLY1:
-        specialise_rows(sum_others[floating], finish_poly1[floating], map_others[floating], False, stage, unit)
-    elif kernel == GENERALIZED_CROSS_ENTROPY:
-        specialise_rows(
-            sum_others[floating], finish_generalized_cross_entropy[floating], map_others[floating], False, stage, unit
-        )
-    elif kernel == COS_FACE:
-        specialise_rows(sum_others[floating], finish_cos_face[floating], map_others[floating], False, stage, unit)
-    elif kernel == ARC_FACE:
-        specialise_rows(sum_others[floating], finish_arc_face[floating], map_others[floating], False, stage, unit)
-    elif kernel == DISTRIBUTION_FOCAL:
-        specialise_rows(
-            sum_dense[floating], finish_dense_cross_entropy[floating], map_dense_cross_entropy[floating], True, stage,
-            unit,
-        )
-    elif kernel == SOFTMAX_ENTROPY:
-        specialise_rows(
-            sum_entropy[floating], finish_softmax_entropy[floating], map_softmax_entropy[floating], False, stage, unit
-        )
+# The label alone ------------------------------------------------------------------------------------
+
+cdef inline void finish_negative_log_likelihood(Row* r, double classes, double a, double b, double c,
+                                                double scale, floating like) noexcept nogil:
+    r.value = weighed(r.label_weight, -r.target)
+    r.target_grad = -r.label_weight
+
+
+# Brier score: with B = sum p_k (p_k - t_k), the gradient is 2 p_k (p_k - t_k - B) ---------------------
+#
+# In two passes: `q` of the second is the largest probability, or where that is more than a half what it lacks of 1,
+# below 0. Then its own share of B is subtracted without rounding.
+
+cdef inline void sum_rest(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
+                          floating* s3) noexcept nogil:
+    cdef floating e = exp_nonpositive(x)
+    s0[0] += 0 if x == 0 else e
+    s1[0] += 1 if x == 0 else 0
+
+
+cdef inline void sum_brier(floating x, floating t, floating a, floating q, floating* s0, floating* s1, floating* s2,
+                           floating* s3) noexcept nogil:
+    cdef floating one = 1
+    cdef floating top = 1 if x == 0 else 0, rest = one - top, positive = 1 if q > 0 else 0
+    cdef floating p = exp_nonpositive(x) * (q + (one - positive))
+    cdef floating top_off = (one - t) - (positive - q), other_off = p - t
+    cdef floating off = top_off if x == 0 else other_off
+    s0[0] += top * off
+    s1[0] += p * p
+    s2[0] += off * off
+    s3[0] += rest * (p * off)
+
+
+cdef inline void finish_brier(Row* r, double classes, double a, double b, double c, double scale,
+                              floating like) noexcept nogil:
+    cdef bint first = r.again == 0
+    cdef double rest = r.s0 + (r.s1 - 1)
+    cdef double largest = 1 / (1 + rest) if first else r.v
+    cdef double lack = rest * largest if first else 1 - largest if r.u > 0 else -r.u
+    cdef double mean = r.s3 + largest * r.s0
+    r.again = first
+    r.value = r.s2
+    r.u = (largest if largest <= 0.5 else -lack) if first else largest
+    r.v = largest if first else lack
+    r.a = 2
+    r.b = 2 * mean
+    r.c = 2 * (r.s3 if lack < 0.5 else mean)
+    r.d = 2 * r.s1
+
+
+cdef inline floating map_brier(floating x, floating t, floating a, floating b, floating c, floating d, floating u,
+                               floating v, floating* hess) noexcept nogil:
+    cdef floating one = 1
+    cdef floating p = exp_nonpositive(x) * u, other_lack = one - p
+    cdef floating lack = v if x == 0 else other_lack
+    cdef floating top_off = (one - t) - v, other_off = p - t
+    cdef floating off = top_off if x == 0 else other_off
+    cdef floating rest = v if v < <floating> 0.5 else one
+    cdef floating part = rest if x == 0 else one
+    cdef floating mean = c if x == 0 else b
+    cdef floating slope = a * off * part - mean
+    hess[0] = p * (lack * slope + p * (a * (lack - p - off) + b + d))
+    return p * slope
+
+
+# Programs -----------------------------------------------------------------------------------------
+
+cdef void sum_others_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_others[float], sum_others[double], False, g)
+
+
+cdef void sum_others_and_smoothing_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_others_and_smoothing[float], sum_others_and_smoothing[double], True, g)
+
+
+cdef void sum_dense_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_dense[float], sum_dense[double], True, g)
+
+
+cdef void sum_token_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_token[float], sum_token[double], False, g)
+
+
+cdef void sum_entropy_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_entropy[float], sum_entropy[double], False, g)
+
+
+cdef void sum_rest_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_rest[float], sum_rest[double], False, g)
+
+
+cdef void sum_brier_loop(RowGroup* g) noexcept nogil:
+    sum_classes(sum_brier[float], sum_brier[double], True, g)
+
+
+cdef void finish_cross_entropy_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_cross_entropy[float], finish_cross_entropy[double], g)
+
+
+cdef void finish_dense_cross_entropy_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_dense_cross_entropy[float], finish_dense_cross_entropy[double], g)
+
+
+cdef void finish_distribution_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_distribution[float], finish_distribution[double], g)
+
+
+cdef void finish_token_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_token[float], finish_token[double], g)
+
+
+cdef void finish_softmax_focal_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_softmax_focal[float], finish_softmax_focal[double], g)
+
+
+cdef void finish_poly1_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_poly1[float], finish_poly1[double], g)
+
+
+cdef void finish_generalized_cross_entropy_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_generalized_cross_entropy[float], finish_generalized_cross_entropy[double], g)
+
+
+cdef void finish_cos_face_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_cos_face[float], finish_cos_face[double], g)
+
+
+cdef void finish_arc_face_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_arc_face[float], finish_arc_face[double], g)
+
+
+cdef void finish_softmax_entropy_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_softmax_entropy[float], finish_softmax_entropy[double], g)
+
+
+cdef void finish_negative_log_likelihood_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_negative_log_likelihood[float], finish_negative_log_likelihood[double], g)
+
+
+cdef void finish_brier_loop(RowGroup* g) noexcept nogil:
+    finish_rows(finish_brier[float], finish_brier[double], g)
+
+
+cdef void map_cross_entropy_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_cross_entropy[float], map_cross_entropy[double], False, g)
+
+
+cdef void map_smoothed_cross_entropy_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_cross_entropy[float], map_cross_entropy[double], True, g)
+
+
+cdef void map_dense_cross_entropy_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_dense_cross_entropy[float], map_dense_cross_entropy[double], True, g)
+
+
+cdef void map_others_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_others[float], map_others[double], False, g)
+
+
+cdef void map_softmax_entropy_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_softmax_entropy[float], map_softmax_entropy[double], False, g)
+
+
+cdef void map_brier_loop(RowGroup* g) noexcept nogil:
+    map_classes(map_brier[float], map_brier[double], True, g)
+
+
+declare(
+    "cross_entropy",
+    with_z_loss(
+        program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_cross_entropy_loop, map_cross_entropy_loop)
+    ),
+    ("kept", "z_loss", "curve"),
+)
+declare(
+    "smoothed_cross_entropy",
+    with_z_loss(program(
+        LABEL, RUNNING_MAXIMUM, 4, sum_others_and_smoothing_loop, finish_cross_entropy_loop,
+        map_smoothed_cross_entropy_loop
+    )),
+    ("kept", "z_loss", "curve"),
+)
+declare(
+    "dense_cross_entropy",
+    with_z_loss(
+        program(DENSE, MAXIMUM, 4, sum_dense_loop, finish_dense_cross_entropy_loop, map_dense_cross_entropy_loop)
+    ),
+    ("kept", "z_loss", "curve"),
+)
+declare(
+    "token",
+    with_z_loss(program(LABEL, RUNNING_MAXIMUM, 4, sum_token_loop, finish_token_loop, map_cross_entropy_loop)),
+    ("kept", "z_loss", "curve"),
+)
+declare(
+    "softmax_focal",
+    program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_softmax_focal_loop, map_others_loop),
+    ("gamma",),
+)
+declare("poly1", program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_poly1_loop, map_others_loop), ("epsilon",))
+declare(
+    "generalized_cross_entropy",
+    program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_generalized_cross_entropy_loop, map_others_loop),
+    ("q",),
+)
+declare(
+    "cos_face",
+    program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_cos_face_loop, map_others_loop),
+    ("margin",),
+)
+declare(
+    "arc_face",
+    program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_arc_face_loop, map_others_loop),
+    ("cos_margin", "sin_margin", "lowered"),
+)
+declare(
+    "distribution_focal",
+    program(BETWEEN, MAXIMUM, 4, sum_dense_loop, finish_distribution_loop, map_dense_cross_entropy_loop),
+)
+declare(
+    "softmax_entropy",
+    program(UNUSED_LABEL, MAXIMUM, 4, sum_entropy_loop, finish_softmax_entropy_loop, map_softmax_entropy_loop),
+)
+declare("negative_log_likelihood", program(LABEL, NOTHING, 0, NULL, finish_negative_log_likelihood_loop, NULL))
+declare(
+    "multiclass_brier_of_labels",
+    repeated(
+        program(ONE_HOT, MAXIMUM, 4, sum_brier_loop, finish_brier_loop, map_brier_loop), sum_rest_loop
+    ),
+)
+declare(
+    "multiclass_brier",
+    repeated(
+        program(DENSE, MAXIMUM, 4, sum_brier_loop, finish_brier_loop, map_brier_loop), sum_rest_loop
+    ),
+)

@@ -8,36 +8,14 @@
 #ifndef FASTLOSS_PARALLEL_H
 #define FASTLOSS_PARALLEL_H
 
-#include <Python.h>
+#include "worker.h"
 #include <omp.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define FL_LOOK 30000000L         // nanoseconds from one look for signals to the next
-#define FL_WORK (1 << 16)         // elements from one look at the clock to the next
 #define FL_PARTS 16               // in which a thread takes its share of the tasks, if all are as fast
 #define FL_KEPT ((size_t)4 << 20) // bytes of scratch memory that are kept from call to call, at most
-
-typedef struct {
-    atomic_int stopped;
-    int looks; // in the thread where Python runs its signal handlers
-    int64_t looked;
-} fl_loop;
-
-// What a task is given: the memory of its thread, and how to learn whether to go on.
-typedef struct {
-    fl_loop *loop;
-    char *scratch;
-    ptrdiff_t work; // since the last look at the clock
-    int first;      // of the team: the thread that called
-} fl_worker;
-
-typedef void (*fl_task)(void *job, ptrdiff_t index, fl_worker *worker);
 
 static atomic_flag fl_busy = ATOMIC_FLAG_INIT;
 static _Atomic(void *) fl_spare; // scratch memory that no call uses
@@ -46,36 +24,7 @@ static int fl_forked;
 static int fl_most = 256;                // threads that a loop uses at most, or could start when last tried
 static _Thread_local int fl_started = 1; // threads that a team of this one was tried with
 
-static int64_t fl_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 // Signals ---------------------------------------------------------------------------------------------
-
-// Run the signal handlers of the program, if it is time; an exception of theirs stops the loop.
-static void fl_look(fl_loop *loop) {
-    if (!loop->looks || fl_now() - loop->looked < FL_LOOK)
-        return;
-    PyGILState_STATE held = PyGILState_Ensure();
-    if (PyErr_CheckSignals() < 0) {
-        loop->looks = 0;
-        atomic_store(&loop->stopped, 1);
-    }
-    PyGILState_Release(held);
-    loop->looked = fl_now();
-}
-
-// Whether to go on, asked again after so many elements.
-static inline int fl_go_on(fl_worker *worker, ptrdiff_t elements) {
-    worker->work += elements;
-    if (worker->first && worker->work >= FL_WORK) {
-        worker->work = 0;
-        fl_look(worker->loop);
-    }
-    return !atomic_load_explicit(&worker->loop->stopped, memory_order_relaxed);
-}
 
 // The first thread's turn at the end: what the others have in hand may take long, and OpenMP's own barrier
 // would not look for signals.

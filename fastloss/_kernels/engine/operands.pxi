@@ -5,9 +5,8 @@
 cdef extern from "<assert.h>" nogil:
     void require "assert"(bint condition)       # in the debug build only
 
-cdef extern from "memory.h" nogil:
+cdef extern from "engine/scratch.h" nogil:
     enum: BLOCK "FL_BLOCK"
-    enum: LANES "FL_LANES"
     ctypedef struct Scratch "fl_scratch":
         double* y
         double* x
@@ -20,25 +19,17 @@ cdef extern from "memory.h" nogil:
         double* hess_z
         double* raw
         double* total
+
+cdef extern from "engine/streams.h" nogil:
     void stream "fl_stream"(char* to, const char* source, Py_ssize_t size)
     void prefetch "fl_prefetch"(const char* source, Py_ssize_t size)
-    void to_tile "fl_to_tile"(const char* source, Py_ssize_t stride, Py_ssize_t classes, char* tile, int itemsize)
-    void from_tile "fl_from_tile"(const char* tile, Py_ssize_t classes, char* to, int itemsize)
     void stream_fence "fl_stream_fence"()
     void swap_bytes "fl_swap_bytes"(char* v, Py_ssize_t n, int itemsize)
-    unsigned enter_ieee_mode "fl_enter_ieee_mode"()
-    void leave_ieee_mode "fl_leave_ieee_mode"(unsigned found)
-    double divide_to_nearest "fl_divide_to_nearest"(double a, double b)
 
 cdef enum:
     MAX_DIMS = 64                       # NumPy's own limit
     STREAM_BYTES = 1 << 23              # outputs from this size on go past the caches
     SHORT_RUN = 64                      # innermost axes below this are copied across
-
-# Element types, as `_arrays.py` names them; SWAPPED is added for the other byte order.
-cpdef enum:
-    BOOL, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64
-    SWAPPED = 64
 
 cdef Py_ssize_t[13] ITEMSIZES = [1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8]
 cdef char OTHER_ORDER = b">" if sys.byteorder == "little" else b"<"
@@ -62,51 +53,14 @@ cdef struct Shape:
 
 cdef struct Operand:
     char* data                          # NULL: absent
-    int kind
+    int dtype
     bint swapped
     bint direct                         # native byte order, aligned, contiguous in the order of iteration
     int itemsize
     Py_ssize_t strides[MAX_DIMS]
 
 
-# Parallel loops -----------------------------------------------------------------------------------
-
-cdef extern from "parallel.h" nogil:
-    ctypedef struct Worker "fl_worker":
-        char* scratch                   # of as many bytes as the loop was asked for, in a multiple of 64
-    ctypedef void (*Task "fl_task")(void* job, Py_ssize_t index, Worker* worker) noexcept nogil
-    int begin_threads "fl_begin"(unsigned long main_thread)
-    bint go_on "fl_go_on"(Worker* worker, Py_ssize_t elements)
-    bint forked "fl_forked"
-    int parallel_for "fl_parallel_for"(Task task, void* job, Py_ssize_t tasks, int threads, size_t bytes) except -1
-
-cdef extern from "parallel.h":
-    int team "fl_team"(Py_ssize_t tasks, int threads) except -1
-
-if begin_threads(threading.main_thread().ident):
-    raise MemoryError("a handler of forks could not be registered")
-
-
-def computes_alone():
-    """Whether this process is the child of a fork, which computes on one thread."""
-    return bool(forked)
-
-
-def enter_mode():
-    """Set this thread's floating-point mode to IEEE's default; what it was."""
-    return enter_ieee_mode()
-
-
-def leave_mode(unsigned found):
-    leave_ieee_mode(found)
-
-
 # Sums ---------------------------------------------------------------------------------------------
-
-def mean_of(double total, double weight):
-    """The quotient, rounded to nearest whatever mode the process has set."""
-    return divide_to_nearest(total, weight)
-
 
 cdef double total(const floating* v, Py_ssize_t n) noexcept nogil:
     """The sum in float64, in sixteen lanes whatever the width of the registers: the same bits everywhere."""
@@ -129,31 +83,27 @@ cdef double total(const floating* v, Py_ssize_t n) noexcept nogil:
 
 # Operands -----------------------------------------------------------------------------------------
 
-class Mismatch(ValueError):
-    """The memory of an array is not what its checks saw: which array it is, and what its memory is."""
-
-
-cdef bint is_of_kind(const char* format, int kind) noexcept:
+cdef bint is_of_dtype(const char* format, int dtype) noexcept:
     """Whether a format of the struct module is of the element type, whose size is compared elsewhere."""
     cdef bint swapped = format[0] == OTHER_ORDER
     if format[0] in (b"@", b"=", b"^", b"<", b">", b"!"):
         format += 1
-    if format[1] != 0 or swapped != ((kind & SWAPPED) != 0):
+    if format[1] != 0 or swapped != ((dtype & SWAPPED) != 0):
         return False
-    kind &= ~SWAPPED
-    if kind == BOOL:
+    dtype &= ~SWAPPED
+    if dtype == BOOL:
         return format[0] == b"?"
-    if kind <= INT64:
+    if dtype <= INT64:
         return format[0] in (b"b", b"h", b"i", b"l", b"q")
-    if kind <= UINT64 or kind == BFLOAT16:
+    if dtype <= UINT64 or dtype == BFLOAT16:
         return format[0] in (b"B", b"H", b"I", b"L", b"Q")
     return format[0] in (b"e", b"f", b"d")
 
 
-cdef int hold(object array, Py_buffer* view, int kind, bint written, int place) except -1:
+cdef int hold(object array, Py_buffer* view, int dtype, bint written, int place) except -1:
     """Take hold of an array's memory, which must be of the element type that its checks saw."""
     PyObject_GetBuffer(array, view, (PyBUF_STRIDED if written else PyBUF_STRIDED_RO) | PyBUF_FORMAT)
-    if view.itemsize != ITEMSIZES[kind & ~SWAPPED] or not is_of_kind(view.format, kind):
+    if view.itemsize != ITEMSIZES[dtype & ~SWAPPED] or not is_of_dtype(view.format, dtype):
         mismatch(view, place)
     return 0
 
@@ -175,11 +125,11 @@ cdef int match(Py_buffer* view, const Py_ssize_t* lengths, int ndim, int place) 
     return 0
 
 
-cdef void describe(Operand* operand, Py_buffer* view, int kind) noexcept:
+cdef void describe(Operand* operand, Py_buffer* view, int dtype) noexcept:
     cdef int d
     operand.data = <char*> view.buf
-    operand.kind = kind & ~SWAPPED
-    operand.swapped = (kind & SWAPPED) != 0
+    operand.dtype = dtype & ~SWAPPED
+    operand.swapped = (dtype & SWAPPED) != 0
     operand.itemsize = <int> view.itemsize
     for d in range(view.ndim):
         operand.strides[d] = view.strides[d]
@@ -330,36 +280,36 @@ cdef inline void widen(const element* packed, floating* block, Py_ssize_t n) noe
         block[i] = <floating> packed[i]
 
 
-cdef void convert(int kind, const void* packed, floating* block, Py_ssize_t n) noexcept nogil:
+cdef void convert(int dtype, const void* packed, floating* block, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    if kind == FLOAT32:
+    if dtype == FLOAT32:
         widen(<const float*> packed, block, n)
-    elif kind == FLOAT64:
+    elif dtype == FLOAT64:
         widen(<const double*> packed, block, n)
-    elif kind == FLOAT16:
+    elif dtype == FLOAT16:
         for i in range(n):
             block[i] = from_float16((<const uint16_t*> packed)[i])
-    elif kind == BFLOAT16:
+    elif dtype == BFLOAT16:
         for i in range(n):
             block[i] = from_bfloat16((<const uint16_t*> packed)[i])
-    elif kind == INT8:
+    elif dtype == INT8:
         widen(<const int8_t*> packed, block, n)
-    elif kind == INT16:
+    elif dtype == INT16:
         widen(<const int16_t*> packed, block, n)
-    elif kind == INT32:
+    elif dtype == INT32:
         widen(<const int32_t*> packed, block, n)
-    elif kind == INT64:
+    elif dtype == INT64:
         widen(<const int64_t*> packed, block, n)
-    elif kind == BOOL:                  # any byte but 0 is true
+    elif dtype == BOOL:                  # any byte but 0 is true
         for i in range(n):
             block[i] = (<const uint8_t*> packed)[i] != 0
-    elif kind == UINT8:
+    elif dtype == UINT8:
         widen(<const uint8_t*> packed, block, n)
-    elif kind == UINT16:
+    elif dtype == UINT16:
         widen(<const uint16_t*> packed, block, n)
-    elif kind == UINT32:
+    elif dtype == UINT32:
         widen(<const uint32_t*> packed, block, n)
-    elif kind == UINT64:
+    elif dtype == UINT64:
         widen(<const uint64_t*> packed, block, n)
 
 
@@ -368,18 +318,18 @@ cdef inline float to_odd(floating v) noexcept nogil:
     return v if floating is float else round_to_odd(v)
 
 
-cdef void narrow(int kind, const floating* block, void* packed, Py_ssize_t n) noexcept nogil:
+cdef void narrow(int dtype, const floating* block, void* packed, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    if kind == FLOAT32:
+    if dtype == FLOAT32:
         for i in range(n):
             (<float*> packed)[i] = <float> block[i]
-    elif kind == FLOAT64:
+    elif dtype == FLOAT64:
         for i in range(n):
             (<double*> packed)[i] = block[i]
-    elif kind == FLOAT16:
+    elif dtype == FLOAT16:
         for i in range(n):
             (<uint16_t*> packed)[i] = to_float16(to_odd(block[i]))
-    elif kind == BFLOAT16:
+    elif dtype == BFLOAT16:
         for i in range(n):
             (<uint16_t*> packed)[i] = to_bfloat16(to_odd(block[i]))
 
@@ -387,7 +337,7 @@ cdef void narrow(int kind, const floating* block, void* packed, Py_ssize_t n) no
 cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n,
                           floating* block, Scratch* scratch) noexcept nogil:
     """Elements start ... start + n in the type of `block`: in place if they already are that, else in `block`."""
-    cdef bint same = operand.kind == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     cdef char* packed
     require(operand.data != NULL and 0 < n <= BLOCK and 0 <= start <= shape.size - n)
     if operand.direct:
@@ -399,7 +349,7 @@ cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t
             swap_bytes(packed, n, operand.itemsize)
     if same:
         return <const floating*> packed
-    convert(operand.kind, packed, block, n)
+    convert(operand.dtype, packed, block, n)
     return block
 
 
@@ -407,8 +357,8 @@ cdef void store(const Operand* operand, const Shape* shape, Py_ssize_t start, Py
                 Scratch* scratch) noexcept nogil:
     cdef const char* packed = <const char*> block
     require(operand.data != NULL and 0 < n <= BLOCK and 0 <= start <= shape.size - n)
-    if operand.kind != (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64):
-        narrow(operand.kind, block, scratch.raw, n)
+    if operand.dtype != (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64):
+        narrow(operand.dtype, block, scratch.raw, n)
         packed = <const char*> scratch.raw
     if operand.direct:
         if shape.size * operand.itemsize >= STREAM_BYTES:

@@ -1,4 +1,7 @@
-# The vector mathematics of vecmath.h under one name for both float types.
+"""The vector mathematics of vecmath.h under one name for both float types."""
+
+from cython cimport floating
+from libc.stdint cimport uint16_t
 
 cdef extern from "vecmath.h" nogil:
     float fl_exp_f32(float x)
@@ -146,22 +149,3 @@ cdef inline void logistic_for(floating like, double z, double* softplus_neg, dou
 cdef inline double power_for(floating like, double hi, double lo, double p) noexcept nogil:
     """(hi + lo)^p for hi >= 0."""
     return fl_pow_to_f32(hi, p) if floating is float else power(hi, lo, p)
-
-
-# For the accuracy tests ---------------------------------------------------------------------------
-
-cdef extern from "vecmath_functions.h" nogil:
-    bint fl_apply(const char* name, const void* arguments, void* results, Py_ssize_t n)
-
-
-def vecmath(str name, arguments, results):
-    """Write a function of contiguous arrays, a row for each argument, to `results`: the code that the kernels use."""
-    cdef Py_buffer given, wanted
-    _, n = arguments.shape
-    PyObject_GetBuffer(arguments, &given, PyBUF_SIMPLE)
-    PyObject_GetBuffer(results, &wanted, PyBUF_WRITABLE)
-    known = fl_apply(name.encode(), given.buf, wanted.buf, n)
-    PyBuffer_Release(&given)
-    PyBuffer_Release(&wanted)
-    if not known:
-        raise ValueError(f"vecmath: no function {name!r}")

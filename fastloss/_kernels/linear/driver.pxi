@@ -7,6 +7,13 @@
 # c. The grid of chunks depends on X alone. Each chunk has its own sums, which are folded in index order: no
 #    trace of the number of threads.
 
+include "engine/engine.pxi"
+
+from fastloss._kernels.vecmath cimport mul_add
+
+include "elementwise/block.pxi"
+include "rowwise/rows.pxi"
+
 cdef enum:
     LINEAR_BLOCK = 1 << 14              # bytes of X that stay in first-level cache, beside the next ones
     LINEAR_ROWS = 32                    # at least, for the loss's sake, unless they leave the second-level cache:
@@ -45,7 +52,8 @@ cdef struct Matrix:
     Py_ssize_t stored
 
 cdef struct LinearJob:
-    Job loss                            # kernel, targets, weights, domains, the grid over the rows
+    Job loss                            # targets, weights, domains, the grid over the rows
+    Loop loop                           # of a loss of one prediction for each row
     Matrix x
     Py_ssize_t block                    # rows at a time
     Py_ssize_t ahead                    # bytes from rows that go back to those of the next block to fetch, or 0
@@ -382,7 +390,7 @@ cdef void linear_block(LinearJob* linear, Scratch* s, Py_ssize_t start, Py_ssize
     check(job, X, x, weight, start, n, partial)
     if partial.bad >= 0:
         return
-    evaluate(job, y, x, NULL, s, n)
+    evaluate(linear.loop, job, job.operation, y, x, NULL, s, n)
     if job.operation & VALUE:
         partial.loss += weighted_total(job, weight, <floating*> s.value, n, s)
     if job.operation & GRAD:
@@ -544,7 +552,7 @@ cdef void class_sums_of_counted(const LinearJob* linear, const Lanes* r, Py_ssiz
 
 
 cdef void class_block(LinearJob* linear, RowJob* rows, RowScratch* s, Py_ssize_t start, Py_ssize_t n, double* sums,
-                      char* planes, floating* whole_row, Partial* partial, floating unit) noexcept nogil:
+                      char* planes, floating* whole_row, Partial* partial, floating like) noexcept nogil:
     cdef Job* job = &linear.loss
     cdef int k, operation = job.operation
     cdef bint product = linear.direction != NULL
@@ -568,22 +576,22 @@ cdef void class_block(LinearJob* linear, RowJob* rows, RowScratch* s, Py_ssize_t
         report(partial, gather(&linear.x, start, n, <const floating*> NULL, <double*> NULL, 0))
     if partial.bad >= 0:
         return
-    group(rows, s, 0, n, partial, unit)
+    group(rows, s, 0, n, partial, like)
     if partial.bad >= 0:
         partial.bad += start
         return
     if operation & GRAD:
-        class_sums_of_counted(linear, &s.stage.lanes, start, n, grad, sums, whole_row, False, partial)
+        class_sums_of_counted(linear, &s.group.lanes, start, n, grad, sums, whole_row, False, partial)
         sums += linear.room
     if product:
         class_logits(linear, start, n, <const floating*> linear.direction, grad, partial)
-        class_product(rows, &s.stage.lanes, n, logits, grad, hess)
-        class_sums_of_counted(linear, &s.stage.lanes, start, n, grad, sums, whole_row, False, partial)
+        class_product(rows, &s.group.lanes, n, logits, grad, hess)
+        class_sums_of_counted(linear, &s.group.lanes, start, n, grad, sums, whole_row, False, partial)
     elif operation & HESS:
-        class_sums_of_counted(linear, &s.stage.lanes, start, n, hess, sums, whole_row, True, partial)
+        class_sums_of_counted(linear, &s.group.lanes, start, n, hess, sums, whole_row, True, partial)
 
 
-cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floating unit) noexcept nogil:
+cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floating like) noexcept nogil:
     cdef LinearScratch* s = <LinearScratch*> worker.scratch
     cdef Partial partial
     cdef Job* job = &linear.loss
@@ -605,7 +613,7 @@ cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floa
         if linear.rows == NULL:
             linear_block(linear, &s.rows.block, start, n, sums, whole_row, &partial)
         else:
-            class_block(linear, &s.job, &s.rows, start, n, sums, planes, whole_row, &partial, unit)
+            class_block(linear, &s.job, &s.rows, start, n, sums, planes, whole_row, &partial, like)
         start += linear.block
     job.partials[index] = partial
     leave_ieee_mode(mode)
@@ -621,12 +629,13 @@ cdef void linear_chunk_of_double(void* job, Py_ssize_t index, Worker* worker) no
 
 # The entry ----------------------------------------------------------------------------------------
 
-cdef int prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t itemsize) except -1:
+cdef int prepare_rows(RowJob* rows, Kernel kernel, const Job* loss, tuple classes, Py_ssize_t itemsize) except -1:
     """A job of the rowwise driver for the rows of one block at a time."""
     cdef const double[::1] class_weight
     cdef int k
     cdef Operand* plane
     memset(rows, 0, sizeof(RowJob))
+    rows.program = <const Program*> kernel.program
     rows.base = loss[0]
     rows.base.scale = 1
     rows.base.nan_policy = PROPAGATE
@@ -640,11 +649,11 @@ cdef int prepare_rows(RowJob* rows, const Job* loss, tuple classes, Py_ssize_t i
     ignore(rows, classes[5])
     if rows.base.ignoring:
         rows.base.weighted = True
-    arrange(rows, itemsize)
+    arrange(rows, itemsize == 4)
     rows.shape.ndim = 1
     for k in range(PLANES):
         plane = &rows.planes[k]
-        plane.kind = FLOAT32 if itemsize == 4 else FLOAT64
+        plane.dtype = FLOAT32 if itemsize == 4 else FLOAT64
         plane.direct = True
         plane.itemsize = <int> itemsize
         plane.strides[0] = itemsize
@@ -696,7 +705,7 @@ cdef bint describe_matrix(Matrix* x, const Py_buffer* views, Py_ssize_t rows, Py
     return is_aligned(indices) and is_aligned(indptr)
 
 
-def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, int y_kind, int weight_kind,
+def linear(Kernel kernel, int operation, *, tuple constants, domains, tuple arrays, int y_dtype, int weight_dtype,
            Py_ssize_t rows_of_x, Py_ssize_t columns, classes, int num_threads):
     """Sum the losses of the rows of X w + intercept, and what was asked for of their derivatives.
 
@@ -723,7 +732,7 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
     cdef void* room = NULL
     memset(&job, 0, sizeof(LinearJob))
     memset(views, 0, sizeof(views))
-    prepare(loss, kernel, operation, parameters, domains)
+    prepare(loss, operation, constants, domains)
     try:
         for k in range(LINEAR_ARRAYS):
             if arrays[k] is not None:
@@ -734,17 +743,17 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
         job.room = (columns + 1) * outputs
         if not (
             describe_matrix(&job.x, views, rows_of_x, columns)
-            and is_vector(&views[0], rows_of_x, ITEMSIZES[y_kind & ~SWAPPED])
-            and (arrays[1] is None or is_vector(&views[1], rows_of_x, ITEMSIZES[weight_kind & ~SWAPPED]))
+            and is_vector(&views[0], rows_of_x, ITEMSIZES[y_dtype & ~SWAPPED])
+            and (arrays[1] is None or is_vector(&views[1], rows_of_x, ITEMSIZES[weight_dtype & ~SWAPPED]))
             and (operation == 0 or is_vector(&views[COEF], job.room + 64 // itemsize, itemsize))
             and (arrays[DIRECTION] is None or is_vector(&views[DIRECTION], job.room + 64 // itemsize, itemsize))
         ):
             raise ValueError("LinearObjective: X, y or sample_weight changed its shape or type while it was in use")
-        describe(&loss.operands[Y], &views[0], y_kind)
+        describe(&loss.operands[Y], &views[0], y_dtype)
         present[0] = &loss.operands[Y]
         loss.weighted = arrays[1] is not None
         if loss.weighted:
-            describe(&loss.operands[WEIGHT], &views[1], weight_kind)
+            describe(&loss.operands[WEIGHT], &views[1], weight_dtype)
             present[1] = &loss.operands[WEIGHT]
         loss.shape.ndim = 1
         loss.shape.size = loss.shape.lengths[0] = views[0].shape[0]
@@ -756,8 +765,10 @@ def linear(int kernel, int operation, tuple parameters, domains, tuple arrays, i
         row = max(1, job.x.stored // rows_of_x if job.x.compressed else columns) * itemsize
         most = BLOCK
         fewest = LINEAR_ROWS if job.x.by_rows else BLOCK
-        if classes is not None:
-            prepare_rows(&rows, loss, classes, itemsize)
+        if classes is None:
+            job.loop = <Loop> kernel.program
+        else:
+            prepare_rows(&rows, kernel, loss, classes, itemsize)
             job.rows = &rows
             most = fewest = rows.group
             row = max(row, outputs * itemsize)

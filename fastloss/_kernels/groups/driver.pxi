@@ -6,6 +6,10 @@
 #    where parts end, depends on sizes alone: no trace of the number of threads.
 # c. Codes are memory of the user's: each is read once, and one that is no group lands in a row that nobody reads.
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE
+
+include "engine/engine.pxi"
+
 cdef enum:
     AHEAD_GROUPS = 32                   # elements between that in use and that whose group is fetched
     SETTLED = 4096                      # groups, or

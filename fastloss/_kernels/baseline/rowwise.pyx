@@ -1,0 +1,1 @@
+include "rowwise/driver.pxi"

@@ -1,0 +1,1 @@
+include "groups/driver.pxi"

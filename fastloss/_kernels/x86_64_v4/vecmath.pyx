@@ -1,0 +1,1 @@
+include "vecmath_functions.pxi"

@@ -67,7 +67,6 @@ class AggregateLoss(Loss):
         raise NotImplementedError
 
 
-
 def _bias(evaluation: Evaluation) -> float:
     """The mean residual."""
     return evaluation.using("mean_bias").mean()

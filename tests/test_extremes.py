@@ -130,12 +130,12 @@ def comparable(loss, y, x):
     """Where float32 promises what float64 does."""
     y, x = y.astype(WIDE), x.astype(WIDE)
     kernel, residual = loss._kernel()[0], np.abs(x - y)
-    if kernel in ("EPSILON_INSENSITIVE", "SQUARED_EPSILON_INSENSITIVE"):  # it rounds both sides of a kink
+    if kernel in ("epsilon_insensitive", "squared_epsilon_insensitive"):  # it rounds both sides of a kink
         epsilon = loss.parameters()["epsilon"]
         return np.abs(residual - epsilon) > 1e-6 * (epsilon + np.abs(x) + np.abs(y))
-    if kernel == "QUANTILE":  # its residual overflows
+    if kernel == "quantile":  # its residual overflows
         return residual <= np.finfo(NARROW).max
-    if kernel == "POISSON_LOG":  # its e^x overflows before a product that is larger yet
+    if kernel == "poisson_log":  # its e^x overflows before a product that is larger yet
         return y <= 1e36
     return np.ones(len(y), bool)
 
@@ -171,8 +171,8 @@ def test_an_infinite_prediction_has_the_limit(loss, dtype):
     targets = [y for y in inside(loss.domains()[0], dtype) if abs(y) in (0, 1, 2)]
     exact = Exact(loss)
     for sign in (-1, 1):
-        if not low <= sign * math.inf <= high or loss._kernel()[0].removesuffix("_FULL").endswith(
-            ("_IDENTITY", "_DEVIANCE")
+        if not low <= sign * math.inf <= high or loss._kernel()[0].removesuffix("_full").endswith(
+            ("_identity", "_deviance")
         ):
             continue  # such a rate is NaN
         for y in targets:

@@ -33,8 +33,11 @@ with open({path!r}, "wb") as file:
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_the_variable_forces_a_build(build):
-    out = fresh("from fastloss._core import isa; print(isa.isa, isa.kernels.__name__, isa.reason)", FASTLOSS_ISA=build)
-    assert out.split(maxsplit=2) == [build, f"fastloss._kernels.{build}", "forced by FASTLOSS_ISA\n"]
+    out = fresh(
+        "from fastloss._core import isa; print(isa.isa, isa.kernels('rowwise').__name__, isa.reason)",
+        FASTLOSS_ISA=build,
+    )
+    assert out.split(maxsplit=2) == [build, f"fastloss._kernels.{build}.rowwise", "forced by FASTLOSS_ISA\n"]
 
 
 def test_the_best_build_is_the_default():
@@ -104,7 +107,7 @@ def test_the_import_brings_in_no_other_package():
 
 def extension_modules():
     package = Path(_runtime.__file__).parent
-    return sorted({Path(_runtime.__file__), *package.glob("_kernels/*.so")})
+    return sorted({Path(_runtime.__file__), *package.parent.glob("_kernels/*/*.so")})
 
 
 @pytest.mark.parametrize("module", extension_modules(), ids=lambda path: path.name.partition(".")[0])
@@ -129,8 +132,9 @@ import fastloss
 assert mode() == before == 0x1f80, (hex(before), hex(mode()))
 import importlib
 for build in fastloss._core.isa.installed():
-    importlib.import_module(f"fastloss._kernels.{build}")
-    assert mode() == before, build
+    for family in ("elementwise", "rowwise", "linear", "groups"):
+        importlib.import_module(f"fastloss._kernels.{build}.{family}")
+        assert mode() == before, (build, family)
 fastloss.SquaredError().grad(numpy.ones(100_000), numpy.zeros(100_000), num_threads=2)
 assert mode() == before
 assert numpy.float64(5e-324) * 1 == 5e-324

@@ -14,7 +14,7 @@ FILES = {
     "fastloss/__init__.py",
     "fastloss/py.typed",
     "fastloss/_core/runtime.pyx",
-    "fastloss/_kernels/memory.h",
+    "fastloss/_kernels/engine/streams.h",
 }
 WHEEL = [
     "fastloss/__init__.py",
@@ -34,7 +34,7 @@ def test_an_sdist_holds_what_is_tracked():
 
 
 @pytest.mark.parametrize(
-    "source", ["fastloss/_core/runtime.c", "fastloss/_core/runtime.pyx", "fastloss/_kernels/memory.h"]
+    "source", ["fastloss/_core/runtime.c", "fastloss/_core/runtime.pyx", "fastloss/_kernels/engine/streams.h"]
 )
 def test_a_wheel_holds_no_sources(source):
     assert contents.faults_of_wheel([*WHEEL, source], 1, FILES) == [f"holds {source}, which does not run"]

@@ -24,12 +24,6 @@ from tests.support import EVERY
 CLASSES = list(registry.values())
 SHARED = {"axis", "class_weight", "ignore_index"}  # parameters of rowwise losses that have tests of their own
 
-# The other numbers that a kernels module shows: operations, policies and element types.
-ANOTHER = {
-    "VALUE", "GRAD", "HESS", "MOMENTS", "PROPAGATE", "OMIT", "RAISE", "SWAPPED", "BOOL", "INT8", "INT16", "INT32",
-    "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FLOAT16", "BFLOAT16", "FLOAT32", "FLOAT64", "MATRIX", "APART",
-}  # fmt: skip
-
 
 @pytest.fixture(params=CLASSES, ids=lambda cls: cls.__name__)
 def cls(request):
@@ -46,16 +40,22 @@ def sections(cls):
 
 
 def test_every_kernel_has_a_class_and_every_class_a_kernel():
-    numbers = {name for name in vars(kernels) if re.fullmatch(r"[A-Z][A-Z0-9_]*", name)} - ANOTHER
+    compiled = set(kernels("elementwise").KERNELS) | set(kernels("rowwise").KERNELS)
     used = {loss._kernel()[0] for loss in EVERY if not loss.rowwise}
     used |= {name for loss in EVERY if loss.rowwise for name in loss._kernels() if name is not None}
-    assert used <= numbers
+    assert used <= compiled
     named = "".join(path.read_text() for path in Path(fl.__file__).parent.rglob("*.py"))
-    used |= {name for name in numbers if f'"{name}"' in named}  # a loss may use a second kernel
-    assert numbers - used == set(), "kernels without a class"
-    rowwise = {name for loss in EVERY if loss.rowwise for name in loss._kernels()} | {"TOKEN"}
-    codes = [getattr(kernels, name) for name in numbers - rowwise]
-    assert len(set(codes)) == len(codes)
+    used |= {name for name in compiled if f'"{name}"' in named}  # a loss may use a second kernel
+    assert compiled - used == set(), "kernels without a class"
+
+
+def test_constants_go_to_kernels_by_name():
+    kernel = kernels("elementwise").KERNELS["wing"]
+    assert kernel.parameters == ("width", "curvature", "height")
+    assert kernel.constants({"height": 3, "width": 1, "curvature": 2}) == (1.0, 2.0, 3.0)
+    for wrong in ({}, {"width": 1.0, "curvature": 2.0}, {"width": 1, "curvature": 2, "height": 3, "depth": 4}):
+        with pytest.raises(TypeError, match="wing: constants are .*, must be width, curvature, height"):
+            kernel.constants(wrong)
 
 
 def test_every_loss_of_the_package_is_registered():
@@ -91,7 +91,7 @@ def test_at_most_four_constants_go_to_the_kernel():
     for loss in EVERY:
         constants = loss._constants(5) if loss.rowwise else loss._kernel()[1]
         assert len(constants) <= (3 if loss.rowwise else 4)
-        assert all(type(c) is float and not np.isnan(c) for c in constants), loss
+        assert all(not np.isnan(c) for c in constants.values()), loss
 
 
 # Twins --------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from tests.support import DEFAULTS, IN_ORDER, REORDERED, generator
 
 RNG = np.random.default_rng(0)  # of what is drawn when this is imported; each test has its own
 N = 1000
+compiled = kernels("groups")
 
 
 @pytest.fixture(autouse=True)
@@ -314,8 +315,8 @@ def test_integers_that_the_first_do_not_tell_of(monkeypatch):
 def test_an_interrupt_does_not_wait_for_the_end(monkeypatch):
     monkeypatch.undo()
     done = []
-    add = kernels.add_to_groups
-    monkeypatch.setattr(kernels, "add_to_groups", lambda *given: done.append(add(*given)))
+    add = compiled.add_to_groups
+    monkeypatch.setattr(compiled, "add_to_groups", lambda *given: done.append(add(*given)))
     y, labels = np.broadcast_to(np.float32(1), 1 << 29), np.broadcast_to(np.int8(3), 1 << 29)
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
@@ -346,8 +347,8 @@ def test_codes_are_bounded_and_lengths_agree():
     codes = np.array([0, 1, 2, 3, -1, 2**62, -(2**63), 5] * 2)
     for part, threads in ((8, 1), (0, 1), (0, 3)):
         table[:] = 0
-        kernels.add_to_groups(table, 3, codes, 0, losses, None, 16, part, threads)
-        kernels.settle_groups(table, 3, 2 if part else 1, False, threads)
+        compiled.add_to_groups(table, 3, codes, 0, losses, None, 16, part, threads)
+        compiled.settle_groups(table, 3, 2 if part else 1, False, threads)
         assert table[:24].reshape(3, 8)[:, 0].tolist() == [2, 2, 2]
     short = np.ones(15)
     for given in (
@@ -358,11 +359,11 @@ def test_codes_are_bounded_and_lengths_agree():
         (table, 3, codes.astype(complex), 0, losses, None, 16, 0, 1),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=r"table without room|lengths that do not agree|memory of another type"):
-            kernels.add_to_groups(*given)
+            compiled.add_to_groups(*given)
     with pytest.raises(ValueError, match="table without room"):
-        kernels.settle_groups(table, 3, 3, False, 1)
+        compiled.settle_groups(table, 3, 3, False, 1)
     with pytest.raises(ValueError, match="no integers"):
-        kernels.ends_of(codes[:0], True, 1)
+        compiled.ends_of(codes[:0], True, 1)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64])
@@ -370,8 +371,8 @@ def test_ends_of_integers(dtype):
     info = np.iinfo(dtype)
     codes = RNG.integers(info.min, info.max, 200_000, dtype=dtype, endpoint=True)
     for threads in (1, 2):
-        assert kernels.ends_of(codes, info.min < 0, threads) == (codes.min(), codes.max())
-        assert kernels.ends_of(codes[:1], info.min < 0, threads) == (codes[0], codes[0])
+        assert compiled.ends_of(codes, info.min < 0, threads) == (codes.min(), codes.max())
+        assert compiled.ends_of(codes[:1], info.min < 0, threads) == (codes[0], codes[0])
 
 
 # Labels -------------------------------------------------------------------------------------------

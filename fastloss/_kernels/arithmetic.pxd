@@ -3,7 +3,7 @@
 from cython cimport floating
 from libc.math cimport INFINITY, fabs
 
-from fastloss._kernels.vecmath cimport exp_sum, finite_or_zero, fl_exp_to_f32, log, quotient, square, sum_for, two_sum
+from fastloss._kernels.vecmath cimport exp_hilo, finite_or_zero, fl_exp_to_f32, log, quotient, square, sum_for, two_sum
 
 
 cdef inline floating absolute(floating r) noexcept nogil:
@@ -95,7 +95,7 @@ cdef inline double exp_split(floating like, double hi, double lo, double* factor
     else:
         k = 1.0 if hi > 700 else (-1.0 if hi < -700 else 0.0)
         factor[0] = 1.0715086071862673e301 if k > 0 else (9.332636185032189e-302 if k < 0 else 1.0)     # 2^1000
-        return exp_sum(hi - k * 693.1471805599454, lo + k * 4.5199270178446646e-14)
+        return exp_hilo(hi - k * 693.1471805599454, lo + k * 4.5199270178446646e-14)
 
 cdef inline floating sign(floating y) noexcept nogil:
     return -1 if y == 0 else y

@@ -40,8 +40,8 @@
  * quotient_f64                     2^-103.7 2^-103.7   2^-800 <= |hi / d| <= 2^800
  * square_f64                       2^-103.6 2^-103.6   2^-450 <= |hi| <= 2^500
  * divided_f64                          1.00     1.00   2^-800 <= |n / d| <= 2^800
- * exp_sum_f64                          0.76     0.76
- * expm1_sum_f64                        1.10     1.09
+ * exp_hilo_f64                         0.76     0.76
+ * expm1_hilo_f64                       1.10     1.09
  * log_dd_f64                        2^-68.3  2^-68.3   hi > 0
  * pow_f64                              0.77     0.76   hi > 0
  * exp_to_f32                        2^-37.7  2^-37.7   |x| <= 300
@@ -660,7 +660,7 @@ FL_INLINE double flv_exp_reduce_sum_f64(double hi, double lo, double low, double
 }
 
 /* exp(hi + lo), |lo| << |hi|. */
-FL_INLINE double fl_exp_sum_f64(double hi, double lo) {
+FL_INLINE double fl_exp_hilo_f64(double hi, double lo) {
     uint64_t b;
     double rl;
     double r = flv_exp_reduce_sum_f64(hi, lo, flv_exp_least_f64, 2046.0, &b, &rl);
@@ -668,7 +668,7 @@ FL_INLINE double fl_exp_sum_f64(double hi, double lo) {
 }
 
 /* exp(hi + lo) - 1, |lo| << |hi|. */
-FL_INLINE double fl_expm1_sum_f64(double hi, double lo) {
+FL_INLINE double fl_expm1_hilo_f64(double hi, double lo) {
     uint64_t b;
     double rl, l;
     double r = flv_exp_reduce_sum_f64(hi, lo, flv_expm1_least_f64, 1022.0, &b, &rl);
@@ -737,7 +737,7 @@ FL_INLINE double fl_pow_f64(double hi, double lo, double p) {
     double c = p > 0x1p1022 ? 0x1p1022 : p;
     c = c < -0x1p1022 ? -0x1p1022 : c;
     double y = fl_two_prod_f64(c, l, &yl);
-    double r = fl_exp_sum_f64(y, yl + c * ll);
+    double r = fl_exp_hilo_f64(y, yl + c * ll);
     return p == 0.0 ? 1.0 : r;
 }
 

@@ -30,8 +30,8 @@ cdef extern from "vecmath.h" nogil:
     double quotient "fl_quotient_f64"(double hi, double lo, double d, double* out_lo)
     double square "fl_square_f64"(double hi, double lo, double* out_lo)
     double divided "fl_divided_f64"(double n, double nl, double d, double dl)
-    double exp_sum "fl_exp_sum_f64"(double hi, double lo)
-    double expm1_sum "fl_expm1_sum_f64"(double hi, double lo)
+    double exp_hilo "fl_exp_hilo_f64"(double hi, double lo)
+    double expm1_hilo "fl_expm1_hilo_f64"(double hi, double lo)
     double log_dd "fl_log_dd_f64"(double hi, double lo, double* out_lo)
     double power "fl_pow_f64"(double hi, double lo, double p)
     double exp_tail "fl_exp_tail_f64"(double z)
@@ -109,11 +109,11 @@ cdef inline double product_for(floating like, double a, double b, double* lo) no
 
 
 cdef inline double exp_for(floating like, double hi, double lo) noexcept nogil:
-    return fl_exp_to_f32(hi) if floating is float else exp_sum(hi, lo)
+    return fl_exp_to_f32(hi) if floating is float else exp_hilo(hi, lo)
 
 
 cdef inline double expm1_for(floating like, double hi, double lo) noexcept nogil:
-    return fl_expm1_to_f32(hi) if floating is float else expm1_sum(hi, lo)
+    return fl_expm1_to_f32(hi) if floating is float else expm1_hilo(hi, lo)
 
 
 cdef inline double log_for(floating like, double x) noexcept nogil:

@@ -37,8 +37,8 @@
     DO(quotient_f64, double, double, FL_OUT(0) = fl_quotient_f64(FL_X(0), FL_X(1), FL_X(2), &FL_OUT(1)))     \
     DO(square_f64, double, double, FL_OUT(0) = fl_square_f64(FL_X(0), FL_X(1), &FL_OUT(1)))                  \
     DO(divided_f64, double, double, FL_OUT(0) = fl_divided_f64(FL_X(0), FL_X(1), FL_X(2), FL_X(3)))          \
-    DO(exp_sum_f64, double, double, FL_OUT(0) = fl_exp_sum_f64(FL_X(0), FL_X(1)))                            \
-    DO(expm1_sum_f64, double, double, FL_OUT(0) = fl_expm1_sum_f64(FL_X(0), FL_X(1)))                        \
+    DO(exp_hilo_f64, double, double, FL_OUT(0) = fl_exp_hilo_f64(FL_X(0), FL_X(1)))                          \
+    DO(expm1_hilo_f64, double, double, FL_OUT(0) = fl_expm1_hilo_f64(FL_X(0), FL_X(1)))                      \
     DO(log_dd_f64, double, double, FL_OUT(0) = fl_log_dd_f64(FL_X(0), FL_X(1), &FL_OUT(1)))                  \
     DO(pow_f64, double, double, FL_OUT(0) = fl_pow_f64(FL_X(0), FL_X(1), FL_X(2)))                           \
     DO(exp_to_f32, double, double, FL_OUT(0) = fl_exp_to_f32(FL_X(0)))                                       \

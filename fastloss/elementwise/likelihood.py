@@ -211,7 +211,11 @@ class Tweedie(Loss):
     def _kernel(self) -> tuple[str, dict[str, float]]:
         _check_power(self)
         if self.link == "identity":
-            special = {0.0: ("normal_identity", {}), 1.0: ("poisson_identity", {"eps": 0.0}), 2.0: ("gamma_identity", {})}
+            special = {
+                0.0: ("normal_identity", {}),
+                1.0: ("poisson_identity", {"eps": 0.0}),
+                2.0: ("gamma_identity", {}),
+            }
             return special.get(self.power, ("tweedie_identity", {"power": self.power}))
         if self.power in (1, 2):
             return "poisson_log" if self.power == 1 else "gamma_log", {}
@@ -365,7 +369,11 @@ class TweedieDeviance(Loss):
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         _check_power(self)
-        special = {0.0: ("squared_error", {"factor": 1.0}), 1.0: (PoissonDeviance.kernel, {}), 2.0: (GammaDeviance.kernel, {})}
+        special = {
+            0.0: ("squared_error", {"factor": 1.0}),
+            1.0: (PoissonDeviance.kernel, {}),
+            2.0: (GammaDeviance.kernel, {}),
+        }
         return special.get(self.power, ("tweedie_deviance", {"power": self.power}))
 
     def _target_domain(self) -> Domain:

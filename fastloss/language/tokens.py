@@ -84,9 +84,6 @@ class _Tokens(RowLoss):
     def _specified(self) -> RowSpecification:
         return replace(super()._specified(), owner="token_logprobs")
 
-    def _constants(self, classes: int) -> dict[str, float]:
-        return (1.0, 0.0, 1.0)  # those of CrossEntropy: no smoothing, no z-loss, and the curvature as it is
-
 
 def token_logprobs(
     logits: ArrayLike,

@@ -15,7 +15,6 @@ from fastloss import (
     ListMLE,
     ListNet,
     MulticlassSparsemax,
-    UnexplainedVariance,
 )
 from tests.fuzz import bounds
 from tests.fuzz.bounds import WIDE, Bounded, Dual, Precision, bounded

@@ -5,7 +5,7 @@
 # the cross-entropy is L + |z| wrong and its derivative s (wrong - c). Nothing in that cancels for hard labels.
 
 from fastloss._kernels.vecmath cimport (
-    exp, exp_for, exp_sum, expm1_for, log, log1p, log1p_for, log_dd, log_for, logistic, logistic_for, product_for,
+    exp, exp_for, exp_hilo, expm1_for, log, log1p, log1p_for, log_dd, log_for, logistic, logistic_for, product_for,
     sum_for, two_prod, two_sum
 )
 
@@ -174,7 +174,7 @@ cdef inline floating focal(floating y, floating z, double weight, double gamma, 
         log_m = two_sum(log_m, -unit, &power_lo)
         log_lo += power_lo
         power_hi = two_prod(gamma, log_m, &power_lo)
-        factor = exp_sum(power_hi, power_lo + gamma * log_lo)
+        factor = exp_hilo(power_hi, power_lo + gamma * log_lo)
     factor = weight * (1 if flat else factor)
     gamma = 0 if flat else gamma
     cdef double entropy = tail + near * wrong
@@ -256,7 +256,7 @@ cdef inline floating asymmetric_focal(floating y, floating z, double gamma_neg, 
         log_m = log_dd(m, m_lo, &log_lo)
         entropy = -log1p(-(m + m_lo)) if m < 0.5 else -log(complement)
         product = two_prod(gamma, log_m, &power_lo)
-        product = exp_sum(product, power_lo + gamma * log_lo)
+        product = exp_hilo(product, power_lo + gamma * log_lo)
     entropy = near if steady else entropy
     cdef double factor = 0 if clipped else product
     cdef double steep = far * (1 - far)

@@ -4,7 +4,7 @@ from fastloss._kernels.arithmetic cimport (
     bounded, directed, exact_magnitude, exp_split, is_near, log1p_scaled, scaled_square
 )
 from fastloss._kernels.vecmath cimport (
-    divided, exp, exp_sum, expm1_for, fl_exp_f32, fl_exp_to_f32, fl_log_to_f32, log, log1p_for, log1p_positive, log_dd,
+    divided, exp, exp_hilo, expm1_for, fl_exp_f32, fl_exp_to_f32, fl_log_to_f32, log, log1p_for, log1p_positive, log_dd,
     log_for, product_for, sum_for, two_prod, two_sum
 )
 
@@ -237,7 +237,7 @@ cdef inline double times_power(double v, double w, double log_hi, double log_lo,
     """v w x^(e + e_lo), with half of the power at a time: in one order of the factors nothing over- or underflows."""
     cdef double lo
     cdef double hi = two_prod(0.5 * e, log_hi, &lo)
-    cdef double root = exp_sum(hi, lo + 0.5 * (e * log_lo + e_lo * log_hi))
+    cdef double root = exp_hilo(hi, lo + 0.5 * (e * log_lo + e_lo * log_hi))
     cdef double apart = (v * root) * (w * root), together = v * w * root * root, last = w * root * root * v
     cdef double product = together if (fabs(apart) == INFINITY) & (fabs(together) < INFINITY) else apart
     product = last if (fabs(v * root) < 1e-290) & (fabs(last) < INFINITY) else product

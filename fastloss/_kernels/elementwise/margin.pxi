@@ -181,5 +181,3 @@ cdef void sigmoid_loss_kernel(const Block* block) noexcept nogil:
     run(sigmoid_loss[float], sigmoid_loss[double], block)
 
 declare("sigmoid_loss", sigmoid_loss_kernel)
-
-

@@ -4,7 +4,7 @@ from fastloss._kernels.arithmetic cimport (
     absolute, bounded, directed, exact_magnitude, is_infinite, is_near, log1p_scaled, ratio, scaled_square
 )
 from fastloss._kernels.vecmath cimport (
-    divided, exp_for, exp_parts, exp_sum, expm1_sum, finite_or_zero, log1p_positive, log_dd, log_parts, quotient,
+    divided, exp_for, exp_parts, exp_hilo, expm1_hilo, finite_or_zero, log1p_positive, log_dd, log_parts, quotient,
     square, two_prod, two_sum
 )
 
@@ -89,8 +89,8 @@ cdef inline floating welsch(floating y, floating x, double c, double b, double a
         m = 64 * c if size > 64 * c else size                           # beyond, e^-w counts for nothing
         s = quotient(m, low, c, &s_low)
         w = square(s, s_low, &w_low)
-        f = exp_sum(-0.5 * w, -0.5 * w_low)
-        e = expm1_sum(-w, -w_low)
+        f = exp_hilo(-0.5 * w, -0.5 * w_low)
+        e = expm1_hilo(-w, -w_low)
         grad[0] = directed(m * f * f, y, x)
         hess[0] = ((1 - 2 * w) - 2 * w_low) * f * f
         far = -0.5 * c * e * c
@@ -185,9 +185,9 @@ cdef inline floating barron(floating y, floating x, double alpha, double c, doub
         p = two_prod(0.5 * alpha, shrunk, &p_low)
         half_power = two_sum(0.25 * alpha, -0.5, &power_low)            # of the root of B^(alpha/2 - 1)
         h = two_prod(half_power, shrunk, &h_low)
-        f = exp_sum(h, h_low + half_power * rest + power_low * shrunk)
+        f = exp_hilo(h, h_low + half_power * rest + power_low * shrunk)
         share = 0.5 if p >= 700 else 1                                  # k / alpha may bring it back into range
-        e = expm1_sum(share * p, share * (p_low + 0.5 * alpha * rest))
+        e = expm1_hilo(share * p, share * (p_low + 0.5 * alpha * rest))
         bend = ((1 + (alpha - 1) * w) + (alpha - 1) * w_low) / base
         f = f / c
         grad[0] = directed(size * f * f, y, x)
@@ -222,5 +222,3 @@ cdef void barron_quadratic_kernel(const Block* block) noexcept nogil:
     run(barron_quadratic[float], barron_quadratic[double], block)
 
 declare("barron_quadratic", barron_quadratic_kernel, ("c",))
-
-

@@ -7,7 +7,7 @@
 
 from fastloss._kernels.arithmetic cimport absolute, directed, exact_magnitude
 from fastloss._kernels.vecmath cimport (
-    exp_parts, exp_sum, exp_tail, expm1_sum, finite_or_zero, power, power_for, two_prod, two_sum
+    exp_parts, exp_hilo, exp_tail, expm1_hilo, finite_or_zero, power, power_for, two_prod, two_sum
 )
 
 
@@ -164,8 +164,8 @@ cdef inline floating linex(floating y, floating x, double a, double b, double c,
         size = absolute(z)
         share = 0.5 if size >= 700 else 1
         rest = finite_or_zero(z_low) + a * finite_or_zero(low)
-        e = expm1_sum(share * z, share * rest)
-        f = exp_sum(share * z, share * rest)
+        e = expm1_hilo(share * z, share * rest)
+        f = exp_hilo(share * z, share * rest)
         far = b * e * e
         near = b * z * exp_tail(z) + b * e * rest
         middle = b * ((e - z) - rest)

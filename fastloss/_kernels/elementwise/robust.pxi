@@ -3,7 +3,7 @@
 from libc.math cimport sqrt
 from fastloss._kernels.arithmetic cimport absolute, bounded, directed, exact_magnitude, ratio
 from fastloss._kernels.vecmath cimport (
-    divided, exp_parts, exp_sum, expm1_sum, finite_or_zero, log1p, log1p_positive, log1p_small, log_cosh_near, log_dd,
+    divided, exp_parts, exp_hilo, expm1_hilo, finite_or_zero, log1p, log1p_positive, log1p_small, log_cosh_near, log_dd,
     log_parts, log_tail, quotient, square, tanh, two_sum
 )
 
@@ -63,8 +63,8 @@ cdef inline floating log_cosh(floating y, floating x, double a, double b, double
         logarithm = log_cosh_near(size * size) * (size * size)
         line = size + (log1p_small(e) - 0.6931471805599453)
     else:
-        e = exp_sum(-2 * size, -2 * low)
-        f = expm1_sum(-size, -low)
+        e = exp_hilo(-2 * size, -2 * low)
+        f = expm1_hilo(-size, -low)
         w = 0.5 * f * f / (1 + f)
         grad[0] = tanh(x - y)
         hess[0] = 4 * e / ((1 + e) * (1 + e))

@@ -61,7 +61,7 @@ cdef inline void narrow_labels(const double* label, Py_ssize_t first, floating* 
 
 
 cdef inline void mask_labels(floating* x, Py_ssize_t classes, const floating* label, floating* target,
-                      floating* top) noexcept nogil:
+                             floating* top) noexcept nogil:
     """Put -inf in place of the labels' logits, which are added to `target`, and find the largest of the others.
 
     Sums with 0 keep the stores unconditional: a load soon after a masked store would wait for it.
@@ -87,7 +87,8 @@ cdef inline void mask_labels(floating* x, Py_ssize_t classes, const floating* la
     memcpy(top, lanes, sizeof(lanes))
 
 
-cdef inline void scatter_labels(const floating* label, const double* given, Py_ssize_t classes, floating* v) noexcept nogil:
+cdef inline void scatter_labels(const floating* label, const double* given, Py_ssize_t classes,
+                                floating* v) noexcept nogil:
     """Put what is given for each row in the place of its label; a sum with 0 for the reason above."""
     cdef floating mine[LANES]
     cdef floating lanes[LANES]

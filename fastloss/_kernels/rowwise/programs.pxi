@@ -36,8 +36,7 @@ cdef struct Program:
     int shift
     int count                           # of the four statistics those that are used: 4, 1 or none
     RowLoop statistics
-    RowLoop first                       # NULL, or the first statistics, which are without targets: the formula may
-                                        # then ask for others, with its `u`
+    RowLoop first                       # NULL, or other first statistics, without targets: see `repeated`
     RowLoop formula
     RowLoop map
     Routine values                      # NULL, or what finds the values in place of statistics and formula
@@ -84,7 +83,7 @@ cdef Program program(int targets, int shift, int count, RowLoop statistics, RowL
 
 
 cdef Program repeated(Program p, RowLoop first) noexcept:
-    """... of which the first statistics are others."""
+    """... of which the first statistics are others, without targets; the formula may ask for more, with its `u`."""
     p.first = first
     return p
 
@@ -203,15 +202,15 @@ cdef inline void sum_loop(Statistic statistic, bint has_t, RowGroup* group, floa
     for j in range(group.groups):
         for i in range(LANES):
             statistic((x[j * LANES + i] - shift[i]) * scale, t[j * LANES + i] if has_t else 0, a, q[i],
-                       &s0[i], &s1[i], &s2[i], &s3[i])
+                      &s0[i], &s1[i], &s2[i], &s3[i])
     memcpy(group.s0, s0, sizeof(s0))
     memcpy(group.s1, s1, sizeof(s1))
     memcpy(group.s2, s2, sizeof(s2))
     memcpy(group.s3, s3, sizeof(s3))
 
 
-cdef inline void formula_loop(RowFormula formula, bint value_only, Lanes* r, double classes, double a, double b, double c,
-                              double scale, floating like) noexcept nogil:
+cdef inline void formula_loop(RowFormula formula, bint value_only, Lanes* r, double classes, double a, double b,
+                              double c, double scale, floating like) noexcept nogil:
     cdef Row row
     cdef Py_ssize_t i
     for i in range(LANES):

@@ -173,7 +173,8 @@ cdef void arrange(RowJob* job, bint single) noexcept:
     job.penalised = job.program.penalised and job.base.parameters[1] != 0
     job.targets = job.dense or job.smoothing != 0 or job.program.targets in (ONE_HOT, BETWEEN)
     job.tiled = job.class_major or job.classes < WIDE
-    job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // (job.classes * (4 if single else 8))))
+    cdef Py_ssize_t bytes = job.classes * (4 if single else 8)
+    job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // bytes))
     job.plain = not job.base.weighted and job.class_weight == NULL
     if job.base.operands[Y].dtype in (INT64, UINT64):
         # Loaded bit by bit, to be converted by `whole_labels`.

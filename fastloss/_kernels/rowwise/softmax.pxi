@@ -136,12 +136,12 @@ cdef inline void sum_token(floating x, floating t, floating a, floating q, float
     s1[0] += 0 if x == -INFINITY else e * x
 
 
-cdef inline void finish_token(Row* r, double classes, double kept, double z_loss, double curve,
-                              double scale, floating like) noexcept nogil:
+cdef inline void finish_token(Row* r, double classes, double a, double b, double c, double scale,
+                              floating like) noexcept nogil:
     """H = p_y (-log p_y) + p_o (-log p_o + H_o) with all other classes o: no term is negative."""
     cdef Odds o = odds(r, r.target, scale, like)
     cdef double others = log_for(like, r.s0)
-    finish_cross_entropy(r, classes, kept, z_loss, curve, scale, like)
+    finish_cross_entropy(r, classes, 1, 0, 1, scale, like)
     r.entropy = (o.hit * o.loss if o.hit > 0 else o.hit) + (
         o.miss * ((o.above - others) + (others - r.s1 / r.s0)) if r.s0 >= 0.5 and o.miss > 0 else 0
     )
@@ -447,11 +447,7 @@ declare(
     ),
     ("kept", "z_loss", "curve"),
 )
-declare(
-    "token",
-    with_z_loss(program(LABEL, RUNNING_MAXIMUM, 4, sum_token_loop, finish_token_loop, map_cross_entropy_loop)),
-    ("kept", "z_loss", "curve"),
-)
+declare("token", program(LABEL, RUNNING_MAXIMUM, 4, sum_token_loop, finish_token_loop, map_cross_entropy_loop))
 declare(
     "softmax_focal",
     program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_softmax_focal_loop, map_others_loop),

@@ -158,7 +158,7 @@ cdef void largest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScr
         else:
             for i in range(rows):
                 lane_maximum(load_row(job, PLANE_Y, start + i, first, n, t, <floating> -INFINITY, False, s),
-                        (n + LANES - 1) // LANES, top)
+                             (n + LANES - 1) // LANES, top)
                 r.target_shift[i] = max(r.target_shift[i], <double> fold_maximum(top))
         first += step
     for i in range(LANES):

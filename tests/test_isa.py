@@ -24,7 +24,7 @@ for loss in LOSSES:
         y, x = draw(loss, 3001, dtype, generator(loss, "builds"))
         for reduction in reductions(loss):
             results[repr(loss), np.dtype(dtype).name, reduction] = loss.value_and_grad(y, x, reduction=reduction)
-        if not loss.aggregate:
+        if loss.signature.additive:
             results[repr(loss), np.dtype(dtype).name, "curvature"] = loss.grad_and_hess(y, x)
 with open({path!r}, "wb") as file:
     pickle.dump(results, file)

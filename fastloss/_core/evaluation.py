@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -55,6 +55,7 @@ class Specification:
     bounded: bool  # labels: exact in float32 whatever their type
     closed: tuple[Any, Any]  # the domains as the kernel tests them, in float64 and in float32
     rules: tuple[str, ...]
+    by_column: Array | None = field(default=None, kw_only=True)  # a constant of each column that has a loss of its own
 
     @classmethod
     def of(cls, owner: str, kernel: str, constants: tuple[float, ...], domains: tuple[Domain, ...]) -> Specification:
@@ -99,6 +100,7 @@ class Evaluation:
         "_nan_policy",
         "_num_threads",
         "_operands",
+        "_second_kind",
         "_shape",
         "_single",
         "_spec",
@@ -129,8 +131,9 @@ class Evaluation:
         self._nan_policy = NAN_POLICIES[nan_policy]
         self._apart = ABSENT
         self._num_threads = num_threads
-        self._y, self._y_kind = operand(owner, loss._names[0], y_true)
-        self._x, self._x_kind = operand(owner, loss._names[1], y_pred)
+        true, pred = loss.signature.names
+        self._y, self._y_kind = operand(owner, true, y_true)
+        self._x, self._x_kind = operand(owner, pred, y_pred)
         self._weighted = nan_policy == "omit"
         self._arrange()
         self._weight = self._per_element("sample_weight", sample_weight)
@@ -147,13 +150,23 @@ class Evaluation:
                 f"{spec.owner}: y_pred has dtype {x.dtype} and y_true {y.dtype}, predictions must be floating-point;"
                 " did you swap y_true and y_pred?"
             )
-        self._loss._check_shapes(y.shape, x.shape)
-        target, prediction, second = self._loss._align(y, x)
-        self._operands = (target, prediction, second)
-        self._shape = prediction.shape
+        self._loss.signature.check(spec.owner, y.shape, x.shape)
+        prediction, second = self._parts(x)
+        self._second_kind = self._x_kind
+        if spec.by_column is not None:
+            y, second = np.broadcast_to(y[..., np.newaxis], x.shape), np.broadcast_to(spec.by_column, x.shape)
+            self._second_kind = FLOAT64
+        self._operands: tuple[Array, Array, Array | None] = (y, prediction, second)
+        self._shape = y.shape
         exact = self._y_kind in EXACT_IN_SINGLE or (spec.bounded and self._y_kind in INTEGERS)
         self._single = self._x_kind in NARROW and exact
         self._domains = spec.closed[self._single]
+
+    def _parts(self, of_predictions: Any) -> tuple[Any, Any]:
+        """The predictions, or a derivative in them, that each loss is of: one, or two side by side."""
+        if of_predictions is None or not self._loss.signature.pair:
+            return of_predictions, None
+        return of_predictions[..., 0], of_predictions[..., 1]
 
     def using(self, kernel: str, *constants: float) -> Self:
         """The same call of another formula."""
@@ -231,7 +244,7 @@ class Evaluation:
         if shape and array.shape == shape[:1]:
             array = np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape)
             return Operand(name, array, array, kind)
-        owner = self._loss._names[self._x.shape == shape]
+        owner = self._loss.signature.names[self._x.shape == shape]
         also = f" or {shape[:1]}, one for each index of {owner}'s first axis" if len(shape) > 1 else ""
         raise ValueError(f"{self._spec.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
 
@@ -262,7 +275,7 @@ class Evaluation:
                 hess = self._result("hess_out", hess_out, self._x.shape, kind)
         given = [(result.name, result.array) for result in (value, grad, hess) if result.given]
         if given:
-            inputs = list(zip(self._loss._names, (self._y, self._x), strict=True))
+            inputs = list(zip(self._loss.signature.names, (self._y, self._x), strict=True))
             inputs += [(one.name, one.array) for one in (self._weight, self._kept) if one.array is not None]
             refuse_overlap(owner, given, inputs)
 
@@ -338,13 +351,13 @@ class Evaluation:
         check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         """Run the kernel; the sums (loss, weight, count, square, center, spread) of what it saw."""
-        loss, spec, policy = self._loss, self._spec, self._nan_policy
+        spec, policy = self._spec, self._nan_policy
         arrays: tuple[Array | None, ...] = (
-            *self._operands, self._weight.array, self._kept.array, value.array, *loss._parts(grad.array),
-            *loss._parts(hess.array), self._apart.array,
+            *self._operands, self._weight.array, self._kept.array, value.array, *self._parts(grad.array),
+            *self._parts(hess.array), self._apart.array,
         )  # fmt: skip
         kinds = (
-            self._y_kind, self._x_kind, loss._second_kind(self._x_kind), self._weight.kind, self._kept.kind, value.kind,
+            self._y_kind, self._x_kind, self._second_kind, self._weight.kind, self._kept.kind, value.kind,
             grad.kind, grad.kind, hess.kind, hess.kind, self._apart.kind,
         )  # fmt: skip
         order = None
@@ -374,7 +387,7 @@ class Evaluation:
         index = tuple(walked[axes.index(axis)] for axis in range(len(shape)))
         array = (*self._operands, self._weight.array)[culprit]
         assert array is not None
-        kind = (self._y_kind, self._x_kind, self._loss._second_kind(self._x_kind), self._weight.kind)[culprit]
+        kind = (self._y_kind, self._x_kind, self._second_kind, self._weight.kind)[culprit]
         element = readable(array[index], kind)
         if culprit == 0:
             index = index[: self._y.ndim]

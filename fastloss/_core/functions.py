@@ -69,7 +69,7 @@ def _function(cls: type[Loss]) -> Callable[..., Any]:
 def signature(cls: type[Loss]) -> inspect.Signature:
     """The signature of a loss's function."""
     targets, predictions, *options = OPTIONS
-    if not cls.unsupervised:
+    if not cls().signature.unsupervised:
         targets = targets.replace(annotation="ArrayLike")
     own = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)

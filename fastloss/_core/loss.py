@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transfo
 
 from numpy.typing import ArrayLike
 
-from fastloss._core.evaluation import GRAD, HESS, VALUE, Array, Evaluation, Floats, NanPolicy, Reduction, Specification
+from fastloss._core.evaluation import GRAD, HESS, VALUE, Evaluation, Floats, NanPolicy, Reduction, Specification
 from fastloss._core.groups import states
 from fastloss._core.parameters import ANY, Domain, check_names, checked
 from fastloss._core.parameters import choice as choice
@@ -19,6 +19,7 @@ from fastloss._core.parameters import integer as integer
 from fastloss._core.parameters import number as number
 from fastloss._core.parameters import numbers as numbers
 from fastloss._core.parameters import weights as weights
+from fastloss._core.signature import ELEMENTWISE, Signature
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
@@ -77,8 +78,9 @@ def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L
 
 def prediction(cls: type[Loss]) -> str:
     """What one prediction of a loss is, in words; of a loss of rows, for each class."""
-    kinds = dict.fromkeys(cls(**parameters).scores for parameters in ({}, *cls.variants))
-    return ", or ".join(PREDICTIONS[kind] for kind in kinds) + (" for each class" if cls.rowwise else "")
+    losses = [cls(**parameters) for parameters in ({}, *cls.variants)]
+    words = ", or ".join(PREDICTIONS[scores] for scores in dict.fromkeys(loss.scores for loss in losses))
+    return words + (" for each class" if losses[0].signature.rowwise else "")
 
 
 def _named_parameters(init: Callable[..., None]) -> Callable[..., None]:
@@ -111,6 +113,9 @@ class Loss:
 
     Attributes
     ----------
+    signature : Signature
+        What a call takes and returns: the arrays and what of each belongs to one target, and whether the loss of a
+        sample is a mean of losses.
     scores : str
         What `y_pred` holds: "values" in the units of the targets, "logits", "scores", "probabilities", "log_means", and
         so on; the documentation of each loss begins with it.
@@ -128,18 +133,14 @@ class Loss:
     function_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]]
     kernel: ClassVar[str]
+    signature: ClassVar[Signature] = ELEMENTWISE
     scores: ClassVar[Scores]
     target: ClassVar[Domain] = ANY
     prediction: ClassVar[Domain] = ANY
     second_prediction: ClassVar[Domain] = ANY
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
-    aggregate: ClassVar[bool] = False  # not a mean over elements
-    pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
-    rowwise: ClassVar[bool] = False  # one loss for each row of classes
-    unsupervised: ClassVar[bool] = False  # a target says only whether its row counts; None: every row does
     newton: ClassVar[Newton] = "own"
     reweighted: ClassVar[bool] = False
-    _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
     _evaluation: ClassVar[type[Evaluation]] = Evaluation  # what checks its arrays and reduces its results
     _spec: Specification
 
@@ -193,22 +194,6 @@ class Loss:
 
     def _prediction_domain(self) -> Domain:
         return self.prediction
-
-    def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
-        if y != x:
-            raise ValueError(f"{type(self).__name__}: y_true has shape {y}, must match y_pred's {x}")
-
-    def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
-        """Target, prediction and second prediction (or None) of every element, as views of one shape."""
-        return y, x, None
-
-    def _second_kind(self, kind: int) -> int:
-        """The element type of the second prediction, given that of y_pred."""
-        return kind
-
-    def _parts(self, derivative: Array | None) -> tuple[Array | None, Array | None]:
-        """An array of y_pred's shape as the derivatives in the prediction and in the second prediction."""
-        return derivative, None
 
     # The public verbs
 

@@ -10,11 +10,9 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
-import fastloss as fl
 from fastloss import Loss
 from fastloss._core.evaluation import GRAD, HESS, Array, Floats
 from fastloss._core.loss import RAW, require_loss
-from fastloss.rowwise.rows import RowLoss
 
 Curvature: TypeAlias = Literal["majorizing", "own"]
 
@@ -31,7 +29,7 @@ def surrogate(loss: Loss) -> float | None:
 @lru_cache(maxsize=256)
 def _largest_curvature(loss: Loss) -> float:
     """The largest curvature, of a row in any direction, where it is finite and positive, else 1."""
-    if loss.pair or isinstance(loss, fl.MultiQuantile):
+    if loss.signature.columns:
         return 1.0
     parameters = loss.parameters()
     class_weight: tuple[float, ...] | None = parameters.get("class_weight")
@@ -41,10 +39,10 @@ def _largest_curvature(loss: Loss) -> float:
     distance = np.geomspace(1e-3, 1e6, 4000)
     x = np.concatenate([[0.0], distance, -distance, 1 - distance, distance - 1])  # kinks are at 0 or at margins of 1
     labels = (target.low, target.high) if target.bounded else (0.0,)
-    if loss.rowwise:
+    if loss.signature.rowwise:
         x = np.column_stack((x, np.zeros_like(x)))  # the direction of the largest one changes two scores
     curvatures = (loss.grad_and_hess(np.full(len(x), y), x, reduction="sum")[1] for y in labels)
-    largest = max(float(curvature.max()) for curvature in curvatures) * (2 if loss.rowwise else 1)
+    largest = max(float(curvature.max()) for curvature in curvatures) * (2 if loss.signature.rowwise else 1)
     return largest if 0 < largest < math.inf else 1.0
 
 
@@ -78,21 +76,21 @@ def refuse_untrainable(owner: str, loss: Loss) -> None:
     """Refuse what is no loss, and losses that no trees are grown from."""
     require_loss(owner, loss)
     name = type(loss).__name__
-    if loss.aggregate:
+    if not loss.signature.additive:
         raise ValueError(
             f"{name}: the loss is one of the whole sample, must be a sum over elements to be an objective of"
             " gradient boosting; its metric can still be watched"
         )
-    if isinstance(loss, RowLoss) and loss.labelled is None:
+    if loss.signature.rowwise and not loss.signature.labels:
         raise ValueError(
             f"{name}: y_true holds a target of each class, must hold labels for an objective of gradient boosting"
         )
-    if isinstance(loss, RowLoss) and loss.scores not in RAW:
+    if loss.signature.rowwise and loss.scores not in RAW:
         raise ValueError(
             f"{name}: y_pred holds {loss.scores.replace('_', ' ')}, must hold logits for an objective of gradient"
             " boosting, which predicts any real numbers"
         )
-    if loss.unsupervised:
+    if loss.signature.unsupervised:
         raise ValueError(
             f"{name}: labels say only which rows count, must be what an objective of gradient boosting learns"
         )

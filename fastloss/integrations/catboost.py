@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from fastloss import Loss, MultiQuantile
+from fastloss import Loss
 from fastloss._core.evaluation import Array, Floats
 from fastloss._core.loss import require_loss
 from fastloss.integrations._boosting import Curvature, Metric, Objective
@@ -95,7 +95,7 @@ def metric(loss: Loss) -> LossMetric:
 
 def _single(owner: str, loss: Loss) -> Loss:
     require_loss(owner, loss)
-    if loss.aggregate or loss.pair or loss.rowwise or isinstance(loss, MultiQuantile):
+    if not (loss.signature.single and loss.signature.additive):
         raise ValueError(f"{type(loss).__name__}: must be a sum over elements with one prediction each for CatBoost")
     return loss
 

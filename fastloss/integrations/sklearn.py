@@ -67,7 +67,7 @@ def scorer(loss: Loss, *, response_method: ResponseMethod | None = None, pos_lab
     if response_method is None:
         if prediction == UNIT:
             response_method = "predict_proba"
-        elif loss.rowwise or (target.bounded and not loss.pair):
+        elif loss.signature.rowwise or (target.bounded and not loss.signature.pair):
             response_method = "decision_function"
         else:
             response_method = "predict"
@@ -91,7 +91,7 @@ class MeanLoss:
         y = np.asarray(y_true)
         if pos_label is not None:
             y = y == pos_label
-        if y_pred.ndim == 1 and self.loss.rowwise:
+        if y_pred.ndim == 1 and self.loss.signature.rowwise:
             y_pred = np.column_stack((np.zeros_like(y_pred), y_pred))  # the one logit of two classes
         return self.loss(y, y_pred, sample_weight=sample_weight)
 

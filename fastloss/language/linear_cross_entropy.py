@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastloss._core.evaluation import GRAD, VALUE, Floats, Reduction
 from fastloss._core.operands import as_array
+from fastloss._core.signature import NUMBER, ROW, rows
 from fastloss.rowwise.rows import RowEvaluation, RowSpecification
 from fastloss.rowwise.softmax import CrossEntropy
 
@@ -164,7 +165,7 @@ def linear_cross_entropy_value_and_grads(
 class _CrossEntropy(CrossEntropy):
     """The loss under the names that callers know."""
 
-    _names = ("targets", "logits")
+    signature = rows(NUMBER, ROW, names=("targets", "logits"))
 
     def _specified(self) -> RowSpecification:
         return replace(super()._specified(), owner=OWNER)

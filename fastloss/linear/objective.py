@@ -159,12 +159,13 @@ class LinearObjective:
     ) -> None:
         require_loss(OWNER, loss)
         allowed = "a mean over targets of one prediction each, or over labels of a row of logits each"
-        if isinstance(loss, RowLoss):
-            if loss.labelled is None or loss.scores not in RAW:
-                targets = "targets of each class" if loss.labelled is None else "labels"
+        signature = loss.signature
+        if signature.rowwise:
+            if not signature.labels or loss.scores not in RAW:
+                targets = "labels" if signature.labels else "targets of each class"
                 takes = f"{targets} and {loss.scores.replace('_', ' ')}"
                 raise TypeError(f"{OWNER}: loss is {loss!r}, which takes {takes}, must be {allowed}")
-        elif loss.aggregate or type(loss)._align is not Loss._align:
+        elif not (signature.single and signature.additive):
             raise TypeError(f"{OWNER}: loss is {loss!r}, must be {allowed}")
         self.loss = loss
         self.l1: float = checked(OWNER, "l1", l1, {"domain": NON_NEGATIVE})

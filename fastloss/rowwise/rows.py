@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from fastloss._core.isa import kernels
 from fastloss._core.loss import Loss, integer
 from fastloss._core.operands import EXACT_IN_SINGLE, INTEGERS, KINDS, as_array, memory_order, readable
 from fastloss._core.parameters import NON_NEGATIVE, Domain
+from fastloss._core.signature import NUMBER, ROW, Signature, rows
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
 
@@ -84,7 +85,8 @@ class RowEvaluation(Evaluation):
 
     def _arrange(self) -> None:
         spec, y, x, axis = self._spec, self._y, self._x, self._loss.axis
-        owner, (true, pred) = spec.owner, self._loss._names
+        owner, signature = spec.owner, self._loss.signature
+        true, pred = signature.names
         self._extras: dict[Extra, Operand] = {}
         self._sharded = self._merged = False
         if not -x.ndim <= axis < x.ndim:
@@ -95,12 +97,12 @@ class RowEvaluation(Evaluation):
         if not self._classes:
             raise ValueError(f"{owner}: {pred} has shape {x.shape}, must have at least one class along axis {axis}")
         expected = []
-        if spec.labelled is not None:
+        if signature.labels:
             expected.append(f"{self._shape} for labels")
-        if spec.dense is not None:
+        if signature.dense:
             expected.append(f"{x.shape} for a target of each class")
-        self._dense = spec.dense is not None and y.shape == x.shape
-        if not self._dense and (spec.labelled is None or y.shape != self._shape):
+        self._dense = signature.dense and y.shape == x.shape
+        if not self._dense and not (signature.labels and y.shape == self._shape):
             swap = self._x_kind in INTEGERS and self._y_kind not in INTEGERS and y.ndim > x.ndim
             hint = f"; did you swap {true} and {pred}?" if swap else ""
             raise ValueError(f"{owner}: {true} has shape {y.shape}, must have {pred}'s {' or '.join(expected)}{hint}")
@@ -190,7 +192,7 @@ class RowEvaluation(Evaluation):
 
     def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
         """Raise for the row that the kernel found."""
-        owner, order, true = self._spec.owner, self._order, self._loss._names[0]
+        owner, order, true = self._spec.owner, self._order, self._loss.signature.names[0]
         walked = np.unravel_index(bad, [self._shape[axis] for axis in order])
         row = tuple(int(walked[order.index(axis)]) for axis in range(len(self._shape)))
         if culprit:
@@ -224,7 +226,6 @@ class RowLoss(Loss):
     the targets of each class are.
     """
 
-    rowwise = True
     _evaluation = RowEvaluation
     labelled: ClassVar[str | None] = None
     dense: ClassVar[str | None] = None
@@ -234,6 +235,11 @@ class RowLoss(Loss):
     between: ClassVar[bool] = False  # a label may lie between two classes
     prediction: ClassVar[Domain] = Domain()
     axis: int = integer(default=-1)
+
+    @cached_property
+    def signature(self) -> Signature:  # type: ignore[override]
+        forms = zip((NUMBER, ROW), self._kernels(), strict=True)
+        return rows(*(form for form, kernel in forms if kernel is not None))
 
     def _constants(self, classes: int) -> tuple[float, ...]:
         """Up to three constants of the formula; by default the parameters of the loss's own."""
@@ -264,7 +270,7 @@ class RowLoss(Loss):
 
     def _with_targets(self, y_true: ArrayLike | None, y_pred: ArrayLike) -> tuple[RowLoss, ArrayLike | None]:
         """The loss and its targets; where it needs none and is given none, a label for each row, none ignored."""
-        if y_true is not None or not self.unsupervised:
+        if y_true is not None or not self.signature.unsupervised:
             return self, y_true
         shape = as_array(type(self).__name__, "y_pred", y_pred).shape
         return _ignoring_none(self), np.broadcast_to(np.int8(0), shape[: self.axis] + shape[self.axis :][1:])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from functools import wraps
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform, overload
+from dataclasses import Field, FrozenInstanceError, dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, TypeVar, dataclass_transform, overload
 
 from numpy.typing import ArrayLike
 
 from fastloss._core.evaluation import GRAD, HESS, VALUE, Evaluation, Floats, NanPolicy, Reduction, Specification
-from fastloss._core.groups import states
 from fastloss._core.parameters import ANY, Domain, check_names, checked
 from fastloss._core.parameters import choice as choice
 from fastloss._core.parameters import integer as integer
@@ -57,19 +55,18 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice, integer, weights))
 def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L]]:
-    """Declare a loss: make its class a frozen dataclass and enter it in the registry under its names.
+    """Enter a loss in the registry under its names.
 
     The function is named as the class in snake case unless `name` says otherwise; `aliases` are the further names
     that people type by habit.
     """
 
     def declare(cls: type[_L]) -> type[_L]:
-        cls = dataclass(frozen=True)(cls)
         cls.function_name = name or _snake(cls.__name__)
         cls.aliases = aliases
-        cls.__init__ = _named_parameters(cls.__init__)  # type: ignore[method-assign]
+        if Loss.__doc__ and cls.__doc__:  # python -OO drops the first, and a dataclass makes the second
+            cls.__doc__ = _Docstring(cls.__doc__)  # type: ignore[assignment]
         registry[cls.function_name] = cls
         return cls
 
@@ -83,28 +80,39 @@ def prediction(cls: type[Loss]) -> str:
     return words + (" for each class" if losses[0].signature.rowwise else "")
 
 
-def _named_parameters(init: Callable[..., None]) -> Callable[..., None]:
-    """An initializer that says which parameter may be meant, and what to do with arrays."""
+class _Docstring:
+    """The docstring of a loss, with what a prediction is after the summary; it is put in when someone reads it."""
 
-    @wraps(init)
-    def __init__(self: Loss, *values: Any, **parameters: Any) -> None:
-        cls = type(self)
-        owner, names = cls.__name__, [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        arrays = [value for value in values if hasattr(value, "__len__") and not isinstance(value, str)]
-        if len(arrays) > 1 or parameters.keys() & _CALL:
-            raise TypeError(
-                f"{owner}: arrays or options of a call are given, must be the loss's parameters; make the loss and call"
-                f" it, as {owner}()(y_true, y_pred), or call the function, {cls.function_name}(y_true, y_pred)"
-            )
-        check_names(owner, parameters, names)
-        init(self, *values, **parameters)
+    def __init__(self, written: str) -> None:
+        self._written = written
 
-    return __init__
+    def __get__(self, made: Loss | None, cls: type[Loss]) -> str:
+        summary, _, rest = self._written.partition("\n\n")
+        indent = rest[: -len(rest.lstrip())]
+        return f"{summary}\n\n{indent}A prediction is {prediction(cls)}.\n\n{rest}"
+
+
+class _ParameterSignature:
+    """What `inspect` and `help` show of a class: its parameters. Of an object they show how it is called."""
+
+    def __get__(self, made: Loss | None, cls: type[Loss]) -> inspect.Signature | None:
+        if made is not None or not is_dataclass(cls):
+            return None
+        either, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        given = sorted(fields(cls), key=lambda f: bool(f.kw_only))
+        return inspect.Signature(
+            [
+                inspect.Parameter(f.name, by_name if f.kw_only else either, default=f.default, annotation=f.type)
+                for f in given
+            ],
+            return_annotation=None,
+        )
 
 
 # Losses -------------------------------------------------------------------------------------------
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice, integer, weights))
 class Loss:
     """A loss function: a value for each target and prediction, its derivatives, and their reductions.
 
@@ -144,18 +152,61 @@ class Loss:
     _evaluation: ClassVar[type[Evaluation]] = Evaluation  # what checks its arrays and reduces its results
     _spec: Specification
 
-    def __init__(self) -> None:
-        raise TypeError(
-            f"{type(self).__name__}: it has no formula, must be one of fastloss.registry's classes, such as"
-            " fastloss.Huber()"
-        )
+    # Losses are dataclasses, whose methods are written here once: made for each of them by `exec`, as `dataclass` does,
+    # they would take half of the time of the import.
 
-    def __post_init__(self) -> None:
-        owner = type(self).__name__
-        for parameter in fields(self):  # type: ignore[arg-type]
-            given = getattr(self, parameter.name)
-            object.__setattr__(self, parameter.name, checked(owner, parameter.name, given, parameter.metadata))
+    _fields: ClassVar[dict[str, Field[Any]]] = {}
+    __match_args__: ClassVar[tuple[str, ...]]  # those that may be given by position
+    __signature__ = _ParameterSignature()
+
+    def __init_subclass__(cls) -> None:
+        made: Any = dataclass(init=False, repr=False, eq=False)(cls)
+        cls._fields = {f.name: f for f in fields(made)}
+
+    def __init__(self, *values: Any, **parameters: Any) -> None:
+        cls = type(self)
+        owner = cls.__name__
+        if not hasattr(cls, "function_name"):
+            raise TypeError(
+                f"{owner}: it has no formula, must be one of fastloss.registry's classes, such as fastloss.Huber()"
+            )
+        known, by_position = cls._fields, cls.__match_args__
+        arrays = [value for value in values if hasattr(value, "__len__") and not isinstance(value, str)]
+        if len(arrays) > 1 or parameters.keys() & _CALL:
+            raise TypeError(
+                f"{owner}: arrays or options of a call are given, must be the loss's parameters; make the loss and call"
+                f" it, as {owner}()(y_true, y_pred), or call the function, {cls.function_name}(y_true, y_pred)"
+            )
+        check_names(owner, parameters, list(known))
+        if len(values) > len(by_position):
+            names = ", ".join(by_position) or "none"
+            raise TypeError(f"{owner}: {len(values)} parameters are given by position, must be at most {names}")
+        given = dict(zip(by_position, values, strict=False))
+        for name in given.keys() & parameters:
+            raise TypeError(f"{owner}: {name} is given twice, must be given by position or by name")
+        given |= parameters
+        for name, parameter in known.items():
+            value = checked(owner, name, given.get(name, parameter.default), parameter.metadata)
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "_spec", self._specified())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.parameters().items())
+        return f"{type(self).__qualname__}({shown})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Loss) or type(other) is not type(self):
+            return NotImplemented
+        return self.parameters() == other.parameters()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.parameters().values()))
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise FrozenInstanceError(f"{type(self).__name__}: {name} cannot be set, make another loss")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise FrozenInstanceError(f"{type(self).__name__}: {name} cannot be deleted, make another loss")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.parameters())
@@ -168,7 +219,7 @@ class Loss:
         dict
             With which the class makes an equal loss.
         """
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in self._fields}
 
     def domains(self) -> tuple[Domain, Domain, Domain]:
         """The domains of `y_true`, `y_pred`, and of the second prediction where there are two.
@@ -187,7 +238,7 @@ class Loss:
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         """The kernel's name and up to four constants of its formula; by default the parameters themselves."""
-        return self.kernel, tuple(float(getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
+        return self.kernel, tuple(map(float, self.parameters().values()))
 
     def _target_domain(self) -> Domain:
         return self.target
@@ -439,6 +490,8 @@ class Loss:
         >>> {site: state.mean for site, state in by_site.items()}
         {'a': 2.0, 'b': 2.5}
         """
+        from fastloss._core.groups import states  # a call of many milliseconds: the import of the package is spared
+
         return states(self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
 
 

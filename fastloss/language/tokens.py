@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,18 +72,18 @@ def _perplexity(logprob: Any, tokens: Any) -> Any:
         return np.exp(-np.divide(logprob, tokens))
 
 
-@dataclass(frozen=True)
 class _Tokens(RowLoss):
     """The loss whose values are negative log-probabilities of tokens."""
 
     labelled = "TOKEN"
+    function_name = "token_logprobs"
     signature = rows(NUMBER, names=("targets", "logits"))
     ignore_index: int | None = integer(default=-100, optional=True)
     temperature: float = number(POSITIVE, default=1.0)
     softcap: float = number(NON_NEGATIVE, default=0.0)
 
     def _specified(self) -> RowSpecification:
-        return replace(super()._specified(), owner="token_logprobs")
+        return replace(super()._specified(), owner=self.function_name)
 
     def _constants(self, classes: int) -> tuple[float, ...]:
         return (1.0, 0.0, 1.0)  # those of CrossEntropy: no smoothing, no z-loss, and the curvature as it is

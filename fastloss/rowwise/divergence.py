@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from fastloss._core.loss import Newton, choice, loss, number
@@ -12,7 +12,6 @@ from fastloss.rowwise.rows import RowLoss
 SCORES = choice("logits", "log_probabilities", default="logits", kw_only=True)
 
 
-@dataclass(frozen=True)
 class _Divergence(RowLoss):
     """Scores are logits or logarithms of probabilities; targets are probabilities or their logarithms."""
 

@@ -218,7 +218,6 @@ class RowEvaluation(Evaluation):
         raise error(f"{owner}: {true}{_index(row)} is {label}, must be {allowed}{also}")
 
 
-@dataclass(frozen=True)
 class RowLoss(Loss):
     """A loss of each row of classes: one number for the logits along an axis, and a label or a target of each.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastloss._core import counting
 from fastloss._core.isa import kernels
 from fastloss._core.operands import (
     EXACT_IN_SINGLE,
@@ -288,10 +289,10 @@ class Evaluation:
         if inspected:
             sums = self._run(0, 1.0)
             if averaged:
-                divisor = sums[1] if reduction == "mean" else sums[2]
-                scale = kernels.mean_of(factor, divisor) if divisor else 0.0
+                divided = counting.divisor(reduction, sums[1], sums[2])
+                scale = counting.mean(factor, divided) if divided else 0.0
         elif averaged:
-            scale = kernels.mean_of(factor, max(1, math.prod(self._shape)))
+            scale = counting.mean(factor, max(1, math.prod(self._shape)))
         sums = self._run(operation, scale, value, grad, hess, check=not inspected)
         reduced = None
         if operation & VALUE:
@@ -303,7 +304,7 @@ class Evaluation:
         sums = self._run(VALUE, 1.0)
         if warn:
             return self._average(sums, "mean", stacklevel=6)
-        return kernels.mean_of(sums[0], sums[1]) if sums[1] else math.nan
+        return counting.mean(sums[0], sums[1])
 
     def state(self) -> LossState:
         loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
@@ -316,13 +317,10 @@ class Evaluation:
         return self._divisor(self._run(0, 1.0), reduction, stacklevel=5)
 
     def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 4) -> float:
-        divisor = self._divisor(sums, reduction, stacklevel + 1)
-        return kernels.mean_of(sums[0], divisor) if divisor else math.nan
+        return counting.mean(sums[0], self._divisor(sums, reduction, stacklevel + 1))
 
     def _divisor(self, sums: tuple[float, ...], reduction: str, stacklevel: int) -> float:
-        if reduction in ("sum", "none"):
-            return 1.0
-        divisor = sums[1] if reduction == "mean" else sums[2]
+        divisor = counting.divisor(reduction, sums[1], sums[2])
         if not divisor:
             what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
             warnings.warn(f"{self._spec.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)

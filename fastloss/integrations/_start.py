@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
 from fastloss import Loss
+from fastloss._core.counting import counted
 from fastloss._core.evaluation import Array
 from fastloss._core.operands import as_array, operand
 from fastloss.integrations._boosting import refuse_untrainable
@@ -137,9 +138,8 @@ def _logit(positive: float, negative: float) -> float:
 
 def _shares(loss: Loss, y: Array, weight: Array | None) -> Doubles:
     """The share of each class; a label between two counts for both."""
-    ignored = loss.parameters().get("ignore_index")
-    if ignored is not None:
-        kept = y != ignored
+    kept = counted(y.shape, labels=y, ignored=loss.parameters().get("ignore_index"))
+    if not kept.all():
         y, weight = y[kept], None if weight is None else weight[kept]
     labels = y.astype(np.intp)
     columns = _classes(loss, y)

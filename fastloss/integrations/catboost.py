@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from fastloss import Loss
+from fastloss._core.counting import mean
 from fastloss._core.evaluation import Array, Floats
 from fastloss._core.loss import require_loss
 from fastloss.integrations._boosting import Curvature, Metric, Objective
@@ -163,7 +164,7 @@ class LossMetric(Metric):
         float
             Their quotient; NaN without weight.
         """
-        return error / weight if weight else float("nan")
+        return mean(error, weight)
 
     def is_max_optimal(self) -> bool:
         """Tell that lower is better.

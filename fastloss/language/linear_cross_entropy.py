@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypedDict, Unpack, cast
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastloss._core.counting import counted, mean
 from fastloss._core.evaluation import GRAD, VALUE, Floats, Reduction
 from fastloss._core.operands import as_array
 from fastloss._core.signature import NUMBER, ROW, rows
@@ -219,7 +219,14 @@ class _Layer:
         dense = y.shape == logits.shape
         self._targets = y.reshape(-1, self._classes) if dense else y.reshape(-1)
         self._sample_weight = None if sample_weight is None else self._flat("sample_weight", sample_weight)
-        self._tokens = np.flatnonzero(self._counted(mask, dense))
+        tokens = counted(
+            self._hidden.shape[:1],
+            mask=None if mask is None else self._flat("mask", mask),
+            weight=self._sample_weight,
+            labels=None if dense else self._targets,
+            ignored=self._loss.ignore_index,
+        )
+        self._tokens = np.flatnonzero(tokens)
         size = (self._classes + 2 * self._features) * self._dtype.itemsize + dense * self._classes * y.itemsize
         sums = chunk_bytes // SHARE_OF_SUMS
         self._rows = min(max(1, (chunk_bytes - sums) // size), max(1, len(self._tokens)))
@@ -230,16 +237,6 @@ class _Layer:
         array = as_array(OWNER, name, given)
         array = array.reshape(array.shape + (1,) * (len(self._shape) - array.ndim))
         return np.broadcast_to(array, self._shape).reshape(-1)
-
-    def _counted(self, mask: ArrayLike | None, dense: bool) -> NDArray[np.bool_]:
-        counted = np.ones(len(self._hidden), bool)
-        if mask is not None:
-            counted &= self._flat("mask", mask)
-        if self._sample_weight is not None:
-            counted &= self._sample_weight != 0
-        if not dense and self._loss.ignore_index is not None:
-            counted &= self._targets != self._loss.ignore_index
-        return counted
 
     def value(self) -> Any:
         losses = self._losses()
@@ -296,4 +293,4 @@ class _Layer:
     def _reduced(self, total: float, losses: Floats | None) -> Any:
         if losses is not None:
             return losses.reshape(self._shape)
-        return total / self._divisor if self._divisor else math.nan
+        return mean(total, self._divisor)

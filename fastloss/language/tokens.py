@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastloss._core.counting import counted
 from fastloss._core.evaluation import VALUE, Floats
 from fastloss._core.loss import integer, number
 from fastloss._core.operands import as_array
@@ -214,7 +215,7 @@ def sequence_logprobs(
     scores = token_logprobs(
         logits, targets, ignore_index=ignore_index, temperature=temperature, softcap=softcap, num_threads=num_threads
     )
-    counted = np.ones(targets.shape, bool) if ignore_index is None else np.asarray(targets != ignore_index)
+    scored = counted(targets.shape, labels=targets, ignored=ignore_index)
     if offsets is None:
         if not targets.ndim:
             raise ValueError("sequence_logprobs: targets has shape (), must have an axis of tokens without offsets")
@@ -223,7 +224,7 @@ def sequence_logprobs(
     else:
         shape = (-1,)
     logprob, tokens, misses = (
-        segment_sum(array, offsets).reshape(shape) for array in (scores.logprob, counted, counted & ~scores.greedy)
+        segment_sum(array, offsets).reshape(shape) for array in (scores.logprob, scored, scored & ~scores.greedy)
     )
     return SequenceScores(logprob, tokens.astype(np.int64), misses == 0)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, ParamSpec, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastloss._core.counting import counted
 from fastloss._core.evaluation import GRAD, HESS, VALUE
 from fastloss._core.isa import kernels
 from fastloss._core.loss import RAW, Loss, require_loss
@@ -547,10 +548,8 @@ class LinearObjective:
     def _largest_label(self, ignored: int | None) -> int:
         """Of the rows that count."""
         labels = self._y.shown
-        counted = np.ones(labels.shape, bool) if ignored is None else labels != ignored
-        if self._weight is not None:
-            counted &= self._weight.shown != 0
-        rows = np.flatnonzero(counted)
+        weight = None if self._weight is None else self._weight.shown
+        rows = np.flatnonzero(counted(labels.shape, weight=weight, labels=labels, ignored=ignored))
         if not rows.size:
             return 0
         row = rows[labels[rows].argmax()]  # of the first NaN, if there is one

@@ -56,7 +56,7 @@ def assert_same_model(found, wanted, rtol):
 REFUSED = [
     loss
     for loss in additive(EVERY)
-    if loss.newton == "none"
+    if loss.hessian_approximation == "none"
     or loss.signature.unsupervised
     or (loss.signature.rowwise and (not loss.signature.labels or loss.scores not in RAW))
 ]
@@ -90,7 +90,7 @@ def test_the_curvature_is_usable(loss):
     assert np.isfinite(grad).all()
     assert np.isfinite(hess).all()
     np.testing.assert_array_equal(grad, loss.grad(y, x, reduction="sum"))
-    assert (hess >= 0 if loss.newton == "own" or loss.reweighted else hess > 0).all()  # may underflow
+    assert (hess >= 0 if loss.hessian_approximation == "own" or loss.reweighted else hess > 0).all()  # may underflow
     assert hess.mean() > 1e-7
 
 
@@ -98,7 +98,7 @@ def test_the_curvature_is_what_the_loss_declares(loss):
     y, x = spread(loss)
     grad, own = loss.grad_and_hess(y, x, reduction="sum")
     _, hess = xgboost.sklearn_objective(loss, curvature="own")(y, x)
-    match loss.newton:
+    match loss.hessian_approximation:
         case "own":
             straight = loss.scores == "means" and y == 0  # the one target without any
             assert ((own > 0) | (grad == 0) | straight).all()
@@ -106,11 +106,11 @@ def test_the_curvature_is_what_the_loss_declares(loss):
             np.testing.assert_array_equal(hess, own.astype(np.float32))
         case "floored":
             np.testing.assert_array_equal(hess, np.maximum(own, _boosting.FLOOR).astype(np.float32))
-        case "surrogate":
+        case "constant":
             assert np.unique(hess).size == 1
 
 
-@pytest.mark.parametrize("loss", [loss for loss in REFUSED if loss.newton == "own"], ids=repr)
+@pytest.mark.parametrize("loss", [loss for loss in REFUSED if loss.hessian_approximation == "own"], ids=repr)
 def test_losses_that_are_no_objective_declare_their_curvature_too(loss):
     y, x = draw_rows(loss, 1000, 5, np.float64, generator(loss, "boosting"), dense=not loss.signature.labels)
     _, hess = loss.grad_and_hess(y, x, reduction="sum")
@@ -119,7 +119,9 @@ def test_losses_that_are_no_objective_declare_their_curvature_too(loss):
 
 
 @pytest.mark.parametrize(
-    "loss", [loss for loss in TRAINABLE if loss.signature.rowwise and loss.newton == "surrogate"], ids=repr
+    "loss",
+    [loss for loss in TRAINABLE if loss.signature.rowwise and loss.hessian_approximation == "constant"],
+    ids=repr,
 )
 def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
     rng = generator(loss, "directions")
@@ -129,7 +131,7 @@ def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
         slopes = [loss.grad(y, x + d, reduction="sum") - loss.grad(y, x - d, reduction="sum") for d in steps]
         hessian = np.stack(slopes, axis=1) / 2e-5
         smooth = np.abs(hessian).max(axis=(1, 2)) < 1e3  # without a kink between the steps
-        assert np.linalg.eigvalsh(hessian[smooth]).max() <= 1.001 * _boosting.surrogate(loss)
+        assert np.linalg.eigvalsh(hessian[smooth]).max() <= 1.001 * _boosting.constant_hessian(loss)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
     ids=repr,
 )
 def test_stated_surrogates(loss, constant):
-    assert _boosting.surrogate(loss) == (None if constant is None else pytest.approx(constant, rel=1e-3))
+    assert _boosting.constant_hessian(loss) == (None if constant is None else pytest.approx(constant, rel=1e-3))
 
 
 REWEIGHTED = [loss for loss in TRAINABLE if loss.reweighted]

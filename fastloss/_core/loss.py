@@ -21,7 +21,7 @@ from fastloss._core.signature import ELEMENTWISE, Signature
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
-Newton: TypeAlias = Literal["own", "floored", "surrogate", "none"]
+HessianApproximation: TypeAlias = Literal["own", "floored", "constant", "none"]
 Scores: TypeAlias = Literal[
     "values", "logits", "scores", "probabilities", "log_probabilities", "means", "log_means", "log_amounts", "cosines",
     "distances", "log_ratios", "quantiles", "pairs_of_scores", "means_and_variances", "means_and_log_deviations",
@@ -127,7 +127,7 @@ class Loss:
     scores : str
         What `y_pred` holds: "values" in the units of the targets, "logits", "scores", "probabilities", "log_means", and
         so on; the documentation of each loss begins with it.
-    newton : {"own", "floored", "surrogate", "none"}
+    hessian_approximation : {"own", "floored", "constant", "none"}
         What a Newton step, as gradient boosting takes it, divides the gradient by: the loss's own curvature, which
         is then never negative, and 0 beside a gradient only by underflow or for a target at the end of its domain;
         the same with a floor, where it is negative in places and without bound in others; a constant, where it is 0
@@ -147,7 +147,7 @@ class Loss:
     prediction: ClassVar[Domain] = ANY
     second_prediction: ClassVar[Domain] = ANY
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
-    newton: ClassVar[Newton] = "own"
+    hessian_approximation: ClassVar[HessianApproximation] = "own"
     reweighted: ClassVar[bool] = False
     _evaluation: ClassVar[type[Evaluation]] = Evaluation  # what checks its arrays and reduces its results
     _spec: Specification

@@ -59,7 +59,7 @@ class MultiQuantile(Loss):
 
     kernel = "MULTI_QUANTILE"
     scores = "quantiles"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"quantiles": (0.75, 0.25)},)
     quantiles: tuple[float, ...] = numbers(OPEN_UNIT, default=(0.1, 0.5, 0.9))
 

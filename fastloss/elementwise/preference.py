@@ -153,6 +153,6 @@ class KTO(Loss):
     kernel = "KTO"
     scores = "log_ratios"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"beta": 2.5},)
     beta: float = number(POSITIVE, default=0.1)

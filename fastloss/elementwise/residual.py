@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss._core.loss import Loss, Newton, loss, number
+from fastloss._core.loss import HessianApproximation, Loss, loss, number
 from fastloss._core.parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Domain
 
 AT_LEAST_ONE = Domain(low=1)
@@ -85,7 +85,7 @@ class AbsoluteError(Loss):
 
     kernel = "ABSOLUTE_ERROR"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("mbe", "mean_bias_error")
@@ -114,7 +114,7 @@ class MeanBias(Loss):
 
     kernel = "MEAN_BIAS"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("lp_loss", "lq_loss")
@@ -160,8 +160,8 @@ class Lp(Loss):
     p: float = number(AT_LEAST_ONE, default=2.0)
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.p < 2 else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.p < 2 else "own"
 
     def _kernel(self) -> tuple[str, tuple[float, ...]]:
         if self.p == 1:
@@ -213,7 +213,7 @@ class Quantile(Loss):
 
     kernel = "QUANTILE"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"alpha": 0.1}, {"alpha": 0.999})
     alpha: float = number(OPEN_UNIT, default=0.5)
 
@@ -309,7 +309,7 @@ class EpsilonInsensitive(Loss):
 
     kernel = "EPSILON_INSENSITIVE"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
 
@@ -354,7 +354,7 @@ class SquaredEpsilonInsensitive(Loss):
 
     kernel = "SQUARED_EPSILON_INSENSITIVE"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
 

@@ -21,9 +21,9 @@ Curvature: TypeAlias = Literal["majorizing", "own"]
 FLOOR = 2e-6  # under curvatures that are "floored"; XGBoost's half squared logarithmic error has half this
 
 
-def surrogate(loss: Loss) -> float | None:
+def constant_hessian(loss: Loss) -> float | None:
     """What stands for the curvature of a loss that has none to use; None for a loss with its own."""
-    return _largest_curvature(loss) if loss.newton == "surrogate" else None
+    return _largest_curvature(loss) if loss.hessian_approximation == "constant" else None
 
 
 @lru_cache(maxsize=256)
@@ -94,7 +94,7 @@ def refuse_untrainable(owner: str, loss: Loss) -> None:
         raise ValueError(
             f"{name}: labels say only which rows count, must be what an objective of gradient boosting learns"
         )
-    if loss.newton == "none":
+    if loss.hessian_approximation == "none":
         raise ValueError(f"{name}: the gradient is 0 everywhere, must be another loss to be learned from")
 
 
@@ -119,7 +119,7 @@ class Objective(Value):
                 " weight that falls with the residual, as it is for Huber or LogCosh"
             )
         object.__setattr__(self, "curvature", curvature or ("majorizing" if loss.reweighted else "own"))
-        object.__setattr__(self, "constant", surrogate(loss))
+        object.__setattr__(self, "constant", constant_hessian(loss))
         object.__setattr__(self, "_memory", threading.local())
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -140,7 +140,7 @@ class Objective(Value):
             _weigh(y, x, grad, hess, _largest_weight(loss), by_row)
         elif constant is None:
             call.reduced(GRAD | HESS, "sum", grad_out=grad, hess_out=hess, scratch=True)
-            if loss.newton == "floored":
+            if loss.hessian_approximation == "floored":
                 np.maximum(hess, FLOOR if by_row is None else FLOOR * by_row, out=hess)
         else:
             call.reduced(GRAD, "sum", grad_out=grad, scratch=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastloss._core.evaluation import GRAD, VALUE, Floats, NanPolicy
-from fastloss._core.loss import Newton, choice, integer, loss, number, weights
+from fastloss._core.loss import HessianApproximation, choice, integer, loss, number, weights
 from fastloss._core.parameters import NON_NEGATIVE, POSITIVE, Domain
 from fastloss._core.signature import NUMBER, rows
 from fastloss.rowwise.rows import RowEvaluation, RowLoss
@@ -117,8 +117,8 @@ class CrossEntropy(RowLoss):
     hessian: str = choice("exact", "upper_bound", "lightgbm", default="exact")
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.softcap else "floored" if self.z_loss else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.softcap else "floored" if self.z_loss else "own"
 
     def _kernels(self) -> tuple[str | None, str | None]:
         return "SMOOTHED_CROSS_ENTROPY" if self.label_smoothing else "CROSS_ENTROPY", "DENSE_CROSS_ENTROPY"
@@ -237,8 +237,8 @@ class SoftmaxFocal(RowLoss):
     ignore_index: int | None = integer(default=-100, optional=True)
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.gamma else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.gamma else "own"
 
     def _constants(self, classes: int) -> tuple[float, ...]:
         return (self.gamma,)
@@ -297,8 +297,8 @@ class Poly1CrossEntropy(RowLoss):
     ignore_index: int | None = integer(default=-100, optional=True)
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.epsilon > 1 else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.epsilon > 1 else "own"
 
     def _constants(self, classes: int) -> tuple[float, ...]:
         return (self.epsilon,)
@@ -350,7 +350,7 @@ class GeneralizedCrossEntropy(RowLoss):
 
     labelled = "GENERALIZED_CROSS_ENTROPY"
     scores = "logits"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"q": 0.05}, {"q": 1.0})
     q: float = number(Domain(low=0, high=1, low_open=True), default=0.7)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -485,7 +485,7 @@ class ArcFace(RowLoss):
 
     labelled = "ARC_FACE"
     scores = "cosines"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"margin": 0.0, "scale": 1.0}, {"margin": 1.2, "scale": 30.0})
     margin: float = number(Domain(low=0, high=math.pi / 2), default=0.5)
     scale: float = number(POSITIVE, default=64.0)
@@ -617,7 +617,7 @@ class SoftmaxEntropy(RowLoss):
     labelled = "SOFTMAX_ENTROPY"
     scores = "logits"
     signature = rows(NUMBER, optional=True)
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"temperature": 2.0}, {"temperature": 0.5, "softcap": 5.0})
     ignore_index: int | None = integer(default=-100, optional=True)
     temperature: float = number(POSITIVE, default=1.0)
@@ -661,7 +661,7 @@ class NegativeLogLikelihood(RowLoss):
 
     labelled = "NEGATIVE_LOG_LIKELIHOOD"
     scores = "log_probabilities"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -719,5 +719,5 @@ class MulticlassBrier(RowLoss):
     labelled = "MULTICLASS_BRIER_OF_LABELS"
     dense = "MULTICLASS_BRIER"
     scores = "logits"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     ignore_index: int | None = integer(default=-100, optional=True)

@@ -130,12 +130,12 @@ ELEMENTWISE = Signature()
 SAMPLE = Signature(additive=False)
 
 
-def columns(number: int, *, losses: Shape = NUMBER) -> Signature:
+def of_columns(number: int, *, losses: Shape = NUMBER) -> Signature:
     """That of so many predictions for each target, along the last axis."""
     return Signature(predictions=(Argument("y_pred", ((number,),)),), losses=losses)
 
 
-def rows(*targets: Shape, optional: bool = False, names: tuple[str, str] = ("y_true", "y_pred")) -> Signature:
+def of_rows(*targets: Shape, optional: bool = False, names: tuple[str, str] = ("y_true", "y_pred")) -> Signature:
     """That of rows of classes, with targets of one of some shapes."""
     true, pred = names
     return Signature((Argument(true, targets, optional),), (Argument(pred, (ROW,)),))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastloss._core.loss import Loss
-from fastloss._core.signature import columns
+from fastloss._core.signature import of_columns
 
 
 class PairLoss(Loss):
     """A loss of the two predictions that `y_pred` holds for each target along its last axis."""
 
-    signature = columns(2)
+    signature = of_columns(2)

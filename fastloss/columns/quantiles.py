@@ -10,7 +10,7 @@ import numpy as np
 from fastloss._core.evaluation import Specification
 from fastloss._core.loss import Loss, loss, numbers
 from fastloss._core.parameters import OPEN_UNIT
-from fastloss._core.signature import Signature, columns
+from fastloss._core.signature import Signature, of_columns
 
 
 @loss("multi_quantile_loss", "multi_pinball_loss")
@@ -73,4 +73,4 @@ class MultiQuantile(Loss):
     @cached_property
     def signature(self) -> Signature:  # type: ignore[override]
         number = len(self.quantiles)
-        return columns(number, losses=(number,))
+        return of_columns(number, losses=(number,))

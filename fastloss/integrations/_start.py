@@ -169,8 +169,8 @@ def _of_rows(loss: Loss, y: Array, weight: Array | None) -> Doubles:
     labels, square = np.arange(shares.size), (shares.size, shares.size)
 
     def mean(scores: Doubles) -> tuple[float, Doubles]:
-        rows = np.broadcast_to(scores, square)
-        value, grad = loss.value_and_grad(labels, rows, sample_weight=shares, reduction="sum")
+        x = np.broadcast_to(scores, square)
+        value, grad = loss.value_and_grad(labels, x, sample_weight=shares, reduction="sum")
         return value, grad.sum(axis=0)
 
     centered = _log_shares(shares)

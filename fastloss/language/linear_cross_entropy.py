@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastloss._core.counting import counted, mean
 from fastloss._core.evaluation import GRAD, VALUE, Floats, Reduction
 from fastloss._core.operands import as_array
-from fastloss._core.signature import NUMBER, ROW, rows
+from fastloss._core.signature import NUMBER, ROW, of_rows
 from fastloss.rowwise.rows import RowEvaluation, RowSpecification
 from fastloss.rowwise.softmax import CrossEntropy
 
@@ -165,7 +165,7 @@ def linear_cross_entropy_value_and_grads(
 class _CrossEntropy(CrossEntropy):
     """The loss under the names that callers know."""
 
-    signature = rows(NUMBER, ROW, names=("targets", "logits"))
+    signature = of_rows(NUMBER, ROW, names=("targets", "logits"))
 
     def _specified(self) -> RowSpecification:
         return replace(super()._specified(), owner=OWNER)
@@ -229,7 +229,7 @@ class _Layer:
         self._tokens = np.flatnonzero(tokens)
         size = (self._classes + 2 * self._features) * self._dtype.itemsize + dense * self._classes * y.itemsize
         sums = chunk_bytes // SHARE_OF_SUMS
-        self._rows = min(max(1, (chunk_bytes - sums) // size), max(1, len(self._tokens)))
+        self._chunk = min(max(1, (chunk_bytes - sums) // size), max(1, len(self._tokens)))
         self._block = min(max(1, sums // (self._features * self._dtype.itemsize or 1)), self._classes)
 
     def _flat(self, name: str, given: ArrayLike) -> NDArray[Any]:
@@ -251,7 +251,7 @@ class _Layer:
         hidden_grad = np.zeros(self._hidden.shape, self._dtype)
         weight_grad = np.zeros(self._weight.shape, self._dtype)
         bias_grad = None if self._bias is None else np.zeros(self._classes, self._dtype)
-        product = np.empty((self._rows, self._features), self._dtype)
+        product = np.empty((self._chunk, self._features), self._dtype)
         sums = np.empty((self._block, self._features), self._dtype)
         for tokens, hidden, logits in self._chunks():
             total += self._evaluate(VALUE | GRAD, tokens, logits, losses)
@@ -266,10 +266,10 @@ class _Layer:
 
     def _chunks(self) -> Iterator[tuple[NDArray[np.intp], Floats, Floats]]:
         """Some tokens at a time: their numbers, hidden states and logits."""
-        room = np.empty((self._rows, self._features), self._dtype)
-        results = np.empty((self._rows, self._classes), self._dtype)
-        for first in range(0, len(self._tokens), self._rows):
-            tokens = self._tokens[first : first + self._rows]
+        room = np.empty((self._chunk, self._features), self._dtype)
+        results = np.empty((self._chunk, self._classes), self._dtype)
+        for first in range(0, len(self._tokens), self._chunk):
+            tokens = self._tokens[first : first + self._chunk]
             hidden = np.take(self._hidden, tokens, axis=0, out=room[: len(tokens)], mode="clip")
             logits = np.matmul(hidden, self._weight.T, out=results[: len(tokens)])
             if self._bias is not None:

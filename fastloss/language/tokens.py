@@ -14,7 +14,7 @@ from fastloss._core.evaluation import VALUE, Floats
 from fastloss._core.loss import integer, number
 from fastloss._core.operands import as_array
 from fastloss._core.parameters import NON_NEGATIVE, POSITIVE
-from fastloss._core.signature import NUMBER, rows
+from fastloss._core.signature import NUMBER, of_rows
 from fastloss.rowwise.rows import RowEvaluation, RowLoss, RowSpecification
 
 __all__ = ["SequenceScores", "TokenScores", "segment_sum", "sequence_logprobs", "token_logprobs"]
@@ -78,7 +78,7 @@ class _Tokens(RowLoss):
 
     labelled = "TOKEN"
     function_name = "token_logprobs"
-    signature = rows(NUMBER, names=("targets", "logits"))
+    signature = of_rows(NUMBER, names=("targets", "logits"))
     ignore_index: int | None = integer(default=-100, optional=True)
     temperature: float = number(POSITIVE, default=1.0)
     softcap: float = number(NON_NEGATIVE, default=0.0)

@@ -458,12 +458,12 @@ class LinearObjective:
 
     def _column(self, name: str, given: ArrayLike) -> _Column:
         shown = as_array(OWNER, name, given)
-        array, kind = operand(OWNER, name, shown)
+        array, code = operand(OWNER, name, shown)
         if array.shape != (self._x.rows,):
             raise ValueError(
                 f"{OWNER}: {name} has shape {array.shape}, must be ({self._x.rows},), one for each row of X"
             )
-        return _Column(array, kind, shown)
+        return _Column(array, code, shown)
 
     def _vector(self, name: str, given: ArrayLike) -> Vector:
         array = as_array(OWNER, name, given)

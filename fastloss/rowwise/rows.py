@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastloss._core.evaluation import ABSENT, FLOAT64, HESS, NARROW, Evaluation, Operand, Specification, mismatched
 from fastloss._core.isa import kernels
 from fastloss._core.loss import Loss, integer
-from fastloss._core.operands import EXACT_IN_SINGLE, INTEGERS, KINDS, as_array, memory_order, readable
+from fastloss._core.operands import EXACT_IN_SINGLE, INTEGERS, TYPE_CODES, as_array, memory_order, readable
 from fastloss._core.parameters import NON_NEGATIVE, Domain
-from fastloss._core.signature import NUMBER, ROW, Signature, rows
+from fastloss._core.signature import NUMBER, ROW, Signature, of_rows
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
 
@@ -65,7 +65,7 @@ class RowEvaluation(Evaluation):
 
     def ask(self, *names: Extra, dtype: DTypeLike = np.float64) -> tuple[NDArray[Any], ...]:
         """Arrays with one more number for each row, which the next run of the kernel fills."""
-        kind = KINDS[np.dtype(dtype)]
+        kind = TYPE_CODES[np.dtype(dtype)]
         made = tuple(np.empty_like(self._like(), dtype=dtype, subok=False) for _ in names)
         self._extras |= {name: Operand(name, array, array, kind) for name, array in zip(names, made, strict=True)}
         return made
@@ -117,10 +117,10 @@ class RowEvaluation(Evaluation):
         if (spec.ignore_index is not None and not self._dense) or spec.class_weight is not None:
             self._weighted = True
         # Rows and classes in the order in which they lie in memory; the class axis goes first or last.
-        rows = np.moveaxis(x, axis, -1)[..., 0]
-        self._order = memory_order(rows)
+        of_a_class = self._like()
+        self._order = memory_order(of_a_class)
         stride = abs(x.strides[axis])
-        lanes = [abs(s) for s, n in zip(rows.strides, rows.shape, strict=True) if n > 1]
+        lanes = [abs(s) for s, n in zip(of_a_class.strides, of_a_class.shape, strict=True) if n > 1]
         self._class_major = bool(self._classes > 1 and lanes and stride > min(lanes))
 
     def _walked(self, array: Any) -> Any:
@@ -238,7 +238,7 @@ class RowLoss(Loss):
     @cached_property
     def signature(self) -> Signature:  # type: ignore[override]
         forms = zip((NUMBER, ROW), self._kernels(), strict=True)
-        return rows(*(form for form, kernel in forms if kernel is not None))
+        return of_rows(*(form for form, kernel in forms if kernel is not None))
 
     def _constants(self, classes: int) -> tuple[float, ...]:
         """Up to three constants of the formula; by default the parameters of the loss's own."""

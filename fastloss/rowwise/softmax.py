@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastloss._core.evaluation import GRAD, VALUE, Floats, NanPolicy
 from fastloss._core.loss import HessianApproximation, choice, integer, loss, number, weights
 from fastloss._core.parameters import NON_NEGATIVE, POSITIVE, Domain
-from fastloss._core.signature import NUMBER, rows
+from fastloss._core.signature import NUMBER, of_rows
 from fastloss.rowwise.rows import RowEvaluation, RowLoss
 
 SMOOTHING = Domain(low=0, high=1)
@@ -616,7 +616,7 @@ class SoftmaxEntropy(RowLoss):
 
     labelled = "SOFTMAX_ENTROPY"
     scores = "logits"
-    signature = rows(NUMBER, optional=True)
+    signature = of_rows(NUMBER, optional=True)
     hessian_approximation = "constant"
     variants = ({"temperature": 2.0}, {"temperature": 0.5, "softcap": 5.0})
     ignore_index: int | None = integer(default=-100, optional=True)

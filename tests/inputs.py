@@ -10,7 +10,6 @@ from numpy.typing import DTypeLike, NDArray
 from fastloss import Loss, ReverseKL
 from fastloss._core.loss import RAW
 from fastloss._core.parameters import ANY, NON_NEGATIVE, UNIT, Domain
-from fastloss.rowwise.rows import RowLoss
 
 Array = NDArray[Any]
 
@@ -77,7 +76,7 @@ def draw_rows(
     y_true, y_pred : ndarray
         Labels of shape (rows,) or targets of shape (rows, classes), and scores of shape (rows, classes).
     """
-    assert isinstance(loss, RowLoss)
+    assert loss.signature.rowwise
     x = 3 * rng.standard_normal((rows, classes), np.float32)
     if loss.scores == "cosines":
         x = np.tanh(x / 3)

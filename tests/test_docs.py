@@ -51,6 +51,7 @@ def public():
     names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
     names += [f"fastloss.{cls.__name__}" for cls in classes]
     names += [f"fastloss.{name}" for name in ("CrossEntropy.rows", *linear_cross_entropy.__all__)]
+    names += [f"fastloss._core.signature.{name}" for name in ("Argument", "Signature")]
     return [*names, "fastloss.config", "fastloss.show_config"]
 
 

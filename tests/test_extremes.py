@@ -12,7 +12,7 @@ from tests.inputs import draw_rows
 from tests.support import LOSSES, ROW_LOSSES, additive, assert_same_bits, fresh, generator
 from tests.test_rowwise import every_form, kinds
 
-SINGLES = [loss for loss in additive(LOSSES) if loss.function_name != "multi_quantile"]
+SINGLES = [loss for loss in additive(LOSSES) if not loss.signature.losses]
 NARROW, WIDE = np.float32, np.float64
 
 
@@ -419,7 +419,7 @@ def test_a_class_of_weight_nothing_costs_nothing_whatever_its_score():
 @pytest.mark.parametrize("loss", [loss for loss in ROW_LOSSES if loss == type(loss)()], ids=repr)
 @pytest.mark.parametrize("classes", [3, 300])
 def test_the_slope_at_a_class_of_weight_nothing_is_nothing_whatever_the_scores(loss, classes, wide):
-    if "class_weight" not in loss.parameters() or not loss._kernels()[0]:
+    if "class_weight" not in loss.parameters() or not loss.signature.labels:
         pytest.skip("has no class weights of labels")
     weighted = type(loss)(class_weight=(0.0,) + (1.0,) * (classes - 1))
     x = np.full((2, classes), -1.0, wide)

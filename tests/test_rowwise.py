@@ -22,7 +22,7 @@ WIDTHS = [1, 2, 3, 10, 63, 64, 65, 127, 160, 200, 1100]
 
 def kinds(loss):
     """Whether the targets are dense: both ways where the loss takes both."""
-    return [dense for dense, kernel in zip((False, True), loss._kernels(), strict=True) if kernel is not None]
+    return [False] * loss.signature.labels + [True] * loss.signature.dense
 
 
 def forms(losses):

@@ -531,14 +531,15 @@ class LinearObjective:
         return out
 
     def _counted_classes(self, given: int | None) -> int | None:
-        spec = self.loss._spec
-        if not isinstance(spec, RowSpecification):
+        if not self.loss.signature.rowwise:
             if given is not None:
                 raise TypeError(f"{OWNER}: n_classes is {given!r}, must be None for {self.loss!r}")
             return None
-        class_weight = spec.class_weight
+        parameters = self.loss.parameters()
+        class_weight = parameters.get("class_weight")
         if given is None:
-            given = self._largest_label(spec.ignore_index) + 1 if class_weight is None else len(class_weight)
+            ignored = parameters.get("ignore_index")
+            given = self._largest_label(ignored) + 1 if class_weight is None else len(class_weight)
         if not isinstance(given, (int, np.integer)) or isinstance(given, bool) or given < 1:
             raise ValueError(f"{OWNER}: n_classes is {given!r}, must be a positive integer")
         if class_weight is not None and len(class_weight) != given:

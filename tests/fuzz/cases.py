@@ -83,9 +83,8 @@ class Drawn:
 
     def _draw_rows(self) -> None:
         rng, loss = self.rng, self.loss
-        labelled, dense = loss._kernels()
         self.columns = ()
-        self.dense = dense is not None and (labelled is None or chance(rng, 0.5))
+        self.dense = loss.signature.dense and (not loss.signature.labels or chance(rng, 0.5))
         self.shape, classes = draws.shape_of_rows(rng, PAIRS if isinstance(loss, fl.MultilabelMargin) else None)
         self.n, self.classes = math.prod(self.shape), classes
         axes = len(self.shape) + 1

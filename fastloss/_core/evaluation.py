@@ -101,6 +101,7 @@ class Evaluation:
         "_nan_policy",
         "_num_threads",
         "_operands",
+        "_pair",
         "_second_kind",
         "_shape",
         "_single",
@@ -151,7 +152,9 @@ class Evaluation:
                 f"{spec.owner}: y_pred has dtype {x.dtype} and y_true {y.dtype}, predictions must be floating-point;"
                 " did you swap y_true and y_pred?"
             )
-        self._loss.signature.check(spec.owner, y.shape, x.shape)
+        signature = self._loss.signature
+        signature.check(spec.owner, y.shape, x.shape)
+        self._pair = signature.pair
         prediction, second = self._parts(x)
         self._second_kind = self._x_kind
         if spec.by_column is not None:
@@ -165,7 +168,7 @@ class Evaluation:
 
     def _parts(self, of_predictions: Any) -> tuple[Any, Any]:
         """The predictions, or a derivative in them, that each loss is of: one, or two side by side."""
-        if of_predictions is None or not self._loss.signature.pair:
+        if of_predictions is None or not self._pair:
             return of_predictions, None
         return of_predictions[..., 0], of_predictions[..., 1]
 

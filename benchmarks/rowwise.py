@@ -81,7 +81,7 @@ def of_bfloat16(rounds: int, scale: int) -> Iterator[Row]:
 
 def of_every_loss(rounds: int, scale: int) -> Iterator[Row]:
     for name, cls in registry.items():
-        if cls.rowwise and name != "cross_entropy":
+        if cls().signature.rowwise and name != "cross_entropy":
             n, classes = EVERY
             size = max(1, n // scale), FEWER.get(name, classes)
             times = measure(name, "value", size, ["fastloss", "numpy"], min(rounds, LONG))

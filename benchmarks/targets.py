@@ -91,7 +91,7 @@ def of_listed_targets(n: int, rounds: int) -> Iterator[Row]:
 
 def of_every_loss(n: int, rounds: int) -> Iterator[Row]:
     found: dict[str, Ratio] = {}
-    for name in (name for name, cls in registry.items() if not cls.rowwise):
+    for name in (name for name, cls in registry.items() if not cls().signature.rowwise):
         found[name] = compare(measure(name, "value", n, ["fastloss", "numpy"], rounds), "fastloss", ["numpy"])
     low = [name for name, ratio in found.items() if ratio.value < EACH]
     worst = min(found, key=lambda name: found[name].value)

@@ -41,7 +41,7 @@ class Workload:
         self.name = name
         self.loss = registry[name]()
         rng = np.random.default_rng(0)
-        if self.loss.rowwise:
+        if self.loss.signature.rowwise:
             if isinstance(size, int):
                 classes = min(FEWER.get(name, CLASSES), math.isqrt(size))
                 size = (size // classes, classes)
@@ -67,7 +67,7 @@ class Workload:
     def expected(self) -> tuple[float, float, Array]:
         """The mean, the scale of its terms, and the gradient of the first part, by the float64 twin."""
         loss, gradient = twin(self.loss), twin(self.loss, "_grad")
-        step = len(self.y) if self.loss.aggregate else max(1, PART // math.prod(self.x.shape[1:]))
+        step = max(1, PART // math.prod(self.x.shape[1:])) if self.loss.signature.additive else len(self.y)
 
         def part(first: int) -> tuple[Array, Array]:
             rows = slice(first, first + step)

@@ -1,38 +1,46 @@
 """Loss functions for CPUs: value, gradient and curvature at the speed of memory."""
 
 import sys as _sys
+from importlib import import_module as _import_module
 
 from fastloss._core import isa as _isa  # isort: skip  # first, since it says what to do where nothing is built
 from fastloss import elementwise as _elementwise  # isort: skip  # in the order of the registry
 from fastloss import columns as _columns, aggregate as _aggregate, rowwise as _rowwise  # isort: skip
-from fastloss import integrations, penalties, testing
-from fastloss._core.config import config, show_config
-from fastloss._core.functions import functions as _functions
+from fastloss._core import VERSION as __version__
+from fastloss._core.functions import function_of as _function_of
 from fastloss._core.loss import Loss, registry
-from fastloss.language.linear_cross_entropy import (
-    LinearGrads,
-    linear_cross_entropy,
-    linear_cross_entropy_value_and_grads,
-)
-from fastloss.language.shards import ShardState
-from fastloss.language.tokens import SequenceScores, TokenScores, segment_sum, sequence_logprobs, token_logprobs
-from fastloss.linear import LinearFit, LinearObjective
-from fastloss.metrics import explained_variance_score, median_absolute_error, r2_score
 from fastloss.state import LossState
 
-__version__ = "0.1.0"
+# What is imported when it is first asked for, by the name of its module: the import of the package brings in every loss
+# and nothing that a user of losses alone does without.
+_LATER = {
+    "LinearFit": "linear.objective",
+    "LinearGrads": "language.linear_cross_entropy",
+    "LinearObjective": "linear.objective",
+    "SequenceScores": "language.tokens",
+    "ShardState": "language.shards",
+    "TokenScores": "language.tokens",
+    "config": "_core.config",
+    "explained_variance_score": "metrics",
+    "linear_cross_entropy": "language.linear_cross_entropy",
+    "linear_cross_entropy_value_and_grads": "language.linear_cross_entropy",
+    "median_absolute_error": "metrics",
+    "r2_score": "metrics",
+    "segment_sum": "language.tokens",
+    "sequence_logprobs": "language.tokens",
+    "show_config": "_core.config",
+    "token_logprobs": "language.tokens",
+}
+_MODULES = ("integrations", "penalties", "testing")
 
-__all__ = [
-    "LinearFit", "LinearGrads", "LinearObjective", "Loss", "LossState", "SequenceScores", "ShardState", "TokenScores",
-    "config", "explained_variance_score", "integrations", "linear_cross_entropy",
-    "linear_cross_entropy_value_and_grads", "median_absolute_error", "penalties", "r2_score", "registry",
-    "segment_sum", "sequence_logprobs", "show_config", "testing", "token_logprobs",
-]  # fmt: skip
+# Classes and functions of losses come from the registry; `__init__.pyi` describes them to type checkers. A function is
+# made when it is first asked for.
+_classes = {cls.__name__: cls for cls in registry.values()}
+_functions = {name: cls for cls in registry.values() for name in (cls.function_name, *cls.aliases)}
+globals().update(_classes)
 
-# Classes and functions of losses come from the registry; `__init__.pyi` describes them to type checkers.
-_losses = {cls.__name__: cls for cls in registry.values()} | _functions()
-globals().update(_losses)
-__all__ += _losses
+__all__ = sorted(["Loss", "LossState", "registry", *_LATER, *_MODULES])
+__all__ += [*_classes, *_functions]
 
 
 def __dir__() -> list[str]:
@@ -40,8 +48,18 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> object:
-    from fastloss._core.parity import advice
+    found: object
+    if name in _functions:
+        found = _function_of(_functions[name])
+    elif name in _LATER:
+        found = getattr(_import_module(f"fastloss.{_LATER[name]}"), name)
+    elif name in _MODULES:
+        found = _import_module(f"fastloss.{name}")
+    else:
+        from fastloss._core.parity import advice
 
-    advised = advice(name)
-    message = f"module 'fastloss' has no attribute {name!r}" + (f"; {advised}" if advised else "")
-    raise AttributeError(message, name=name, obj=_sys.modules[__name__])
+        advised = advice(name)
+        message = f"module 'fastloss' has no attribute {name!r}" + (f"; {advised}" if advised else "")
+        raise AttributeError(message, name=name, obj=_sys.modules[__name__])
+    globals()[name] = found
+    return found

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastloss._core.evaluation import GRAD, HESS, VALUE, Evaluation, Floats
+from fastloss._core.evaluation import Evaluation, Floats
 from fastloss._core.loss import Loss, loss
 from fastloss._core.parameters import Domain
-from fastloss._core.runtime import enter_mode, leave_mode
+from fastloss._core.runtime import GRAD, HESS, VALUE, enter_mode, leave_mode
+from fastloss._core.signature import SAMPLE
 
 
 class AggregateEvaluation(Evaluation):
@@ -50,17 +51,9 @@ class AggregateEvaluation(Evaluation):
 class AggregateLoss(Loss):
     """A loss that is a function of means over the sample, of which the first is the mean of `kernel`'s losses."""
 
-    aggregate = True
+    signature = SAMPLE
     scores = "values"
     _evaluation = AggregateEvaluation
-
-    def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
-        super()._check_shapes(y, x)
-        if sum(length > 1 for length in y) > 1:
-            raise ValueError(
-                f"{type(self).__name__}: y_true has shape {y}, must have one axis: of several outputs some libraries"
-                " take the mean of their losses, others one loss of all elements, for which ravel both arrays"
-            )
 
     def _fold(self, evaluation: Evaluation, warn: bool) -> tuple[float, float, Evaluation]:
         """The value, its derivative in the mean of a call's losses, and that call."""

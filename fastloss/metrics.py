@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastloss._core.counting import counted
 from fastloss._core.operands import as_array, operand
 from fastloss.aggregate import FractionOfVarianceUnexplained, UnexplainedVariance, VarianceRatioLoss
 
@@ -174,7 +175,7 @@ def _weighted_median(owner: str, values: Array, weight: Array) -> float:
         raise ValueError(f"{owner}: sample_weight must be finite and not negative, and not all 0")
     if np.isnan(values).any():
         return float("nan")
-    counts = weight > 0
+    counts = counted(values.shape, weight=weight)
     order = np.argsort(values[counts])
     ordered, cumulated = values[counts][order], np.cumsum(weight[counts][order], dtype=np.float64)
     at = int(np.searchsorted(cumulated, cumulated[-1] / 2))

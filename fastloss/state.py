@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from fastloss._core.runtime import Sums, mean_of
+from fastloss._core.counting import mean
+from fastloss._core.runtime import Sums
 
 
 @dataclass(frozen=True, init=False)
@@ -113,7 +114,7 @@ class LossState(Sums):
     @property
     def mean(self) -> float:
         """Weighted mean of the losses; NaN where there is no weight."""
-        return mean_of(self.total, self.weight) if self.weight else math.nan
+        return mean(self.total, self.weight)
 
     @property
     def standard_error(self) -> float:

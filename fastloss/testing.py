@@ -193,7 +193,7 @@ def _steps(function: Any, x: Doubles, step: float) -> Doubles:
     if isinstance(function, Loss):
         _, first, second = function.domains()
         low, high = np.array([(domain.low, domain.high) for domain in (first, second)]).T
-        if not function.pair:
+        if not function.signature.pair:
             low, high = low[0], high[0]
         room = np.minimum(x - low, high - x)
         if (room <= 0).any():

@@ -10,7 +10,6 @@ from numpy.typing import DTypeLike, NDArray
 from fastloss import Loss, ReverseKL
 from fastloss._core.loss import RAW
 from fastloss._core.parameters import ANY, NON_NEGATIVE, UNIT, Domain
-from fastloss.rowwise.rows import RowLoss
 
 Array = NDArray[Any]
 
@@ -44,13 +43,12 @@ def draw(loss: Loss, n: int, dtype: DTypeLike, rng: np.random.Generator) -> tupl
     elif target == NON_NEGATIVE:
         y[rng.random(n, np.float32) < 0.1] = 0
 
-    quantiles = loss.parameters().get("quantiles")
-    shape = (n,) if quantiles is None else (n, len(quantiles))
+    shape = (n, *loss.signature.losses)
     x = _within(prediction, shape, rng)
     if target == prediction == ANY:
         x = y.reshape(n, *(1 for _ in shape[1:])) + x * np.exp(rng.uniform(-5, 1, shape).astype(y.dtype))
     y, x = _representable(y, target, dtype), _representable(x, prediction, dtype)
-    if loss.pair:
+    if loss.signature.pair:
         x = np.stack([x, _representable(_within(second, shape, rng), second, dtype)], axis=-1)
     return y, x
 
@@ -78,14 +76,14 @@ def draw_rows(
     y_true, y_pred : ndarray
         Labels of shape (rows,) or targets of shape (rows, classes), and scores of shape (rows, classes).
     """
-    assert isinstance(loss, RowLoss)
+    assert loss.signature.rowwise
     x = 3 * rng.standard_normal((rows, classes), np.float32)
     if loss.scores == "cosines":
         x = np.tanh(x / 3)
     elif loss.scores not in RAW:
         x = _log_softmax(x)
         x = np.exp(x) if loss.scores == "probabilities" else x
-    if loss.labelled is not None and not dense:
+    if loss.signature.labels and not dense:
         return rng.integers(0, classes, rows), x.astype(dtype)
     y = 2 * rng.standard_normal((rows, classes), np.float32)
     if loss.targets == "labels":

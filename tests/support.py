@@ -17,9 +17,9 @@ from tests.reference import twin
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY = list(dict.fromkeys(cls(**parameters) for cls in registry.values() for parameters in ({}, *cls.variants)))
-LOSSES = [loss for loss in EVERY if not loss.rowwise]
-ROW_LOSSES = [loss for loss in EVERY if loss.rowwise]
-DEFAULTS = [cls() for cls in registry.values() if not cls.rowwise]
+LOSSES = [loss for loss in EVERY if not loss.signature.rowwise]
+ROW_LOSSES = [loss for loss in EVERY if loss.signature.rowwise]
+DEFAULTS = [loss for loss in (cls() for cls in registry.values()) if not loss.signature.rowwise]
 
 # One loss for each shape of targets and predictions: for what no formula changes.
 ELEMENTWISE = {
@@ -29,16 +29,16 @@ ELEMENTWISE = {
     "columns": fl.MultiQuantile(quantiles=(0.1, 0.5, 0.9)),
 }
 SIGNATURES = ELEMENTWISE | {"labels of rows": fl.CrossEntropy(), "targets of rows": fl.ForwardKL()}
-AGGREGATES = {repr(loss): loss for loss in DEFAULTS if loss.aggregate}
+AGGREGATES = {repr(loss): loss for loss in DEFAULTS if not loss.signature.additive}
 
 
 def reductions(loss):
     """The reductions that a loss allows; one that is not a mean of elements has a single one."""
-    return ("mean",) if loss.aggregate else ("mean", "batch_mean", "sum", "none")
+    return ("mean", "batch_mean", "sum", "none") if loss.signature.additive else ("mean",)
 
 
 def additive(losses):
-    return [loss for loss in losses if not loss.aggregate]
+    return [loss for loss in losses if loss.signature.additive]
 
 
 # The NumPy twins ----------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def shaped(loss, shape, dtype, rng):
     y, x = draw(loss, math.prod(shape), dtype, rng)
     y, x = y.reshape(shape + y.shape[1:]), x.reshape(shape + x.shape[1:])
     try:
-        loss._check_shapes(y.shape, x.shape)
+        loss.signature.check("", y.shape, x.shape)
     except ValueError:
         return None, None
     return y, x
@@ -75,7 +75,7 @@ def shaped(loss, shape, dtype, rng):
 
 def elements(loss, y, x):
     """The shape of the elements that are weighted and averaged: for most losses that of y_true."""
-    return loss._align(y, x)[1].shape
+    return loss._evaluation(loss, y, x).shape
 
 
 def per_prediction(array, x):

@@ -76,7 +76,7 @@ def arrays(loss: Loss, dtype, count):
     """Targets, predictions and, where the loss takes two, second predictions (else None)."""
     rng = np.random.default_rng(7)
     y, x = points(loss, dtype, rng, count)
-    if not loss.pair:
+    if not loss.signature.pair:
         return y, x, None
     seconds = within(loss.domains()[2], dtype, rng, 4 * len(y))[: len(y)]
     return y[: len(seconds)], x[: len(seconds)], seconds
@@ -135,7 +135,7 @@ def worst(loss: Loss, dtype, y, x, seconds=None, compute=computed):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_within_units_in_the_last_place(loss, dtype):
-    if loss.aggregate or loss.function_name == "multi_quantile":
+    if not loss.signature.additive or loss.signature.losses:
         pytest.skip("made of losses that are tested themselves")
     for name, (error, point) in worst(loss, dtype, *arrays(loss, dtype, COUNT)).items():
         allowed = EXCEPTIONS.get((loss.function_name, dtype, name), ALLOWED[dtype])

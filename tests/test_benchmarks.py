@@ -126,7 +126,7 @@ def test_a_wrong_answer_is_left_out():
         load.check("value_and_grad", (value, 1.001 * grad))
 
 
-ROWWISE = [name for name, cls in registry.items() if cls.rowwise]
+ROWWISE = [name for name, cls in registry.items() if cls().signature.rowwise]
 
 
 @pytest.mark.parametrize("name", ROWWISE)

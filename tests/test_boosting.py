@@ -56,9 +56,9 @@ def assert_same_model(found, wanted, rtol):
 REFUSED = [
     loss
     for loss in additive(EVERY)
-    if loss.newton == "none"
-    or loss.unsupervised
-    or (loss.rowwise and (loss.labelled is None or loss.scores not in RAW))
+    if loss.hessian_approximation == "none"
+    or loss.signature.unsupervised
+    or (loss.signature.rowwise and (not loss.signature.labels or loss.scores not in RAW))
 ]
 TRAINABLE = [loss for loss in additive(EVERY) if loss not in REFUSED]
 
@@ -70,14 +70,14 @@ def loss(request):
 
 def arrays(loss, n=500, dtype=np.float32):
     rng = generator(loss, "boosting")
-    return draw_rows(loss, n, 5, dtype, rng) if loss.rowwise else draw(loss, n, dtype, rng)
+    return draw_rows(loss, n, 5, dtype, rng) if loss.signature.rowwise else draw(loss, n, dtype, rng)
 
 
 def spread(loss):
     """Predictions near their targets or 0, and far from them."""
     y, x = arrays(loss, 4000, np.float64)
-    if loss.domains()[1] == ANY and not loss.pair:
-        factors = np.resize([0.01, 1.0] if loss.rowwise else [0.01, 1.0, 2.5], len(x))
+    if loss.domains()[1] == ANY and not loss.signature.pair:
+        factors = np.resize([0.01, 1.0] if loss.signature.rowwise else [0.01, 1.0, 2.5], len(x))
         x *= factors.reshape(-1, *(1 for _ in x.shape[1:]))
     return y, x
 
@@ -90,7 +90,7 @@ def test_the_curvature_is_usable(loss):
     assert np.isfinite(grad).all()
     assert np.isfinite(hess).all()
     np.testing.assert_array_equal(grad, loss.grad(y, x, reduction="sum"))
-    assert (hess >= 0 if loss.newton == "own" or loss.reweighted else hess > 0).all()  # may underflow
+    assert (hess >= 0 if loss.hessian_approximation == "own" or loss.reweighted else hess > 0).all()  # may underflow
     assert hess.mean() > 1e-7
 
 
@@ -98,7 +98,7 @@ def test_the_curvature_is_what_the_loss_declares(loss):
     y, x = spread(loss)
     grad, own = loss.grad_and_hess(y, x, reduction="sum")
     _, hess = xgboost.sklearn_objective(loss, curvature="own")(y, x)
-    match loss.newton:
+    match loss.hessian_approximation:
         case "own":
             straight = loss.scores == "means" and y == 0  # the one target without any
             assert ((own > 0) | (grad == 0) | straight).all()
@@ -106,19 +106,23 @@ def test_the_curvature_is_what_the_loss_declares(loss):
             np.testing.assert_array_equal(hess, own.astype(np.float32))
         case "floored":
             np.testing.assert_array_equal(hess, np.maximum(own, _boosting.FLOOR).astype(np.float32))
-        case "surrogate":
+        case "constant":
             assert np.unique(hess).size == 1
 
 
-@pytest.mark.parametrize("loss", [loss for loss in REFUSED if loss.newton == "own"], ids=repr)
+@pytest.mark.parametrize("loss", [loss for loss in REFUSED if loss.hessian_approximation == "own"], ids=repr)
 def test_losses_that_are_no_objective_declare_their_curvature_too(loss):
-    y, x = draw_rows(loss, 1000, 5, np.float64, generator(loss, "boosting"), dense=loss.labelled is None)
+    y, x = draw_rows(loss, 1000, 5, np.float64, generator(loss, "boosting"), dense=not loss.signature.labels)
     _, hess = loss.grad_and_hess(y, x, reduction="sum")
     assert (hess >= 0).all()
     assert np.mean(hess > 0) > 0.85
 
 
-@pytest.mark.parametrize("loss", [loss for loss in TRAINABLE if loss.rowwise and loss.newton == "surrogate"], ids=repr)
+@pytest.mark.parametrize(
+    "loss",
+    [loss for loss in TRAINABLE if loss.signature.rowwise and loss.hessian_approximation == "constant"],
+    ids=repr,
+)
 def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
     rng = generator(loss, "directions")
     for classes in (2, 3, 7):
@@ -127,7 +131,7 @@ def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
         slopes = [loss.grad(y, x + d, reduction="sum") - loss.grad(y, x - d, reduction="sum") for d in steps]
         hessian = np.stack(slopes, axis=1) / 2e-5
         smooth = np.abs(hessian).max(axis=(1, 2)) < 1e3  # without a kink between the steps
-        assert np.linalg.eigvalsh(hessian[smooth]).max() <= 1.001 * _boosting.surrogate(loss)
+        assert np.linalg.eigvalsh(hessian[smooth]).max() <= 1.001 * _boosting.constant_hessian(loss)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,7 @@ def test_no_direction_of_a_row_has_more_curvature_than_its_surrogate(loss):
     ids=repr,
 )
 def test_stated_surrogates(loss, constant):
-    assert _boosting.surrogate(loss) == (None if constant is None else pytest.approx(constant, rel=1e-3))
+    assert _boosting.constant_hessian(loss) == (None if constant is None else pytest.approx(constant, rel=1e-3))
 
 
 REWEIGHTED = [loss for loss in TRAINABLE if loss.reweighted]
@@ -177,7 +181,7 @@ def test_a_bounded_weight_that_falls_is_declared(loss):
     target, prediction, _ = loss.domains()
     falls = False
     r = np.geomspace(1e-3, 100.0, 2001)
-    single = not (loss.pair or loss.rowwise or isinstance(loss, fl.MultiQuantile))
+    single = loss.signature.single
     if single and target == prediction == ANY and np.allclose(loss.grad(0 * r, r), loss.grad(0 * r + 8, r + 8)):
         above, below = loss.grad(0 * r, r, reduction="sum") / r, loss.grad(0 * r, -r, reduction="sum") / -r
         limit = loss.grad_and_hess([0.0], [0.0], reduction="sum")[1][0]
@@ -223,7 +227,7 @@ def test_weights_multiply_once(loss, make):
     grad, hess = (result.copy() for result in objective(y, x))
     weighted_grad, weighted_hess = objective(y, x, w)
     by_row = w.reshape(-1, *(1 for _ in x.shape[1:]))
-    rounding = 2e-7 if loss.rowwise else 0  # before a difference of probabilities
+    rounding = 2e-7 if loss.signature.rowwise else 0  # before a difference of probabilities
     np.testing.assert_allclose(weighted_grad, grad * by_row, rtol=1e-6, atol=rounding)
     np.testing.assert_allclose(weighted_hess, hess * by_row, rtol=1e-6, atol=rounding)
 
@@ -280,11 +284,11 @@ def test_what_cannot_be_boosted_says_so(make):
 @pytest.mark.parametrize("loss", REFUSED, ids=repr)
 def test_what_no_booster_predicts_is_refused(loss, make):
     reason = "the gradient is 0 everywhere"
-    if loss.rowwise and loss.labelled is None:
+    if loss.signature.rowwise and not loss.signature.labels:
         reason = "y_true holds a target of each class, must hold labels"
-    elif loss.rowwise and loss.scores not in RAW:
+    elif loss.signature.rowwise and loss.scores not in RAW:
         reason = rf"y_pred holds {loss.scores.replace('_', ' ')}, must hold logits"
-    elif loss.unsupervised:
+    elif loss.signature.unsupervised:
         reason = "labels say only which rows count, must be what an objective of gradient boosting learns"
     with pytest.raises(ValueError, match=f"^{type(loss).__name__}: {reason}"):
         make(loss)
@@ -375,7 +379,8 @@ def test_the_start_is_the_best_constant(loss, start, weighted):
     [
         loss
         for loss in TRAINABLE
-        if not (loss.rowwise or loss.pair or isinstance(loss, (*AT_QUANTILES, fl.ReducedFocal)))  # which jumps itself
+        if loss.signature.single
+        and not isinstance(loss, (*AT_QUANTILES, fl.ReducedFocal))  # which jumps itself
         and loss not in NO_MINIMUM
     ],
     ids=repr,

@@ -21,6 +21,7 @@ import pytest
 
 import fastloss as fl
 from fastloss import registry
+from fastloss._core.signature import SAMPLE
 
 pytest.importorskip("typer")
 pytest.importorskip("pyarrow")
@@ -168,7 +169,9 @@ def test_several_predictions_are_the_last_axis(tmp_path):
         assert scored(path, "--loss", "mse", "--true", "y", *pred)["total"]["mean"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("cls", [cls for cls in registry.values() if cls.pair], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls", [cls for cls in registry.values() if cls().signature.pair], ids=lambda cls: cls.__name__
+)
 def test_losses_of_pairs(tmp_path, cls):
     path = tmp_path / "a.npz"
     y, x = draw(cls(), N, np.float64, np.random.default_rng(0))
@@ -603,7 +606,7 @@ def test_predictions_that_are_nan(tmp_path, monkeypatch, kind, loss, by):
 class Root(fl.SquaredError):
     """The root of the mean squared error, as a loss that is not a mean."""
 
-    aggregate = True
+    signature = SAMPLE
 
     def __call__(self, *arrays, **options):
         return super().__call__(*arrays, **options) ** 0.5

@@ -12,7 +12,7 @@ from tests.inputs import draw_rows
 from tests.support import LOSSES, ROW_LOSSES, additive, assert_same_bits, fresh, generator
 from tests.test_rowwise import every_form, kinds
 
-SINGLES = [loss for loss in additive(LOSSES) if loss.function_name != "multi_quantile"]
+SINGLES = [loss for loss in additive(LOSSES) if not loss.signature.losses]
 NARROW, WIDE = np.float32, np.float64
 
 
@@ -41,7 +41,7 @@ def inside(domain, dtype):
 def grid(loss, dtype):
     """All pairs, or triples, of targets and predictions in corners."""
     target, prediction, second = (inside(domain, dtype) for domain in loss.domains())
-    if not loss.pair:
+    if not loss.signature.pair:
         y, x = np.meshgrid(target, prediction)
         return y.ravel(), x.ravel()
     y, x, z = np.meshgrid(target[::4], prediction[::2], second[::2])
@@ -143,7 +143,7 @@ def comparable(loss, y, x):
 @pytest.mark.parametrize("loss", SINGLES, ids=repr)
 def test_elements_of_any_size_are_the_same_in_both_types(loss):
     y, x = grid(loss, NARROW)
-    keep = np.ones(len(y), bool) if loss.pair else comparable(loss, y, x)
+    keep = np.ones(len(y), bool) if loss.signature.pair else comparable(loss, y, x)
     y, x = y[keep], x[keep]
     with np.errstate(all="ignore"):
         narrow, wide = everything(loss, y, x), everything(loss, y.astype(WIDE), x.astype(WIDE))
@@ -164,7 +164,7 @@ def test_sums_of_losses_too_large_for_float32_are_finite(loss):
     assert state.total == pytest.approx(float((half * wide).sum()), rel=1e-5, abs=1e-3)
 
 
-@pytest.mark.parametrize("loss", [loss for loss in SINGLES if not loss.pair], ids=repr)
+@pytest.mark.parametrize("loss", [loss for loss in SINGLES if not loss.signature.pair], ids=repr)
 @pytest.mark.parametrize("dtype", [NARROW, WIDE])
 def test_an_infinite_prediction_has_the_limit(loss, dtype):
     low, high, _ = loss.domains()[1].closed(dtype)
@@ -186,7 +186,7 @@ def test_an_infinite_prediction_has_the_limit(loss, dtype):
 @pytest.mark.parametrize("loss", SINGLES, ids=repr)
 def test_float64_values_of_any_size_are_those_of_mpmath(loss):
     y, x = grid(loss, WIDE)
-    predictions = x.T if loss.pair else x[np.newaxis]
+    predictions = x.T if loss.signature.pair else x[np.newaxis]
     with np.errstate(over="ignore", invalid="ignore"):
         apart = np.abs(predictions[0] - y)
     keep = np.flatnonzero(np.isfinite(apart) & (np.abs(y) != np.finfo(WIDE).smallest_subnormal))
@@ -419,7 +419,7 @@ def test_a_class_of_weight_nothing_costs_nothing_whatever_its_score():
 @pytest.mark.parametrize("loss", [loss for loss in ROW_LOSSES if loss == type(loss)()], ids=repr)
 @pytest.mark.parametrize("classes", [3, 300])
 def test_the_slope_at_a_class_of_weight_nothing_is_nothing_whatever_the_scores(loss, classes, wide):
-    if "class_weight" not in loss.parameters() or not loss._kernels()[0]:
+    if "class_weight" not in loss.parameters() or not loss.signature.labels:
         pytest.skip("has no class weights of labels")
     weighted = type(loss)(class_weight=(0.0,) + (1.0,) * (classes - 1))
     x = np.full((2, classes), -1.0, wide)

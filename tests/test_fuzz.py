@@ -117,9 +117,9 @@ def test_results_are_rounded_once(dtype):
 def arrays(loss, precision):
     """Targets and predictions of a working precision."""
     rng = np.random.default_rng(3)
-    if not loss.rowwise:
+    if not loss.signature.rowwise:
         return draw(loss, 40, precision.dtype, rng)
-    return draw_rows(loss, 9, 5, precision.dtype, rng, dense=loss.labelled is None and loss._kernels()[0] is None)
+    return draw_rows(loss, 9, 5, precision.dtype, rng, dense=not loss.signature.labels)
 
 
 @pytest.mark.parametrize("loss", EVERY, ids=repr)
@@ -140,14 +140,14 @@ def test_a_slope_is_the_gradient(loss):
     """The derivative of a twin's value is what its gradient says."""
     y, x = arrays(loss, DOUBLE)
     with np.errstate(all="ignore"):
-        for k in range(2 if loss.pair else 1):
-            direction = np.broadcast_to(np.eye(2)[k], x.shape) if loss.pair else np.ones(x.shape)
+        for k in range(2 if loss.signature.pair else 1):
+            direction = np.broadcast_to(np.eye(2)[k], x.shape) if loss.signature.pair else np.ones(x.shape)
             value = twin(loss)(Bounded.exact(y), Dual(Bounded.exact(x), Bounded.exact(direction)))
             grad = bounded(twin(loss, "_grad")(Bounded.exact(y), Bounded.exact(x)))
             if not isinstance(value, Dual):  # constant
                 assert not grad.value.any()
                 continue
-            wanted, error = (part[..., k] if loss.pair else part for part in (grad.value, grad.error))
+            wanted, error = (part[..., k] if loss.signature.pair else part for part in (grad.value, grad.error))
             assert (
                 np.abs(value.slope.value - wanted) <= 1e-15 * (np.abs(wanted) + 1) + value.slope.error + error
             ).all()
@@ -173,8 +173,8 @@ ARGUMENTS = ("y_true", "y_pred", "sample_weight", "mask", "reduction", "nan_poli
 @given(st.sampled_from(EVERY), st.dictionaries(st.sampled_from(ARGUMENTS), JUNK, min_size=1, max_size=3))
 def test_junk_is_refused_or_right(loss, junk):
     rng = np.random.default_rng(0)
-    if loss.rowwise:
-        y, x = draw_rows(loss, 3, 4, np.float64, rng, dense=loss._kernels()[0] is None)
+    if loss.signature.rowwise:
+        y, x = draw_rows(loss, 3, 4, np.float64, rng, dense=not loss.signature.labels)
     else:
         y, x = draw(loss, 3, np.float64, rng)
     arguments = {"y_true": y, "y_pred": x, "reduction": "mean"} | junk

@@ -14,7 +14,7 @@ def test_drawn_inputs_are_in_the_domain_and_varied(loss, dtype):
     assert y.shape == (1000,)
     assert y.dtype == x.dtype == dtype
     target, prediction, second = loss.domains()
-    predictions = [(prediction, x[:, 0]), (second, x[:, 1])] if loss.pair else [(prediction, x)]
+    predictions = [(prediction, x[:, 0]), (second, x[:, 1])] if loss.signature.pair else [(prediction, x)]
     for domain, values in [(target, y), *predictions]:
         assert all(float(v) in domain for v in values.ravel())
         if domain.ternary:

@@ -1,7 +1,9 @@
 """One build of the kernels for each instruction set: every one can be forced, and they agree."""
 
+import ast
 import pickle
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 from fastloss._core import isa as _isa
 from fastloss._core import runtime as _runtime
-from tests.support import fresh
+from tests.support import ROOT, fresh
 
 BUILDS = _isa.installed()
 
@@ -24,7 +26,7 @@ for loss in LOSSES:
         y, x = draw(loss, 3001, dtype, generator(loss, "builds"))
         for reduction in reductions(loss):
             results[repr(loss), np.dtype(dtype).name, reduction] = loss.value_and_grad(y, x, reduction=reduction)
-        if not loss.aggregate:
+        if loss.signature.additive:
             results[repr(loss), np.dtype(dtype).name, "curvature"] = loss.grad_and_hess(y, x)
 with open({path!r}, "wb") as file:
     pickle.dump(results, file)
@@ -103,6 +105,33 @@ def test_the_import_brings_in_no_other_package():
     )
     found = set(fresh(code).split()) - set(sys.stdlib_module_names)
     assert {name for name in found if not name.startswith("_cython")} <= {"fastloss", "cython_runtime"}
+
+
+def test_the_import_brings_in_the_losses_alone():
+    code = "import sys, fastloss\nprint(*(name for name in sys.modules if name.startswith('fastloss.')))"
+    parts = {name.split(".")[1] for name in fresh(code).split()}
+    assert parts == {"_core", "_kernels", "aggregate", "columns", "elementwise", "rowwise", "state"}
+
+
+def test_no_import_is_circular():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "fastloss").rglob("*.py")}
+    paths = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {}
+    for name, path in paths.items():
+        tree, found = ast.parse(path.read_text()), set()
+        checks = [
+            node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        ]
+        for node in set(ast.walk(tree)) - {inner for check in checks for inner in ast.walk(check)}:
+            match node:
+                case ast.Import():
+                    found |= {alias.name for alias in node.names}
+                case ast.ImportFrom(module=module):
+                    inner = [f"{module}.{alias.name}" for alias in node.names]
+                    found |= {each if each in paths else module for each in inner}
+        graph[name] = found & paths.keys()
+    assert "fastloss._core.loss" in graph["fastloss.elementwise.residual"]
+    TopologicalSorter(graph).prepare()
 
 
 def extension_modules():

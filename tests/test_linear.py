@@ -25,13 +25,17 @@ import scipy.sparse  # noqa: E402
 from sklearn import datasets  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 
-ONE_PREDICTION = [loss for loss in additive(DEFAULTS) if type(loss)._align is fl.Loss._align and not loss.rowwise]
+ONE_PREDICTION = [loss for loss in additive(DEFAULTS) if loss.signature.single]
 OF_CLASSES = [
     fl.CrossEntropy(),
     fl.CrossEntropy(label_smoothing=0.2, temperature=2.0),
     fl.CrossEntropy(class_weight=(1.0, 0.5, 2.0, 0.0, 1.5, 1.0, 3.0), label_smoothing=0.1, ignore_index=2),
     fl.CrossEntropy(softcap=3.0, z_loss=0.1),
-    *(loss for loss in ROW_LOSSES if loss.labelled and loss.scores in RAW and not isinstance(loss, fl.CrossEntropy)),
+    *(
+        loss
+        for loss in ROW_LOSSES
+        if loss.signature.labels and loss.scores in RAW and not isinstance(loss, fl.CrossEntropy)
+    ),
 ]
 LAYOUTS = {
     "C": np.ascontiguousarray,

@@ -188,7 +188,7 @@ def test_the_prediction_agrees_with_its_domain(cls):
         domain = loss.domains()[1]
         if loss.scores in ("logits", "scores", "log_means", "log_ratios"):
             assert domain == ANY
-        if loss.scores == "probabilities" and not loss.rowwise:
+        if loss.scores == "probabilities" and not loss.signature.rowwise:
             assert domain == UNIT
         if loss.scores == "means" and loss.parameters().get("power") != 0:  # that of the normal distribution
             assert domain.low == 0

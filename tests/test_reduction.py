@@ -54,7 +54,7 @@ LOOSE = {np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-9}  # the twins ar
 def case(loss, dtype=np.float64, n=N):
     """Targets, predictions, values, weights of which some are 0, and a mask."""
     rng = generator(loss, dtype)
-    if loss.rowwise:
+    if loss.signature.rowwise:
         y, x = draw_rows(loss, n, 5, dtype, rng)
         y, shape = y.astype(dtype), (n,)  # labels may be floating-point numbers, and missing
     else:
@@ -97,14 +97,17 @@ def test_reductions_are_numpys_of_the_values(loss, wide, weighted, masked):
     w = np.where(keep, weight if weighted else 1.0, 0.0)
     total = math.fsum((w * values).ravel())
     options = {"sample_weight": weight if weighted else None, "mask": mask if masked else None}
-    rounding = float(np.finfo(wide).eps) if loss.rowwise else 1e-13  # a row is added up before its value is rounded
+    # A row is added up before its value is rounded.
+    rounding = float(np.finfo(wide).eps) if loss.signature.rowwise else 1e-13
     bound = rounding * math.fsum(np.abs(w * values).ravel())
     for reduction, divisor in [("sum", 1), ("mean", w.sum()), ("batch_mean", keep.sum())]:
         result = loss(y, x, reduction=reduction, **options)
         assert type(result) is float
         assert result == pytest.approx(total / divisor, rel=0, abs=bound / divisor)
     weighted_values = loss(y, x, reduction="none", **options)
-    np.testing.assert_allclose(weighted_values, (w * values).astype(wide), rtol=rounding if loss.rowwise else 0)
+    np.testing.assert_allclose(
+        weighted_values, (w * values).astype(wide), rtol=rounding if loss.signature.rowwise else 0
+    )
 
 
 @pytest.mark.parametrize("default_loss", ELEMENTWISE.values(), ids=ELEMENTWISE)
@@ -314,7 +317,7 @@ def assert_verbs_agree(loss, y, x, **options):
         value, gradient = loss.value_and_grad(y, x, reduction=reduction, **options)
         assert_same_bits(value, loss(y, x, reduction=reduction, **options))
         assert_same_bits(gradient, loss.grad(y, x, reduction=reduction, **options))
-        if not loss.aggregate:
+        if loss.signature.additive:
             again, curvature = loss.grad_and_hess(y, x, reduction=reduction, **options)
             assert_same_bits(again, gradient)
             assert (curvature.dtype, curvature.shape) == (x.dtype, x.shape)
@@ -346,7 +349,7 @@ def test_derivatives_scale_with_the_weights_and_the_mean(loss):
         scaled = loss.grad_and_hess(y, x, sample_weight=weight, reduction=reduction)
         for one, plain in zip(scaled, (gradient, curvature), strict=True):
             # A row's derivatives are weighted before their terms cancel.
-            cancelled = 4e-15 * w.max() / divisor if loss.rowwise else 0
+            cancelled = 4e-15 * w.max() / divisor if loss.signature.rowwise else 0
             np.testing.assert_allclose(one, plain * w / divisor, rtol=4e-15, atol=cancelled)
 
 

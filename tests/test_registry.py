@@ -41,8 +41,8 @@ def sections(cls):
 
 def test_every_kernel_has_a_class_and_every_class_a_kernel():
     compiled = set(kernels("elementwise").KERNELS) | set(kernels("rowwise").KERNELS)
-    used = {loss._kernel()[0] for loss in EVERY if not loss.rowwise}
-    used |= {name for loss in EVERY if loss.rowwise for name in loss._kernels() if name is not None}
+    used = {loss._kernel()[0] for loss in EVERY if not loss.signature.rowwise}
+    used |= {name for loss in EVERY if loss.signature.rowwise for name in loss._kernels() if name is not None}
     assert used <= compiled
     named = "".join(path.read_text() for path in Path(fl.__file__).parent.rglob("*.py"))
     used |= {name for name in compiled if f'"{name}"' in named}  # a loss may use a second kernel
@@ -89,8 +89,8 @@ def test_variants_are_valid_and_differ_from_the_defaults(cls):
 
 def test_at_most_four_constants_go_to_the_kernel():
     for loss in EVERY:
-        constants = loss._constants(5) if loss.rowwise else loss._kernel()[1]
-        assert len(constants) <= (3 if loss.rowwise else 4)
+        constants = loss._constants(5) if loss.signature.rowwise else loss._kernel()[1]
+        assert len(constants) <= (3 if loss.signature.rowwise else 4)
         assert all(not np.isnan(c) for c in constants.values()), loss
 
 
@@ -186,7 +186,7 @@ def test_a_tampered_pickle_is_checked(made):
 
 
 def test_a_loss_is_frozen(made):
-    for name in (*made.parameters(), "_plan", "another"):
+    for name in (*made.parameters(), "_spec", "another"):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(made, name, 1.0)
     for name in made.parameters():

@@ -22,7 +22,7 @@ WIDTHS = [1, 2, 3, 10, 63, 64, 65, 127, 160, 200, 1100]
 
 def kinds(loss):
     """Whether the targets are dense: both ways where the loss takes both."""
-    return [dense for dense, kernel in zip((False, True), loss._kernels(), strict=True) if kernel is not None]
+    return [False] * loss.signature.labels + [True] * loss.signature.dense
 
 
 def forms(losses):
@@ -190,16 +190,16 @@ def test_sixteen_bits_are_computed_in_thirty_two(loss, dense, narrow):
     assert_same_bits(grad.astype(np.float32), loss.grad(y, wide).astype(narrow).astype(np.float32))
 
 
-@pytest.mark.parametrize("loss", [loss for loss in DEFAULTS if loss.labelled], ids=repr)
+@pytest.mark.parametrize("loss", [loss for loss in DEFAULTS if loss.signature.labels], ids=repr)
 @pytest.mark.parametrize("kind", [*"bhilqBHILQ", "f4", "f8", ">i4", ">f8"])
 def test_labels_of_any_type(loss, kind):
     y, x = draw_rows(loss, 70, 9, np.float32, generator(kind))
     assert loss(y.astype(kind), x) == loss(y, x)
 
 
-@pytest.mark.parametrize("loss", [loss for loss in DEFAULTS if loss.labelled], ids=repr)
+@pytest.mark.parametrize("loss", [loss for loss in DEFAULTS if loss.signature.labels], ids=repr)
 def test_one_hot_targets_are_labels(loss):
-    if loss.dense is None or loss.targets != "probabilities":
+    if not loss.signature.dense or loss.targets != "probabilities":
         pytest.skip("takes no distribution in place of a label")
     y, x = draw_rows(loss, 40, 9, np.float64, generator("one hot"))
     y[0], x[0, y[0]] = 3, 80  # a confident right answer
@@ -352,7 +352,7 @@ def test_groups_have_the_states_of_their_rows(loss, dense):
 # Bad input ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", [loss for loss in DEFAULTS if loss.labelled], ids=repr)
+@pytest.mark.parametrize("loss", [loss for loss in DEFAULTS if loss.signature.labels], ids=repr)
 @pytest.mark.parametrize("classes", [5, 300])
 @pytest.mark.parametrize("label", [-1, "classes", 2**63 - 1, -(2**63)])
 def test_a_label_that_is_no_class_is_named_and_nothing_is_written(loss, classes, label):
@@ -390,6 +390,6 @@ def test_shapes_and_types_are_checked(loss, dense):
 
 @pytest.mark.parametrize("loss", DEFAULTS, ids=repr)
 def test_the_function_is_the_class(loss):
-    dense = not loss.labelled
+    dense = not loss.signature.labels
     y, x = draw_rows(loss, 20, 5, np.float64, generator("function"), dense=dense)
     assert getattr(fl, loss.function_name)(y, x) == loss(y, x)

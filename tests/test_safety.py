@@ -30,9 +30,9 @@ import fastloss as fl
 from tests.inputs import draw, draw_rows
 
 def arrays(loss, dtype, rng):
-    if not loss.rowwise:
+    if not loss.signature.rowwise:
         return [draw(loss, 1000, dtype, rng)]
-    return [draw_rows(loss, 300, classes, dtype, rng, dense=loss.labelled is None) for classes in (2, 7, 300)]
+    return [draw_rows(loss, 300, classes, dtype, rng, dense=not loss.signature.labels) for classes in (2, 7, 300)]
 
 def work():
     rng = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def work():
             for y, x in arrays(cls(), dtype, rng):
                 cls().value_and_grad(y, x, num_threads=1)
                 cls().value_and_grad(y, x, num_threads=2)
-                if not cls.aggregate:
+                if cls().signature.additive:
                     cls().states(y, x, groups=np.arange(len(x)) % 3)
     X = rng.normal(size=(2000, 9))
     for loss, y in ((fl.LogCosh(), X[:, 0]), (fl.CrossEntropy(), np.arange(2000) % 3)):
@@ -311,14 +311,14 @@ def check(loss, y, x, weight):
 for cls in fl.registry.values():
     loss = cls()
     for dtype in (np.float16, np.float32, np.float64):
-        if not loss.rowwise:
+        if not loss.signature.rowwise:
             for n in (1, 2, 63, 511, 513, 1025):
                 y, x = draw(loss, n, dtype, rng)
                 check(loss, y, x, np.ones(len(y), dtype))
             continue
         for rows, classes in itertools.product((1, 63, 64, 65, 66, 129), (1, 2, 3, 5, 63, 65, 161)):
-            for dense, kernel in zip((False, True), loss._kernels()):
-                if kernel is not None:
+            for dense, taken in ((False, loss.signature.labels), (True, loss.signature.dense)):
+                if taken:
                     y, x = draw_rows(loss, rows, classes, dtype, rng, dense=dense)
                     check(loss, y, x, np.ones(rows, dtype))
 """

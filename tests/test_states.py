@@ -107,20 +107,20 @@ def test_elementwise_losses(loss, kind, either_way):
     y, x = draw(loss, 300, np.float64, rng)
     y, x = y.astype(np.float64), np.array(x)
     groups = rng.integers(-2, 3, 300)
-    shape = loss._align(y, x)[1].shape
-    each = [loss.state(y[i : i + 1], x[i : i + 1]).total for i in range(300)] if loss.aggregate else None
-    losses = loss(y, x, reduction="none") if each is None else np.array(each)
-    options, weight, counted = options_of(kind, rng, y, shape)
+    if loss.signature.additive:
+        losses = loss(y, x, reduction="none")
+    else:
+        losses = np.array([loss.state(y[i : i + 1], x[i : i + 1]).total for i in range(300)])
+    options, weight, counted = options_of(kind, rng, y, losses.shape)
     losses[~counted] = np.nan
     assert_states(loss.states(y, x, groups=groups, **options), losses, weight, counted, groups)
 
 
 ROWS = [
-    (cls(), dense)
-    for cls in registry.values()
-    if cls.rowwise
+    (loss, dense)
+    for loss in (cls() for cls in registry.values())
     for dense in (False, True)
-    if (cls.dense if dense else cls.labelled)
+    if (loss.signature.dense if dense else loss.signature.labels)
 ]
 
 

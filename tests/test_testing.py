@@ -9,7 +9,7 @@ from fastloss.testing import check_grad, check_hess
 from tests.inputs import draw
 from tests.support import DEFAULTS, additive, generator, reductions
 
-DEFAULTS = [loss for loss in DEFAULTS if not loss.rowwise]
+DEFAULTS = [loss for loss in DEFAULTS if not loss.signature.rowwise]
 
 
 def points(loss, n):

@@ -122,8 +122,8 @@ ROUNDING = {"to nearest": 0x0, "down": 0x400, "up": 0x800, "to zero": 0xC00}  # 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of the modes differ")
 @pytest.mark.parametrize("loss", [cls() for cls in fl.registry.values()], ids=repr)
 def test_the_rounding_mode_of_the_caller_leaves_no_trace(loss):
-    if loss.rowwise:
-        y, x = draw_rows(loss, 3000, 7, np.float32, generator(loss), dense=loss.labelled is None)
+    if loss.signature.rowwise:
+        y, x = draw_rows(loss, 3000, 7, np.float32, generator(loss), dense=not loss.signature.labels)
         weight = generator("modes").random(3000)
     else:
         y, x = draw(loss, 20_000, np.float32, generator(loss))

@@ -15,7 +15,7 @@ from typing import Any
 import fastloss
 from benchmarks import accuracy, record, report
 from fastloss import Loss, registry
-from fastloss._core.functions import signature
+from fastloss._core.functions import call_signature
 from fastloss._core.loss import prediction
 from fastloss._core.parity import OTHER_THINGS, ROWS
 
@@ -66,7 +66,7 @@ __all__ = {names!r}
 
 def _function_stub(cls: type[Loss]) -> str:
     parameters = []
-    for parameter in signature(cls).parameters.values():
+    for parameter in call_signature(cls).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parameters:
             parameters.append("*")
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastloss._core import isa, runtime
+from fastloss._core import VERSION, isa, runtime
 from fastloss._core.threads import available
 
 OPENMP_VERSIONS = {
@@ -33,11 +33,9 @@ def config() -> dict[str, Any]:
     >>> fl.config()["kernels"] in fl.config()["kernels_available"]
     True
     """
-    from fastloss import __version__
-
     threads, limit = available()
     return {
-        "fastloss": __version__,
+        "fastloss": VERSION,
         "kernels": isa.isa,
         "kernels_reason": isa.reason,
         "kernels_available": list(isa.installed()),

@@ -6,12 +6,13 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastloss._core import counting
 from fastloss._core.isa import kernels
 from fastloss._core.operands import (
     EXACT_IN_SINGLE,
@@ -41,7 +42,6 @@ from fastloss._core.runtime import (
     VALUE,
     Kernel,
     Mismatch,
-    mean_of,
 )
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
@@ -73,6 +73,7 @@ class Specification:
     bounded: bool  # labels: exact in float32 whatever their type
     closed: tuple[Any, Any]  # the domains as the kernel tests them, in float64 and in float32
     rules: tuple[str, ...]
+    by_column: Array | None = field(default=None, kw_only=True)  # a constant of each column that has a loss of its own
 
     @classmethod
     def of(cls, owner: str, kernel: str, constants: dict[str, float], domains: tuple[Domain, ...]) -> Specification:
@@ -99,7 +100,7 @@ class Operand:
     name: str = ""
     array: Any = None
     public: Any = None
-    kind: int = -1
+    code: int = -1
     given: bool = False
 
 
@@ -117,15 +118,17 @@ class Evaluation:
         "_nan_policy",
         "_num_threads",
         "_operands",
+        "_pair",
+        "_second_code",
         "_shape",
         "_single",
         "_spec",
         "_weight",
         "_weighted",
         "_x",
-        "_x_kind",
+        "_x_code",
         "_y",
-        "_y_kind",
+        "_y_code",
     )  # fmt: skip
 
     def __init__(
@@ -147,31 +150,44 @@ class Evaluation:
         self._nan_policy = NAN_POLICIES[nan_policy]
         self._apart = ABSENT
         self._num_threads = num_threads
-        self._y, self._y_kind = operand(owner, loss._names[0], y_true)
-        self._x, self._x_kind = operand(owner, loss._names[1], y_pred)
+        true, pred = loss.signature.names
+        self._y, self._y_code = operand(owner, true, y_true)
+        self._x, self._x_code = operand(owner, pred, y_pred)
         self._weighted = nan_policy == "omit"
         self._arrange()
         self._weight = self._per_element("sample_weight", sample_weight)
         self._kept = self._per_element("mask", mask)
-        if self._kept.array is not None and self._kept.kind != BOOL:
+        if self._kept.array is not None and self._kept.code != BOOL:
             raise TypeError(f"{owner}: mask has dtype {self._kept.array.dtype}, must be bool")
         self._weighted = self._weighted or sample_weight is not None or mask is not None
 
     def _arrange(self) -> None:
         """Check the targets against the predictions and settle the shape and the type of the computation."""
         spec, y, x = self._spec, self._y, self._x
-        if spec.bounded and self._x_kind in INTEGERS and self._y_kind not in INTEGERS:
+        if spec.bounded and self._x_code in INTEGERS and self._y_code not in INTEGERS:
             raise ValueError(
                 f"{spec.owner}: y_pred has dtype {x.dtype} and y_true {y.dtype}, predictions must be floating-point;"
                 " did you swap y_true and y_pred?"
             )
-        self._loss._check_shapes(y.shape, x.shape)
-        target, prediction, second = self._loss._align(y, x)
-        self._operands = (target, prediction, second)
-        self._shape = prediction.shape
-        exact = self._y_kind in EXACT_IN_SINGLE or (spec.bounded and self._y_kind in INTEGERS)
-        self._single = self._x_kind in NARROW and exact
+        signature = self._loss.signature
+        signature.check(spec.owner, y.shape, x.shape)
+        self._pair = signature.pair
+        prediction, second = self._parts(x)
+        self._second_code = self._x_code
+        if spec.by_column is not None:
+            y, second = np.broadcast_to(y[..., np.newaxis], x.shape), np.broadcast_to(spec.by_column, x.shape)
+            self._second_code = FLOAT64
+        self._operands: tuple[Array, Array, Array | None] = (y, prediction, second)
+        self._shape = y.shape
+        exact = self._y_code in EXACT_IN_SINGLE or (spec.bounded and self._y_code in INTEGERS)
+        self._single = self._x_code in NARROW and exact
         self._domains = spec.closed[self._single]
+
+    def _parts(self, of_predictions: Any) -> tuple[Any, Any]:
+        """The predictions, or a derivative in them, that each loss is of: one, or two side by side."""
+        if of_predictions is None or not self._pair:
+            return of_predictions, None
+        return of_predictions[..., 0], of_predictions[..., 1]
 
     def using(self, kernel: str, **constants: float) -> Self:
         """The same call of another formula."""
@@ -182,7 +198,7 @@ class Evaluation:
     def at(self, y_pred: ArrayLike) -> Self:
         """The same call at other predictions, of the same shape."""
         evaluation = copy(self)
-        evaluation._x, evaluation._x_kind = operand(self._spec.owner, "y_pred", y_pred)
+        evaluation._x, evaluation._x_code = operand(self._spec.owner, "y_pred", y_pred)
         evaluation._arrange()
         return evaluation
 
@@ -203,7 +219,7 @@ class Evaluation:
         The elements come in the order of their indices; there are no weights to write unless the call is `weighted`.
         """
         value, self._apart = (
-            ABSENT if room is None else Operand(array=room[: math.prod(self._shape)].reshape(self._shape), kind=FLOAT64)
+            ABSENT if room is None else Operand(array=room[: math.prod(self._shape)].reshape(self._shape), code=FLOAT64)
             for room in (losses, weights)
         )
         self._run(VALUE | APART, 1.0, value)
@@ -221,7 +237,7 @@ class Evaluation:
     @property
     def dtype(self) -> type[np.floating[Any]]:
         """The type of a result for each element."""
-        return np.float32 if self._x_kind in NARROW else np.float64
+        return np.float32 if self._x_code in NARROW else np.float64
 
     @property
     def indexed(self) -> bool:
@@ -242,14 +258,14 @@ class Evaluation:
         """A view of weights or a mask in the shape of the elements; (n,) stands for the first axis."""
         if given is None:
             return ABSENT
-        array, kind = operand(self._spec.owner, name, given)
+        array, code = operand(self._spec.owner, name, given)
         shape = self._shape
         if array.shape == shape:
-            return Operand(name, array, array, kind)
+            return Operand(name, array, array, code)
         if shape and array.shape == shape[:1]:
             array = np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape)
-            return Operand(name, array, array, kind)
-        owner = self._loss._names[self._x.shape == shape]
+            return Operand(name, array, array, code)
+        owner = self._loss.signature.names[self._x.shape == shape]
         also = f" or {shape[:1]}, one for each index of {owner}'s first axis" if len(shape) > 1 else ""
         raise ValueError(f"{self._spec.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
 
@@ -269,18 +285,18 @@ class Evaluation:
         if operation == VALUE and reduction != "none":
             return self._average(self._run(VALUE, 1.0), reduction), None, None
 
-        wide = self._x_kind not in NARROW
+        wide = self._x_code not in NARROW
         value = grad = hess = ABSENT
         if operation & VALUE and reduction == "none":
             value = self._result("out", out, self._shape, FLOAT64 if wide else FLOAT32)
         if operation & GRAD:
-            kind = FLOAT64 if wide else self._x_kind & ~SWAPPED
-            grad = self._result("grad_out", grad_out, self._x.shape, kind)
+            code = FLOAT64 if wide else self._x_code & ~SWAPPED
+            grad = self._result("grad_out", grad_out, self._x.shape, code)
             if operation & HESS:
-                hess = self._result("hess_out", hess_out, self._x.shape, kind)
+                hess = self._result("hess_out", hess_out, self._x.shape, code)
         given = [(result.name, result.array) for result in (value, grad, hess) if result.given]
         if given:
-            inputs = list(zip(self._loss._names, (self._y, self._x), strict=True))
+            inputs = list(zip(self._loss.signature.names, (self._y, self._x), strict=True))
             inputs += [(one.name, one.array) for one in (self._weight, self._kept) if one.array is not None]
             refuse_overlap(owner, given, inputs)
 
@@ -293,10 +309,10 @@ class Evaluation:
         if inspected:
             sums = self._run(0, 1.0)
             if averaged:
-                divisor = sums[1] if reduction == "mean" else sums[2]
-                scale = mean_of(factor, divisor) if divisor else 0.0
+                divided = counting.divisor(reduction, sums[1], sums[2])
+                scale = counting.mean(factor, divided) if divided else 0.0
         elif averaged:
-            scale = mean_of(factor, max(1, math.prod(self._shape)))
+            scale = counting.mean(factor, max(1, math.prod(self._shape)))
         sums = self._run(operation, scale, value, grad, hess, check=not inspected)
         reduced = None
         if operation & VALUE:
@@ -308,7 +324,7 @@ class Evaluation:
         sums = self._run(VALUE, 1.0)
         if warn:
             return self._average(sums, "mean", stacklevel=6)
-        return mean_of(sums[0], sums[1]) if sums[1] else math.nan
+        return counting.mean(sums[0], sums[1])
 
     def state(self) -> LossState:
         loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
@@ -321,31 +337,28 @@ class Evaluation:
         return self._divisor(self._run(0, 1.0), reduction, stacklevel=5)
 
     def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 4) -> float:
-        divisor = self._divisor(sums, reduction, stacklevel + 1)
-        return mean_of(sums[0], divisor) if divisor else math.nan
+        return counting.mean(sums[0], self._divisor(sums, reduction, stacklevel + 1))
 
     def _divisor(self, sums: tuple[float, ...], reduction: str, stacklevel: int) -> float:
-        if reduction in ("sum", "none"):
-            return 1.0
-        divisor = sums[1] if reduction == "mean" else sums[2]
+        divisor = counting.divisor(reduction, sums[1], sums[2])
         if not divisor:
             what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
             warnings.warn(f"{self._spec.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
         return divisor
 
-    def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], kind: int) -> Operand:
+    def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], code: int) -> Operand:
         if given is not None:
-            array, kind = output(self._spec.owner, name, given, shape)
-            return Operand(name, array, given, kind, True)
+            array, code = output(self._spec.owner, name, given, shape)
+            return Operand(name, array, given, code, True)
         # empty_like keeps the memory order of the predictions, so that both are walked alike.
         like: Array = self._x if shape == self._x.shape else self._like()
-        if kind == BFLOAT16:
+        if code == BFLOAT16:
             import ml_dtypes
 
             array = np.empty_like(like, dtype=np.uint16, subok=False)
-            return Operand(name, array, array.view(ml_dtypes.bfloat16), kind, False)
-        array = np.empty_like(like, dtype=FLOATS[kind], subok=False)
-        return Operand(name, array, array, kind, False)
+            return Operand(name, array, array.view(ml_dtypes.bfloat16), code, False)
+        array = np.empty_like(like, dtype=FLOATS[code], subok=False)
+        return Operand(name, array, array, code, False)
 
     def _like(self) -> Array:
         """An array of the shape of the elements, in the memory order that suits results for each."""
@@ -356,14 +369,14 @@ class Evaluation:
         check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         """Run the kernel; the sums (loss, weight, count, square, center, spread) of what it saw."""
-        loss, spec, policy = self._loss, self._spec, self._nan_policy
+        spec, policy = self._spec, self._nan_policy
         arrays: tuple[Array | None, ...] = (
-            *self._operands, self._weight.array, self._kept.array, value.array, *loss._parts(grad.array),
-            *loss._parts(hess.array), self._apart.array,
+            *self._operands, self._weight.array, self._kept.array, value.array, *self._parts(grad.array),
+            *self._parts(hess.array), self._apart.array,
         )  # fmt: skip
-        kinds = (
-            self._y_kind, self._x_kind, loss._second_kind(self._x_kind), self._weight.kind, self._kept.kind, value.kind,
-            grad.kind, grad.kind, hess.kind, hess.kind, self._apart.kind,
+        codes = (
+            self._y_code, self._x_code, self._second_code, self._weight.code, self._kept.code, value.code,
+            grad.code, grad.code, hess.code, hess.code, self._apart.code,
         )  # fmt: skip
         order = None
         prediction = self._operands[1]
@@ -375,7 +388,7 @@ class Evaluation:
         threads = threads_for(self._num_threads, prediction.size)
         try:
             bad, culprit, *sums = _run(
-                spec.kernel, operation, arrays=arrays, dtypes=kinds, constants=spec.constants,
+                spec.kernel, operation, arrays=arrays, dtypes=codes, constants=spec.constants,
                 domains=self._domains if check else None, scale=scale, nan_policy=policy, single=self._single,
                 num_threads=threads,
             )  # fmt: skip
@@ -393,8 +406,8 @@ class Evaluation:
         index = tuple(walked[axes.index(axis)] for axis in range(len(shape)))
         array = (*self._operands, self._weight.array)[culprit]
         assert array is not None
-        kind = (self._y_kind, self._x_kind, self._loss._second_kind(self._x_kind), self._weight.kind)[culprit]
-        element = readable(array[index], kind)
+        code = (self._y_code, self._x_code, self._second_code, self._weight.code)[culprit]
+        element = readable(array[index], code)
         if culprit == 0:
             index = index[: self._y.ndim]
         elif culprit == 2:

@@ -1,4 +1,4 @@
-"""Every loss as a function, made from the registry."""
+"""A loss as a function."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import fields
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from fastloss._core.loss import Loss, prediction, registry
+from fastloss._core.loss import Loss
 from fastloss._core.parameters import check_names
 
 OPTIONS = [p for p in inspect.signature(Loss.__call__).parameters.values() if p.name != "self"]
@@ -28,10 +28,11 @@ def _made(cls: type[Loss], parameters: dict[str, Any]) -> Loss:
     return _cached(cls, **parameters)  # type: ignore[arg-type]  # a class is hashable, whatever its instances
 
 
-def _function(cls: type[Loss]) -> Callable[..., Any]:
+@cache
+def function_of(cls: type[Loss]) -> Callable[..., Any]:
     """The function of a loss: its parameters and the options of a call, everything after the arrays by keyword."""
     default = cls()
-    names = list(signature(cls).parameters)
+    names = list(call_signature(cls).parameters)
 
     def function(
         y_true: Any,
@@ -61,15 +62,15 @@ def _function(cls: type[Loss]) -> Callable[..., Any]:
 
     function.__name__ = function.__qualname__ = cls.function_name
     function.__module__ = "fastloss"
-    function.__signature__ = signature(cls)  # type: ignore[attr-defined]
+    function.__signature__ = call_signature(cls)  # type: ignore[attr-defined]
     function.__doc__ = _documentation(cls) if Loss.__doc__ else None
     return function
 
 
-def signature(cls: type[Loss]) -> inspect.Signature:
+def call_signature(cls: type[Loss]) -> inspect.Signature:
     """The signature of a loss's function."""
     targets, predictions, *options = OPTIONS
-    if not cls.unsupervised:
+    if not cls().signature.unsupervised:
         targets = targets.replace(annotation="ArrayLike")
     own = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
@@ -93,19 +94,3 @@ def _documentation(cls: type[Loss]) -> str:
     order = ["Parameters", "Returns", "See Also", "Notes", "References", "Examples"]
     sections = (f"{title}\n{'-' * len(title)}\n{own[title].rstrip()}" for title in order if title in own)
     return "\n\n".join([own[""].rstrip(), *sections]) + "\n"
-
-
-def _introduce(cls: type[Loss]) -> None:
-    """Say in the docstring, after the summary, what a prediction is."""
-    if Loss.__doc__ and cls.__doc__:  # python -OO drops the first, and a dataclass makes the second
-        summary, _, rest = inspect.cleandoc(cls.__doc__).partition("\n\n")
-        cls.__doc__ = f"{summary}\n\nA prediction is {prediction(cls)}.\n\n{rest}\n"
-
-
-def functions() -> dict[str, Callable[..., Any]]:
-    """All functions by name, aliases included; to be called once, as it completes the classes' documentation."""
-    made = {}
-    for cls in registry.values():
-        _introduce(cls)
-        made.update(dict.fromkeys((cls.function_name, *cls.aliases), _function(cls)))
-    return made

@@ -47,8 +47,8 @@ def states(evaluation: Evaluation, groups: Any) -> dict[Any, LossState]:
     ranks = coding.ranks()
     if ranks is not None:
         present = present[np.argsort(ranks[present])]
-    rows = table if ranks is None and len(present) == len(table) else table[present]
-    return dict(zip(coding.labels(present), states_of(LossState, rows, FIELDS), strict=True))
+    sums = table if ranks is None and len(present) == len(table) else table[present]
+    return dict(zip(coding.labels(present), states_of(LossState, sums, FIELDS), strict=True))
 
 
 def _added_up(evaluation: Evaluation, coding: labels.Coding) -> tuple[NDArray[np.float64], bool]:
@@ -67,7 +67,7 @@ def _added_up(evaluation: Evaluation, coding: labels.Coding) -> tuple[NDArray[np
         except (ValueError, IndexError):
             evaluation.state()  # names a bad element by its index in the whole
             raise
-        codes = labels.as_native(coding.codes[_rows(index)])
+        codes = labels.as_native(coding.codes[_of_first_axis(index)])
         n = math.prod(piece.shape)
         compiled.add_to_groups(
             tables, number, codes, coding.low % 2**64, losses, weights, n, part, threads_for(evaluation.num_threads, n)
@@ -105,7 +105,7 @@ def _pieces(shape: tuple[int, ...]) -> Iterator[Index]:
             yield *outer, slice(start, start + step)
 
 
-def _rows(index: Index) -> slice:
+def _of_first_axis(index: Index) -> slice:
     """The indices of the first axis that a piece is of."""
     first = index[0]
     return first if isinstance(first, slice) else slice(first, first + 1)

@@ -5,24 +5,24 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from functools import wraps
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform, overload
+from dataclasses import Field, FrozenInstanceError, dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, TypeVar, dataclass_transform, overload
 
 from numpy.typing import ArrayLike
 
-from fastloss._core.evaluation import GRAD, HESS, VALUE, Array, Evaluation, Floats, NanPolicy, Reduction, Specification
-from fastloss._core.groups import states
+from fastloss._core.evaluation import Evaluation, Floats, NanPolicy, Reduction, Specification
 from fastloss._core.parameters import ANY, Domain, check_names, checked
 from fastloss._core.parameters import choice as choice
 from fastloss._core.parameters import integer as integer
 from fastloss._core.parameters import number as number
 from fastloss._core.parameters import numbers as numbers
 from fastloss._core.parameters import weights as weights
+from fastloss._core.runtime import GRAD, HESS, VALUE
+from fastloss._core.signature import ELEMENTWISE, Signature
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
-Newton: TypeAlias = Literal["own", "floored", "surrogate", "none"]
+HessianApproximation: TypeAlias = Literal["own", "floored", "constant", "none"]
 Scores: TypeAlias = Literal[
     "values", "logits", "scores", "probabilities", "log_probabilities", "means", "log_means", "log_amounts", "cosines",
     "distances", "log_ratios", "quantiles", "pairs_of_scores", "means_and_variances", "means_and_log_deviations",
@@ -56,19 +56,18 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice, integer, weights))
 def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L]]:
-    """Declare a loss: make its class a frozen dataclass and enter it in the registry under its names.
+    """Enter a loss in the registry under its names.
 
     The function is named as the class in snake case unless `name` says otherwise; `aliases` are the further names
     that people type by habit.
     """
 
     def declare(cls: type[_L]) -> type[_L]:
-        cls = dataclass(frozen=True)(cls)
         cls.function_name = name or _snake(cls.__name__)
         cls.aliases = aliases
-        cls.__init__ = _named_parameters(cls.__init__)  # type: ignore[method-assign]
+        if Loss.__doc__ and cls.__doc__:  # python -OO drops the first, and a dataclass makes the second
+            cls.__doc__ = _Docstring(cls.__doc__)  # type: ignore[assignment]
         registry[cls.function_name] = cls
         return cls
 
@@ -77,32 +76,44 @@ def loss(*aliases: str, name: str | None = None) -> Callable[[type[_L]], type[_L
 
 def prediction(cls: type[Loss]) -> str:
     """What one prediction of a loss is, in words; of a loss of rows, for each class."""
-    kinds = dict.fromkeys(cls(**parameters).scores for parameters in ({}, *cls.variants))
-    return ", or ".join(PREDICTIONS[kind] for kind in kinds) + (" for each class" if cls.rowwise else "")
+    losses = [cls(**parameters) for parameters in ({}, *cls.variants)]
+    words = ", or ".join(PREDICTIONS[scores] for scores in dict.fromkeys(loss.scores for loss in losses))
+    return words + (" for each class" if losses[0].signature.rowwise else "")
 
 
-def _named_parameters(init: Callable[..., None]) -> Callable[..., None]:
-    """An initializer that says which parameter may be meant, and what to do with arrays."""
+class _Docstring:
+    """The docstring of a loss, with what a prediction is after the summary; it is put in when someone reads it."""
 
-    @wraps(init)
-    def __init__(self: Loss, *values: Any, **parameters: Any) -> None:
-        cls = type(self)
-        owner, names = cls.__name__, [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        arrays = [value for value in values if hasattr(value, "__len__") and not isinstance(value, str)]
-        if len(arrays) > 1 or parameters.keys() & _CALL:
-            raise TypeError(
-                f"{owner}: arrays or options of a call are given, must be the loss's parameters; make the loss and call"
-                f" it, as {owner}()(y_true, y_pred), or call the function, {cls.function_name}(y_true, y_pred)"
-            )
-        check_names(owner, parameters, names)
-        init(self, *values, **parameters)
+    def __init__(self, written: str) -> None:
+        self._written = written
 
-    return __init__
+    def __get__(self, made: Loss | None, cls: type[Loss]) -> str:
+        summary, _, rest = self._written.partition("\n\n")
+        indent = rest[: -len(rest.lstrip())]
+        return f"{summary}\n\n{indent}A prediction is {prediction(cls)}.\n\n{rest}"
+
+
+class _ParameterSignature:
+    """What `inspect` and `help` show of a class: its parameters. Of an object they show how it is called."""
+
+    def __get__(self, made: Loss | None, cls: type[Loss]) -> inspect.Signature | None:
+        if made is not None or not is_dataclass(cls):
+            return None
+        either, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        given = sorted(fields(cls), key=lambda f: bool(f.kw_only))
+        return inspect.Signature(
+            [
+                inspect.Parameter(f.name, by_name if f.kw_only else either, default=f.default, annotation=f.type)
+                for f in given
+            ],
+            return_annotation=None,
+        )
 
 
 # Losses -------------------------------------------------------------------------------------------
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field, number, numbers, choice, integer, weights))
 class Loss:
     """A loss function: a value for each target and prediction, its derivatives, and their reductions.
 
@@ -111,10 +122,13 @@ class Loss:
 
     Attributes
     ----------
+    signature : Signature
+        What a call takes and returns: the arrays and what of each belongs to one target, and whether the loss of a
+        sample is a mean of losses.
     scores : str
         What `y_pred` holds: "values" in the units of the targets, "logits", "scores", "probabilities", "log_means", and
         so on; the documentation of each loss begins with it.
-    newton : {"own", "floored", "surrogate", "none"}
+    hessian_approximation : {"own", "floored", "constant", "none"}
         What a Newton step, as gradient boosting takes it, divides the gradient by: the loss's own curvature, which
         is then never negative, and 0 beside a gradient only by underflow or for a target at the end of its domain;
         the same with a floor, where it is negative in places and without bound in others; a constant, where it is 0
@@ -128,33 +142,72 @@ class Loss:
     function_name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]]
     kernel: ClassVar[str]
+    signature: ClassVar[Signature] = ELEMENTWISE
     scores: ClassVar[Scores]
     target: ClassVar[Domain] = ANY
     prediction: ClassVar[Domain] = ANY
     second_prediction: ClassVar[Domain] = ANY
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
-    aggregate: ClassVar[bool] = False  # not a mean over elements
-    pair: ClassVar[bool] = False  # two predictions for each target, along y_pred's last axis
-    rowwise: ClassVar[bool] = False  # one loss for each row of classes
-    unsupervised: ClassVar[bool] = False  # a target says only whether its row counts; None: every row does
-    newton: ClassVar[Newton] = "own"
+    hessian_approximation: ClassVar[HessianApproximation] = "own"
     reweighted: ClassVar[bool] = False
-    _names: ClassVar[tuple[str, str]] = ("y_true", "y_pred")  # what the caller knows the arrays as
     _evaluation: ClassVar[type[Evaluation]] = Evaluation  # what checks its arrays and reduces its results
     _spec: Specification
 
-    def __init__(self) -> None:
-        raise TypeError(
-            f"{type(self).__name__}: it has no formula, must be one of fastloss.registry's classes, such as"
-            " fastloss.Huber()"
-        )
+    # Losses are dataclasses, whose methods are written here once: made for each of them by `exec`, as `dataclass` does,
+    # they would take half of the time of the import.
 
-    def __post_init__(self) -> None:
-        owner = type(self).__name__
-        for parameter in fields(self):  # type: ignore[arg-type]
-            given = getattr(self, parameter.name)
-            object.__setattr__(self, parameter.name, checked(owner, parameter.name, given, parameter.metadata))
+    _fields: ClassVar[dict[str, Field[Any]]] = {}
+    __match_args__: ClassVar[tuple[str, ...]]  # those that may be given by position
+    __signature__ = _ParameterSignature()
+
+    def __init_subclass__(cls) -> None:
+        made: Any = dataclass(init=False, repr=False, eq=False)(cls)
+        cls._fields = {f.name: f for f in fields(made)}
+
+    def __init__(self, *values: Any, **parameters: Any) -> None:
+        cls = type(self)
+        owner = cls.__name__
+        if not hasattr(cls, "function_name"):
+            raise TypeError(
+                f"{owner}: it has no formula, must be one of fastloss.registry's classes, such as fastloss.Huber()"
+            )
+        known, by_position = cls._fields, cls.__match_args__
+        arrays = [value for value in values if hasattr(value, "__len__") and not isinstance(value, str)]
+        if len(arrays) > 1 or parameters.keys() & _CALL:
+            raise TypeError(
+                f"{owner}: arrays or options of a call are given, must be the loss's parameters; make the loss and call"
+                f" it, as {owner}()(y_true, y_pred), or call the function, {cls.function_name}(y_true, y_pred)"
+            )
+        check_names(owner, parameters, list(known))
+        if len(values) > len(by_position):
+            names = ", ".join(by_position) or "none"
+            raise TypeError(f"{owner}: {len(values)} parameters are given by position, must be at most {names}")
+        given = dict(zip(by_position, values, strict=False))
+        for name in given.keys() & parameters:
+            raise TypeError(f"{owner}: {name} is given twice, must be given by position or by name")
+        given |= parameters
+        for name, parameter in known.items():
+            value = checked(owner, name, given.get(name, parameter.default), parameter.metadata)
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "_spec", self._specified())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.parameters().items())
+        return f"{type(self).__qualname__}({shown})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Loss) or type(other) is not type(self):
+            return NotImplemented
+        return self.parameters() == other.parameters()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.parameters().values()))
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise FrozenInstanceError(f"{type(self).__name__}: {name} cannot be set, make another loss")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise FrozenInstanceError(f"{type(self).__name__}: {name} cannot be deleted, make another loss")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.parameters())
@@ -167,7 +220,7 @@ class Loss:
         dict
             With which the class makes an equal loss.
         """
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in self._fields}
 
     def domains(self) -> tuple[Domain, Domain, Domain]:
         """The domains of `y_true`, `y_pred`, and of the second prediction where there are two.
@@ -186,29 +239,13 @@ class Loss:
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         """The kernel's name and the constants of its formula by name, up to four; by default the parameters."""
-        return self.kernel, {f.name: float(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
+        return self.kernel, {name: float(value) for name, value in self.parameters().items()}
 
     def _target_domain(self) -> Domain:
         return self.target
 
     def _prediction_domain(self) -> Domain:
         return self.prediction
-
-    def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
-        if y != x:
-            raise ValueError(f"{type(self).__name__}: y_true has shape {y}, must match y_pred's {x}")
-
-    def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
-        """Target, prediction and second prediction (or None) of every element, as views of one shape."""
-        return y, x, None
-
-    def _second_kind(self, kind: int) -> int:
-        """The element type of the second prediction, given that of y_pred."""
-        return kind
-
-    def _parts(self, derivative: Array | None) -> tuple[Array | None, Array | None]:
-        """An array of y_pred's shape as the derivatives in the prediction and in the second prediction."""
-        return derivative, None
 
     # The public verbs
 
@@ -454,6 +491,8 @@ class Loss:
         >>> {site: state.mean for site, state in by_site.items()}
         {'a': 2.0, 'b': 2.5}
         """
+        from fastloss._core.groups import states  # a call of many milliseconds: the import of the package is spared
+
         return states(self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
 
 

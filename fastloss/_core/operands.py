@@ -18,18 +18,18 @@ FLOATS: dict[int, np.dtype[Any]] = {
     runtime.FLOAT64: np.dtype("f8"),
 }
 
-KINDS: dict[np.dtype[Any], int] = {}
+TYPE_CODES: dict[np.dtype[Any], int] = {}
 for _name, _code in [
     ("?", runtime.BOOL), ("i1", runtime.INT8), ("i2", runtime.INT16), ("i4", runtime.INT32), ("i8", runtime.INT64),
     ("u1", runtime.UINT8), ("u2", runtime.UINT16), ("u4", runtime.UINT32), ("u8", runtime.UINT64),
     ("f2", runtime.FLOAT16), ("f4", runtime.FLOAT32), ("f8", runtime.FLOAT64),
 ]:  # fmt: skip
     _dtype = np.dtype(_name)
-    KINDS[_dtype] = _code
+    TYPE_CODES[_dtype] = _code
     if _dtype.itemsize > 1:
-        KINDS[_dtype.newbyteorder("S")] = _code | runtime.SWAPPED
+        TYPE_CODES[_dtype.newbyteorder("S")] = _code | runtime.SWAPPED
 
-# Kinds that float32 holds exactly, and predictions that are computed in it.
+# Types that float32 holds exactly, and predictions that are computed in it.
 EXACT_IN_SINGLE = frozenset(
     code | swapped
     for code in (
@@ -50,9 +50,9 @@ OVERLAP_WORK = 100_000
 def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     """A view of what was given, never a copy of an array, with the code of its element type."""
     array = given if type(given) is np.ndarray else as_array(owner, name, given)
-    kind = KINDS.get(array.dtype)
-    if kind is not None:
-        return array, kind
+    code = TYPE_CODES.get(array.dtype)
+    if code is not None:
+        return array, code
     if array.dtype.name == "bfloat16":
         if array.dtype.isnative:
             return array.view(np.uint16), BFLOAT16
@@ -60,9 +60,9 @@ def operand(owner: str, name: str, given: Any) -> tuple[NDArray[Any], int]:
     raise TypeError(f"{owner}: {name} has dtype {array.dtype}, must be a real number type of at most 64 bits")
 
 
-def readable(array: Any, kind: int) -> Any:
+def readable(array: Any, code: int) -> Any:
     """The elements of an operand as NumPy computes with them: bfloat16, which it lacks, as float32."""
-    if kind & ~runtime.SWAPPED != BFLOAT16:
+    if code & ~runtime.SWAPPED != BFLOAT16:
         return array
     return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
@@ -83,8 +83,8 @@ def as_array(owner: str, name: str, given: Any) -> NDArray[Any]:
             return np.from_dlpack(given)
         return np.asarray(given)
     except (TypeError, ValueError, RuntimeError, BufferError) as error:
-        kind = type(given).__name__
-        raise TypeError(f"{owner}: {name} is a {kind} that NumPy cannot view as an array: {error}") from error
+        what = type(given).__name__
+        raise TypeError(f"{owner}: {name} is a {what} that NumPy cannot view as an array: {error}") from error
 
 
 def output(owner: str, name: str, given: Any, shape: tuple[int, ...]) -> tuple[NDArray[Any], int]:
@@ -98,10 +98,10 @@ def output(owner: str, name: str, given: Any, shape: tuple[int, ...]) -> tuple[N
         raise ValueError(f"{owner}: {name} is read-only, must be writeable")
     if _may_overlap_itself(array):
         raise ValueError(f"{owner}: {name} overlaps itself, must have a place for each element")
-    array, kind = operand(owner, name, array)
-    if kind & ~runtime.SWAPPED < runtime.FLOAT16:
+    array, code = operand(owner, name, array)
+    if code & ~runtime.SWAPPED < runtime.FLOAT16:
         raise TypeError(f"{owner}: {name} has dtype {given.dtype}, must be a floating-point type")
-    return array, kind
+    return array, code
 
 
 def refuse_overlap(

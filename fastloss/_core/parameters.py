@@ -6,7 +6,6 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -87,6 +86,8 @@ def check_names(owner: str, given: Iterable[str], known: Sequence[str]) -> None:
     """Refuse what is not among the known names, with the one that may be meant."""
     for name in given:
         if name not in known:
+            from difflib import get_close_matches
+
             close = get_close_matches(name, known)
             hint = f"did you mean {close[0]!r}?" if close else f"must be one of {', '.join(known)}"
             hint = hint if known else "there are none"

@@ -96,7 +96,7 @@ def score(
     path = Path(files[0])
     settings = {"nan_policy": nan_policy, "num_threads": num_threads}
     task = Task(open_table(path, mmap=mmap), made, true, tuple(pred), weight, by, settings)
-    if out is not None and made.aggregate:
+    if out is not None and not made.signature.additive:
         raise Refused(f"--out: {type(made).__name__} has no loss for each row")
     with writing(out, what, source=path, force=force) if out is not None else nullcontext() as writer:
         scores = score_chunks(task, printing.with_progress(_written(task, writer, what)))

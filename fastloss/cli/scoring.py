@@ -39,7 +39,7 @@ class Task:
     options: dict[str, Any] = field(default_factory=dict)  # NaN policy and number of threads
 
     def __post_init__(self) -> None:
-        if self.true is None and not self.loss.unsupervised:
+        if self.true is None and not self.loss.signature.unsupervised:
             raise Refused(f"--true: {type(self.loss).__name__} needs the column of its targets")
         predictions = (("--pred", name) for name in self.pred)
         for option, name in (("--true", self.true), *predictions, ("--weight", self.weight), ("--by", self.by)):
@@ -124,7 +124,7 @@ class Scores:
 
 def score(task: Task, chunks: Iterable[Chunk]) -> Scores:
     """Score the chunks of a table, in bounded memory unless the loss needs the whole."""
-    return _of_whole(task, list(chunks)) if task.loss.aggregate else _merged(task, chunks)
+    return _merged(task, chunks) if task.loss.signature.additive else _of_whole(task, list(chunks))
 
 
 def _merged(task: Task, chunks: Iterable[Chunk]) -> Scores:

@@ -65,7 +65,7 @@ class GaussianNLL(PairLoss):
     kernel = "gaussian_nll"
     scores = "means_and_variances"
     second_prediction = NON_NEGATIVE
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"full": True, "eps": 0.1},)
     full: bool = False
     eps: float = number(POSITIVE, default=1e-6)
@@ -166,4 +166,4 @@ class LaplaceNLL(PairLoss):
 
     kernel = "laplace_nll"
     scores = "locations_and_log_scales"
-    newton = "surrogate"
+    hessian_approximation = "constant"

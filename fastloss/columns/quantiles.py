@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+
 import numpy as np
 
-from fastloss._core.evaluation import FLOAT64, Array
+from fastloss._core.evaluation import Specification
 from fastloss._core.loss import Loss, loss, numbers
 from fastloss._core.parameters import OPEN_UNIT
-from fastloss.columns.columns import check_columns
+from fastloss._core.signature import Signature, of_columns
 
 
 @loss("multi_quantile_loss", "multi_pinball_loss")
@@ -56,19 +59,18 @@ class MultiQuantile(Loss):
 
     kernel = "multi_quantile"
     scores = "quantiles"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"quantiles": (0.75, 0.25)},)
     quantiles: tuple[float, ...] = numbers(OPEN_UNIT, default=(0.1, 0.5, 0.9))
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         return self.kernel, {}
 
-    def _check_shapes(self, y: tuple[int, ...], x: tuple[int, ...]) -> None:
-        check_columns(type(self).__name__, y, x, len(self.quantiles))
-
-    def _align(self, y: Array, x: Array) -> tuple[Array, Array, Array | None]:
+    def _specified(self) -> Specification:
         levels = np.array([tau - 1 if tau > 0.5 else tau for tau in self.quantiles])
-        return np.broadcast_to(y[..., np.newaxis], x.shape), x, np.broadcast_to(levels, x.shape)
+        return replace(super()._specified(), by_column=levels)
 
-    def _second_kind(self, kind: int) -> int:
-        return FLOAT64
+    @cached_property
+    def signature(self) -> Signature:  # type: ignore[override]
+        number = len(self.quantiles)
+        return of_columns(number, losses=(number,))

@@ -51,7 +51,7 @@ class MarginRanking(PairLoss):
 
     target = SIGN
     scores = "pairs_of_scores"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"margin": 1.0},)
     margin: float = number(NON_NEGATIVE, default=0.0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss._core.loss import Loss, Newton, choice, loss
+from fastloss._core.loss import HessianApproximation, Loss, choice, loss
 from fastloss._core.parameters import SIGN
 
 
@@ -56,8 +56,8 @@ class GANDiscriminator(Loss):
     mode: str = choice("bce", "ls", "wgan", "hinge", default="bce")
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "own" if self.mode == "bce" else "surrogate"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "own" if self.mode == "bce" else "constant"
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         kernel = {"bce": "soft_margin", "ls": "least_squares_score", "wgan": "wasserstein", "hinge": "hinge"}[self.mode]
@@ -109,8 +109,8 @@ class GANGenerator(Loss):
     mode: str = choice("bce", "minimax", "ls", "wgan", "hinge", default="bce")
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "own" if self.mode == "bce" else "surrogate"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "own" if self.mode == "bce" else "constant"
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         return {

@@ -185,7 +185,7 @@ class SigmoidFocal(Loss):
     kernel = "sigmoid_focal"
     scores = "logits"
     target = UNIT
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"gamma": 0.0}, {"gamma": 0.5, "alpha": -1.0}, {"gamma": 5.0, "alpha": 0.7})
     alpha: float = number(BALANCE, default=0.25)
     gamma: float = number(NON_NEGATIVE, default=2.0)
@@ -240,7 +240,7 @@ class ReducedFocal(Loss):
     kernel = "reduced_focal"
     scores = "logits"
     target = BINARY
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"threshold": 0.3, "gamma": 1.5, "alpha": 0.25},)
     threshold: float = number(OPEN_UNIT, default=0.5)
     gamma: float = number(NON_NEGATIVE, default=2.0)
@@ -305,7 +305,7 @@ class AsymmetricLoss(Loss):
     kernel = "asymmetric_focal"
     scores = "logits"
     target = BINARY
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"clip": 0.0}, {"gamma_neg": 2.5, "gamma_pos": 0.0, "clip": 0.2})
     gamma_neg: float = number(NON_NEGATIVE, default=4.0)
     gamma_pos: float = number(NON_NEGATIVE, default=1.0)
@@ -348,7 +348,7 @@ class BrierWithLogits(Loss):
     kernel = "brier"
     scores = "logits"
     target = UNIT
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("brier_score_loss")
@@ -433,7 +433,7 @@ class CrossEntropyLambda(Loss):
     kernel = "cross_entropy_lambda"
     scores = "logits"
     target = UNIT
-    newton = "floored"
+    hessian_approximation = "floored"
     variants = ({"exposure": 0.3}, {"exposure": 5.0})
     exposure: float = number(POSITIVE, default=1.0)
 
@@ -471,7 +471,7 @@ class ZeroOne(Loss):
     kernel = "zero_one"
     scores = "scores"
     target = SIGN
-    newton = "none"
+    hessian_approximation = "none"
     variants = ({"threshold": 0.5},)
     threshold: float = number(default=0.0)
 

@@ -185,7 +185,7 @@ class Tweedie(Loss):
     array([2., 4.])
     """
 
-    newton = "floored"
+    hessian_approximation = "floored"
     variants = (
         {"power": 1.1},
         {"power": 1.0},
@@ -309,7 +309,7 @@ class GammaDeviance(Loss):
 
     kernel = "gamma_deviance"
     scores = "means"
-    newton = "floored"
+    hessian_approximation = "floored"
     target = POSITIVE
     prediction = POSITIVE
 
@@ -363,7 +363,7 @@ class TweedieDeviance(Loss):
     """
 
     scores = "means"
-    newton = "floored"
+    hessian_approximation = "floored"
     variants = ({"power": 1.0}, {"power": 1.1}, {"power": 1.5}, {"power": 2.0}, {"power": -0.7}, {"power": 3.0})
     power: float = number(default=0.0)
 
@@ -440,7 +440,7 @@ class StudentTNLL(Loss):
 
     kernel = "student_t"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     reweighted = True
     variants = ({"df": 0.7, "scale": 0.3}, {"df": 50.0, "scale": 70.0})
     df: float = number(POSITIVE, default=3.0)

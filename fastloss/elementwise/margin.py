@@ -46,7 +46,7 @@ class Hinge(Loss):
     kernel = "hinge"
     scores = "scores"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"margin": 0.25},)
     margin: float = number(NON_NEGATIVE, default=1.0)
 
@@ -87,7 +87,7 @@ class SquaredHinge(Loss):
     kernel = "squared_hinge"
     scores = "scores"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"margin": 0.25},)
     margin: float = number(NON_NEGATIVE, default=1.0)
 
@@ -137,7 +137,7 @@ class SmoothedHinge(Loss):
     kernel = "smoothed_hinge"
     scores = "scores"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"gamma": 0.25},)
     gamma: float = number(POSITIVE, default=1.0)
 
@@ -183,7 +183,7 @@ class ModifiedHuber(Loss):
     kernel = "modified_huber"
     scores = "scores"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("perceptron_loss")
@@ -218,7 +218,7 @@ class Perceptron(Loss):
     kernel = "perceptron"
     scores = "scores"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("soft_margin_loss")
@@ -327,7 +327,7 @@ class Savage(Loss):
     kernel = "savage"
     scores = "scores"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("tanh_loss")
@@ -366,7 +366,7 @@ class SigmoidLoss(Loss):
     kernel = "sigmoid_loss"
     scores = "scores"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("hinge_embedding_loss")
@@ -401,7 +401,7 @@ class HingeEmbedding(Loss):
     kernel = "hinge_embedding"
     scores = "distances"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"margin": 0.25},)
     margin: float = number(NON_NEGATIVE, default=1.0)
 

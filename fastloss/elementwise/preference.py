@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from fastloss._core.loss import Loss, loss, number
 from fastloss._core.parameters import POSITIVE, SIGN, UNIT, Domain
 
@@ -107,7 +105,9 @@ class IPO(Loss):
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         goal = 0.5 / self.beta
-        return self.kernel, {"goal": goal, "goal_lo": float(1 / (2 * Fraction(self.beta)) - Fraction(goal))}
+        # What rounding took from it, of integers, whose quotient is rounded once.
+        (beta, beta_by), (near, near_by) = self.beta.as_integer_ratio(), goal.as_integer_ratio()
+        return self.kernel, {"goal": goal, "goal_lo": (beta_by * near_by - 2 * beta * near) / (2 * beta * near_by)}
 
 
 @loss("kto_loss", name="kto")
@@ -153,6 +153,6 @@ class KTO(Loss):
     kernel = "kto"
     scores = "log_ratios"
     target = SIGN
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"beta": 2.5},)
     beta: float = number(POSITIVE, default=0.1)

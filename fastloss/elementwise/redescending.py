@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss._core.loss import Loss, Newton, loss, number
+from fastloss._core.loss import HessianApproximation, Loss, loss, number
 from fastloss._core.parameters import POSITIVE
 
 
@@ -48,7 +48,7 @@ class Cauchy(Loss):
 
     kernel = "cauchy"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.3849)
@@ -96,7 +96,7 @@ class Tukey(Loss):
 
     kernel = "tukey"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=4.685)
@@ -143,7 +143,7 @@ class Welsch(Loss):
 
     kernel = "welsch"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=2.985)
@@ -190,7 +190,7 @@ class GemanMcClure(Loss):
 
     kernel = "geman_mcclure"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     reweighted = True
     variants = ({"c": 0.3}, {"c": 70.0})
     c: float = number(POSITIVE, default=1.0)
@@ -254,8 +254,8 @@ class Barron(Loss):
     c: float = number(POSITIVE, default=1.0)
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.alpha < 1 else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.alpha < 1 else "own"
 
     @property
     def reweighted(self) -> bool:  # type: ignore[override]

@@ -48,7 +48,7 @@ class SquaredLogError(Loss):
     scores = "values"
     target = Domain(low=-1, low_open=True)
     prediction = Domain(low=-1, low_open=True)
-    newton = "floored"
+    hessian_approximation = "floored"
 
 
 @loss()
@@ -96,7 +96,7 @@ class AbsolutePercentageError(Loss):
 
     kernel = "absolute_percentage_error"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"epsilon": 1.0, "scale": 100.0}, {"epsilon": 2.220446049250313e-16})
     epsilon: float = number(POSITIVE, default=1e-8)
     scale: float = number(POSITIVE, default=1.0)
@@ -187,4 +187,4 @@ class SymmetricAbsolutePercentageError(Loss):
 
     kernel = "symmetric_absolute_percentage_error"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"

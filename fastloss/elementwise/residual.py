@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss._core.loss import Loss, Newton, loss, number
+from fastloss._core.loss import HessianApproximation, Loss, loss, number
 from fastloss._core.parameters import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Domain
 
 AT_LEAST_ONE = Domain(low=1)
@@ -85,7 +85,7 @@ class AbsoluteError(Loss):
 
     kernel = "absolute_error"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("mbe", "mean_bias_error")
@@ -114,7 +114,7 @@ class MeanBias(Loss):
 
     kernel = "mean_bias"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("lp_loss", "lq_loss")
@@ -160,8 +160,8 @@ class Lp(Loss):
     p: float = number(AT_LEAST_ONE, default=2.0)
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.p < 2 else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.p < 2 else "own"
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         if self.p == 1:
@@ -213,7 +213,7 @@ class Quantile(Loss):
 
     kernel = "quantile"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"alpha": 0.1}, {"alpha": 0.999})
     alpha: float = number(OPEN_UNIT, default=0.5)
 
@@ -303,7 +303,7 @@ class EpsilonInsensitive(Loss):
 
     kernel = "epsilon_insensitive"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
 
@@ -348,7 +348,7 @@ class SquaredEpsilonInsensitive(Loss):
 
     kernel = "squared_epsilon_insensitive"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"epsilon": 0.0}, {"epsilon": 2.0})
     epsilon: float = number(NON_NEGATIVE, default=0.1)
 

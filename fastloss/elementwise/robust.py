@@ -52,7 +52,7 @@ class Huber(Loss):
 
     kernel = "huber"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     reweighted = True
     variants = ({"delta": 0.3},)
     delta: float = number(POSITIVE, default=1.0)
@@ -99,7 +99,7 @@ class SmoothL1(Loss):
 
     kernel = "smooth_l1"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"beta": 0.3}, {"beta": 0.0})
     beta: float = number(NON_NEGATIVE, default=1.0)
 
@@ -282,7 +282,7 @@ class Wing(Loss):
 
     kernel = "wing"
     scores = "values"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"width": 0.3, "curvature": 70.0}, {"width": 5.0, "curvature": 0.1})
     width: float = number(POSITIVE, default=10.0)
     curvature: float = number(POSITIVE, default=2.0)

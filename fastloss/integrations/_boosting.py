@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
-import fastloss as fl
 from fastloss import Loss
-from fastloss._core.evaluation import GRAD, HESS, Array, Floats
+from fastloss._core.evaluation import Array, Floats
 from fastloss._core.loss import RAW, require_loss
-from fastloss.rowwise.rows import RowLoss
+from fastloss._core.runtime import GRAD, HESS
 
 Curvature: TypeAlias = Literal["majorizing", "own"]
 
@@ -23,15 +22,15 @@ Curvature: TypeAlias = Literal["majorizing", "own"]
 FLOOR = 2e-6  # under curvatures that are "floored"; XGBoost's half squared logarithmic error has half this
 
 
-def surrogate(loss: Loss) -> float | None:
+def constant_hessian(loss: Loss) -> float | None:
     """What stands for the curvature of a loss that has none to use; None for a loss with its own."""
-    return _largest_curvature(loss) if loss.newton == "surrogate" else None
+    return _largest_curvature(loss) if loss.hessian_approximation == "constant" else None
 
 
 @lru_cache(maxsize=256)
 def _largest_curvature(loss: Loss) -> float:
     """The largest curvature, of a row in any direction, where it is finite and positive, else 1."""
-    if loss.pair or isinstance(loss, fl.MultiQuantile):
+    if loss.signature.columns:
         return 1.0
     parameters = loss.parameters()
     class_weight: tuple[float, ...] | None = parameters.get("class_weight")
@@ -41,10 +40,10 @@ def _largest_curvature(loss: Loss) -> float:
     distance = np.geomspace(1e-3, 1e6, 4000)
     x = np.concatenate([[0.0], distance, -distance, 1 - distance, distance - 1])  # kinks are at 0 or at margins of 1
     labels = (target.low, target.high) if target.bounded else (0.0,)
-    if loss.rowwise:
+    if loss.signature.rowwise:
         x = np.column_stack((x, np.zeros_like(x)))  # the direction of the largest one changes two scores
     curvatures = (loss.grad_and_hess(np.full(len(x), y), x, reduction="sum")[1] for y in labels)
-    largest = max(float(curvature.max()) for curvature in curvatures) * (2 if loss.rowwise else 1)
+    largest = max(float(curvature.max()) for curvature in curvatures) * (2 if loss.signature.rowwise else 1)
     return largest if 0 < largest < math.inf else 1.0
 
 
@@ -78,25 +77,25 @@ def refuse_untrainable(owner: str, loss: Loss) -> None:
     """Refuse what is no loss, and losses that no trees are grown from."""
     require_loss(owner, loss)
     name = type(loss).__name__
-    if loss.aggregate:
+    if not loss.signature.additive:
         raise ValueError(
             f"{name}: the loss is one of the whole sample, must be a sum over elements to be an objective of"
             " gradient boosting; its metric can still be watched"
         )
-    if isinstance(loss, RowLoss) and loss.labelled is None:
+    if loss.signature.rowwise and not loss.signature.labels:
         raise ValueError(
             f"{name}: y_true holds a target of each class, must hold labels for an objective of gradient boosting"
         )
-    if isinstance(loss, RowLoss) and loss.scores not in RAW:
+    if loss.signature.rowwise and loss.scores not in RAW:
         raise ValueError(
             f"{name}: y_pred holds {loss.scores.replace('_', ' ')}, must hold logits for an objective of gradient"
             " boosting, which predicts any real numbers"
         )
-    if loss.unsupervised:
+    if loss.signature.unsupervised:
         raise ValueError(
             f"{name}: labels say only which rows count, must be what an objective of gradient boosting learns"
         )
-    if loss.newton == "none":
+    if loss.hessian_approximation == "none":
         raise ValueError(f"{name}: the gradient is 0 everywhere, must be another loss to be learned from")
 
 
@@ -121,7 +120,7 @@ class Objective(Value):
                 " weight that falls with the residual, as it is for Huber or LogCosh"
             )
         object.__setattr__(self, "curvature", curvature or ("majorizing" if loss.reweighted else "own"))
-        object.__setattr__(self, "constant", surrogate(loss))
+        object.__setattr__(self, "constant", constant_hessian(loss))
         object.__setattr__(self, "_memory", threading.local())
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -142,7 +141,7 @@ class Objective(Value):
             _weigh(y, x, grad, hess, _largest_weight(loss), by_row)
         elif constant is None:
             call.reduced(GRAD | HESS, "sum", grad_out=grad, hess_out=hess, scratch=True)
-            if loss.newton == "floored":
+            if loss.hessian_approximation == "floored":
                 np.maximum(hess, FLOOR if by_row is None else FLOOR * by_row, out=hess)
         else:
             call.reduced(GRAD, "sum", grad_out=grad, scratch=True)

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 import fastloss as fl
 from fastloss import Loss
+from fastloss._core.counting import counted
 from fastloss._core.evaluation import Array
 from fastloss._core.operands import as_array, operand
 from fastloss.integrations._boosting import refuse_untrainable
 from fastloss.linear import solvers
-from fastloss.rowwise.rows import RowLoss
 
 Doubles: TypeAlias = NDArray[np.float64]
 Quantiles: TypeAlias = Callable[[Doubles, Doubles | None, float], float]
@@ -45,7 +45,7 @@ def start(
     with np.errstate(all="ignore"):  # a result that is not finite is refused below
         found = _closed(loss, y, weight, quantile)
         if found is None:
-            found = _of_rows(loss, y, weight) if isinstance(loss, RowLoss) else _searched(loss, y, weight)
+            found = _of_rows(loss, y, weight) if loss.signature.rowwise else _searched(loss, y, weight)
     if not np.isfinite(found).all():
         raise ValueError(f"{name}: the best constant for y_true is {found}, must be finite to start from")
     domain = loss.domains()[1]
@@ -67,16 +67,12 @@ def _viewed(name: str, what: str, given: ArrayLike) -> Array:
 def _check(loss: Loss, y: Array, weight: Array | None) -> None:
     """Refuse targets and weights outside of their domains, by a pass that reads no predictions."""
     low, high, _ = loss.domains()[1].closed(np.float64)
-    if isinstance(loss, RowLoss):
-        columns: tuple[int, ...] = (_classes(loss, y),)
-    elif isinstance(loss, fl.MultiQuantile):
-        columns = (len(loss.quantiles),)
-    else:
-        columns = (2,) if loss.pair else ()
-    loss._evaluation(loss, y, np.broadcast_to(np.clip(0.0, low, high), y.shape + columns), weight).divisor("sum")
+    number = _classes(loss, y) if loss.signature.rowwise else loss.signature.columns
+    shape = y.shape if number is None else (*y.shape, number)
+    loss._evaluation(loss, y, np.broadcast_to(np.clip(0.0, low, high), shape), weight).divisor("sum")
 
 
-def _classes(loss: RowLoss, y: Array) -> int:
+def _classes(loss: Loss, y: Array) -> int:
     class_weight = loss.parameters().get("class_weight")
     return math.ceil(max(0, y.max(initial=0))) + 1 if class_weight is None else len(class_weight)
 
@@ -140,19 +136,18 @@ def _logit(positive: float, negative: float) -> float:
     return math.log(max(positive, least) / max(negative, least))
 
 
-def _shares(loss: RowLoss, y: Array, weight: Array | None) -> Doubles:
+def _shares(loss: Loss, y: Array, weight: Array | None) -> Doubles:
     """The share of each class; a label between two counts for both."""
-    ignored = loss.parameters().get("ignore_index")
-    if ignored is not None:
-        kept = y != ignored
+    kept = counted(y.shape, labels=y, ignored=loss.parameters().get("ignore_index"))
+    if not kept.all():
         y, weight = y[kept], None if weight is None else weight[kept]
     labels = y.astype(np.intp)
     columns = _classes(loss, y)
-    if not loss.between:
+    part = y - labels
+    if not part.any():
         counts = np.bincount(labels, weight, columns)
     else:
         each = np.ones(y.size) if weight is None else weight
-        part = y - labels
         counts = np.bincount(labels, each * (1 - part), columns)
         counts += np.bincount(np.minimum(labels + 1, columns - 1), each * part, columns)
     if not counts.sum() > 0:
@@ -168,14 +163,14 @@ def _log_shares(shares: Doubles) -> Doubles:
 # Rows of classes ------------------------------------------------------------------------------------
 
 
-def _of_rows(loss: RowLoss, y: Array, weight: Array | None) -> Doubles:
+def _of_rows(loss: Loss, y: Array, weight: Array | None) -> Doubles:
     """What L-BFGS finds from equal scores or from the logarithms of the classes' shares, whichever is better."""
     shares = _shares(loss, y, weight)
     labels, square = np.arange(shares.size), (shares.size, shares.size)
 
     def mean(scores: Doubles) -> tuple[float, Doubles]:
-        rows = np.broadcast_to(scores, square)
-        value, grad = loss.value_and_grad(labels, rows, sample_weight=shares, reduction="sum")
+        x = np.broadcast_to(scores, square)
+        value, grad = loss.value_and_grad(labels, x, sample_weight=shares, reduction="sum")
         return value, grad.sum(axis=0)
 
     centered = _log_shares(shares)
@@ -214,7 +209,7 @@ class MeanLoss:
             y = self.y[begin : begin + BLOCK]
             weight = None if self.weight is None else self.weight[begin : begin + BLOCK]
             # Of two scores that are compared only the difference counts.
-            direction = np.array([0.5, -0.5]) if self.loss.pair else np.ones(())
+            direction = np.array([0.5, -0.5]) if self.loss.signature.pair else np.ones(())
             x = np.broadcast_to(constant * direction, y.shape + direction.shape)
             value, grad = self.loss.value_and_grad(y, x, sample_weight=weight, reduction="sum")
             total += value
@@ -240,7 +235,7 @@ def _searched(loss: Loss, y: Array, weight: Array | None) -> float | Doubles:
     around = places[[max(0, at - apart), min(at + apart, places.size - 1)]] - places[at]
     step = float(np.min(np.abs(around[around != 0]), initial=np.inf)) if around.any() else 1.0
     found = Search(MeanLoss(loss, y, weight), step, low, high).minimum(float(places[at]))
-    return np.array([found / 2, -found / 2]) if loss.pair else found
+    return np.array([found / 2, -found / 2]) if loss.signature.pair else found
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ over the residual. That is bounded, and it majorizes: the parabola with this cur
 below it, so that a full step in every leaf lowers the training loss even with ``l2_leaf_reg=0``. It costs three passes
 of NumPy over the targets in each round, and saves the second derivative. ``curvature="own"`` is the loss's own instead.
 
-Of the own curvatures, that of a loss without any, or with negative curvature in places, whose attribute `newton` is
-"surrogate", is a constant: the largest curvature of the loss where that is finite, as 1 for `Huber`, else 1, as for
-`Quantile`, `AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in large units raise the
-learning rate, or scale them. One whose `newton` is "floored" has a floor of 2e-6 under its curvature.
+Of the own curvatures, that of a loss without any, or with negative curvature in places, whose attribute
+`hessian_approximation` is "constant", is one number: the largest curvature of the loss where that is finite, as 1 for
+`Huber`, else 1, as for `Quantile`, `AbsoluteError` or `Hinge`. Steps are then those of gradient descent: for targets in
+large units raise the learning rate, or scale them. One whose `hessian_approximation` is "floored" has a floor of 2e-6
+under its curvature.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from fastloss import Loss, MultiQuantile
+from fastloss import Loss
+from fastloss._core.counting import mean
 from fastloss._core.evaluation import Array, Floats
 from fastloss._core.loss import require_loss
 from fastloss.integrations._boosting import Curvature, Metric, Objective
@@ -95,7 +97,7 @@ def metric(loss: Loss) -> LossMetric:
 
 def _single(owner: str, loss: Loss) -> Loss:
     require_loss(owner, loss)
-    if loss.aggregate or loss.pair or loss.rowwise or isinstance(loss, MultiQuantile):
+    if not (loss.signature.single and loss.signature.additive):
         raise ValueError(f"{type(loss).__name__}: must be a sum over elements with one prediction each for CatBoost")
     return loss
 
@@ -163,7 +165,7 @@ class LossMetric(Metric):
         float
             Their quotient; NaN without weight.
         """
-        return error / weight if weight else float("nan")
+        return mean(error, weight)
 
     def is_max_optimal(self) -> bool:
         """Tell that lower is better.

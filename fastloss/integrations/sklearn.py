@@ -67,7 +67,7 @@ def scorer(loss: Loss, *, response_method: ResponseMethod | None = None, pos_lab
     if response_method is None:
         if prediction == UNIT:
             response_method = "predict_proba"
-        elif loss.rowwise or (target.bounded and not loss.pair):
+        elif loss.signature.rowwise or (target.bounded and not loss.signature.pair):
             response_method = "decision_function"
         else:
             response_method = "predict"
@@ -91,7 +91,7 @@ class MeanLoss:
         y = np.asarray(y_true)
         if pos_label is not None:
             y = y == pos_label
-        if y_pred.ndim == 1 and self.loss.rowwise:
+        if y_pred.ndim == 1 and self.loss.signature.rowwise:
             y_pred = np.column_stack((np.zeros_like(y_pred), y_pred))  # the one logit of two classes
         return self.loss(y, y_pred, sample_weight=sample_weight)
 
@@ -168,17 +168,17 @@ def per_example_log_loss(y_true: ArrayLike, y_prob: ArrayLike, *, labels: ArrayL
     ones, normalized = np.ones(columns, p.dtype), True
     chosen = np.empty(len(y), p.dtype)
     for start in range(0, len(y), ROWS):
-        rows = slice(start, start + ROWS)
-        block = p[rows]
+        some = slice(start, start + ROWS)
+        block = p[some]
         if not (block.min() >= 0 and block.max() <= 1):
             at = np.argwhere(~((block >= 0) & (block <= 1)))[0]
             where = ", ".join(str(i) for i in (start + at[0], *at[1:]))
             raise ValueError(f"{owner}: y_prob[{where}] is {block[tuple(at)]}, must be in [0, 1]")
         if p.ndim == 1:
-            chosen[rows] = np.where(index[rows] == 1, block, 1 - block)
+            chosen[some] = np.where(index[some] == 1, block, 1 - block)
         else:
             normalized &= bool(np.abs(block @ ones - 1).max() <= math.sqrt(eps))
-            chosen[rows] = _gathered(block, index[rows])
+            chosen[some] = _gathered(block, index[some])
     if not normalized:
         warnings.warn(f"{owner}: rows of y_prob do not sum to 1, must be probabilities", UserWarning, stacklevel=2)
     np.clip(chosen, eps, 1 - eps, out=chosen)

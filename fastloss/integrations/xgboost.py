@@ -52,11 +52,11 @@ Huber(1)             65        47          57     250       174         238
 Cauchy(70)           1587      1115        1112   5311      3685        3932
 ===================  ========  ==========  =====  ========  ==========  =====
 
-Of the own curvatures, that of a loss without any, or with negative curvature in places, whose attribute `newton` is
-"surrogate", is a constant: the largest curvature of the loss, of a row of logits in any direction, where that is
-finite, as 1 for `Huber`, else 1, as for `Quantile`, `AbsoluteError` or `Hinge`. Steps are then those of gradient
-descent: for targets in large units raise the learning rate, or scale them. One whose `newton` is "floored" has a floor
-of 2e-6 under its curvature.
+Of the own curvatures, that of a loss without any, or with negative curvature in places, whose attribute
+`hessian_approximation` is "constant", is one number: the largest curvature of the loss, of a row of logits in any
+direction, where that is finite, as 1 for `Huber`, else 1, as for `Quantile`, `AbsoluteError` or `Hinge`. Steps are then
+those of gradient descent: for targets in large units raise the learning rate, or scale them. One whose
+`hessian_approximation` is "floored" has a floor of 2e-6 under its curvature.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypedDict, Unpack, cast
@@ -10,8 +9,11 @@ from typing import Any, NamedTuple, TypedDict, Unpack, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._core.evaluation import GRAD, VALUE, Floats, Reduction
+from fastloss._core.counting import counted, mean
+from fastloss._core.evaluation import Floats, Reduction
 from fastloss._core.operands import as_array
+from fastloss._core.runtime import GRAD, VALUE
+from fastloss._core.signature import NUMBER, ROW, of_rows
 from fastloss.rowwise.rows import RowEvaluation, RowSpecification
 from fastloss.rowwise.softmax import CrossEntropy
 
@@ -164,7 +166,7 @@ def linear_cross_entropy_value_and_grads(
 class _CrossEntropy(CrossEntropy):
     """The loss under the names that callers know."""
 
-    _names = ("targets", "logits")
+    signature = of_rows(NUMBER, ROW, names=("targets", "logits"))
 
     def _specified(self) -> RowSpecification:
         return replace(super()._specified(), owner=OWNER)
@@ -218,10 +220,17 @@ class _Layer:
         dense = y.shape == logits.shape
         self._targets = y.reshape(-1, self._classes) if dense else y.reshape(-1)
         self._sample_weight = None if sample_weight is None else self._flat("sample_weight", sample_weight)
-        self._tokens = np.flatnonzero(self._counted(mask, dense))
+        tokens = counted(
+            self._hidden.shape[:1],
+            mask=None if mask is None else self._flat("mask", mask),
+            weight=self._sample_weight,
+            labels=None if dense else self._targets,
+            ignored=self._loss.ignore_index,
+        )
+        self._tokens = np.flatnonzero(tokens)
         size = (self._classes + 2 * self._features) * self._dtype.itemsize + dense * self._classes * y.itemsize
         sums = chunk_bytes // SHARE_OF_SUMS
-        self._rows = min(max(1, (chunk_bytes - sums) // size), max(1, len(self._tokens)))
+        self._chunk = min(max(1, (chunk_bytes - sums) // size), max(1, len(self._tokens)))
         self._block = min(max(1, sums // (self._features * self._dtype.itemsize or 1)), self._classes)
 
     def _flat(self, name: str, given: ArrayLike) -> NDArray[Any]:
@@ -229,16 +238,6 @@ class _Layer:
         array = as_array(OWNER, name, given)
         array = array.reshape(array.shape + (1,) * (len(self._shape) - array.ndim))
         return np.broadcast_to(array, self._shape).reshape(-1)
-
-    def _counted(self, mask: ArrayLike | None, dense: bool) -> NDArray[np.bool_]:
-        counted = np.ones(len(self._hidden), bool)
-        if mask is not None:
-            counted &= self._flat("mask", mask)
-        if self._sample_weight is not None:
-            counted &= self._sample_weight != 0
-        if not dense and self._loss.ignore_index is not None:
-            counted &= self._targets != self._loss.ignore_index
-        return counted
 
     def value(self) -> Any:
         losses = self._losses()
@@ -253,7 +252,7 @@ class _Layer:
         hidden_grad = np.zeros(self._hidden.shape, self._dtype)
         weight_grad = np.zeros(self._weight.shape, self._dtype)
         bias_grad = None if self._bias is None else np.zeros(self._classes, self._dtype)
-        product = np.empty((self._rows, self._features), self._dtype)
+        product = np.empty((self._chunk, self._features), self._dtype)
         sums = np.empty((self._block, self._features), self._dtype)
         for tokens, hidden, logits in self._chunks():
             total += self._evaluate(VALUE | GRAD, tokens, logits, losses)
@@ -268,10 +267,10 @@ class _Layer:
 
     def _chunks(self) -> Iterator[tuple[NDArray[np.intp], Floats, Floats]]:
         """Some tokens at a time: their numbers, hidden states and logits."""
-        room = np.empty((self._rows, self._features), self._dtype)
-        results = np.empty((self._rows, self._classes), self._dtype)
-        for first in range(0, len(self._tokens), self._rows):
-            tokens = self._tokens[first : first + self._rows]
+        room = np.empty((self._chunk, self._features), self._dtype)
+        results = np.empty((self._chunk, self._classes), self._dtype)
+        for first in range(0, len(self._tokens), self._chunk):
+            tokens = self._tokens[first : first + self._chunk]
             hidden = np.take(self._hidden, tokens, axis=0, out=room[: len(tokens)], mode="clip")
             logits = np.matmul(hidden, self._weight.T, out=results[: len(tokens)])
             if self._bias is not None:
@@ -295,4 +294,4 @@ class _Layer:
     def _reduced(self, total: float, losses: Floats | None) -> Any:
         if losses is not None:
             return losses.reshape(self._shape)
-        return total / self._divisor if self._divisor else math.nan
+        return mean(total, self._divisor)

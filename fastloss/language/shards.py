@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._core.evaluation import GRAD, VALUE, Floats, Reduction
+from fastloss._core.counting import counted
+from fastloss._core.evaluation import Floats, Reduction
 from fastloss._core.operands import as_array
+from fastloss._core.runtime import GRAD, VALUE
 from fastloss.rowwise.rows import RowEvaluation
 from fastloss.rowwise.softmax import CrossEntropy
 
@@ -136,7 +138,7 @@ class ShardState:
         highest, total, target = evaluation.ask("shift", "sum", "target")
         evaluation.reduced(VALUE, "sum")
         classes = np.shape(y_pred)[loss.axis]
-        found = _counted(loss, labels) & (labels >= first_class) & (labels - first_class < classes)
+        found = _kept(loss, labels) & (labels >= first_class) & (labels - first_class < classes)
         return ShardState(loss, labels, highest, total, target, found)
 
     def __add__(self, other: ShardState) -> ShardState:
@@ -244,16 +246,14 @@ class ShardState:
         return evaluation
 
     def _check_complete(self) -> None:
-        lost = np.argwhere(_counted(self.loss, self.labels) & ~self.found)
+        lost = np.argwhere(_kept(self.loss, self.labels) & ~self.found)
         if len(lost):
             at = tuple(int(i) for i in lost[0])
             raise IndexError(f"{OWNER}: y_true{list(at)} is {self.labels[at]}, must be a class of one of the shards")
 
 
-def _counted(loss: CrossEntropy, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    if loss.ignore_index is None:
-        return np.ones(labels.shape, bool)
-    return np.asarray(labels != loss.ignore_index)
+def _kept(loss: CrossEntropy, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return counted(labels.shape, labels=labels, ignored=loss.ignore_index)
 
 
 def _evaluation(
@@ -266,7 +266,7 @@ def _evaluation(
 ) -> RowEvaluation:
     """A call of a shard, whose labels are counted from its first class."""
     local = replace(loss, ignore_index=None)
-    mask = _counted(loss, labels)
+    mask = _kept(loss, labels)
     evaluation = RowEvaluation(local, labels - first_class, y_pred, sample_weight, mask, num_threads=num_threads)
     evaluation.share()
     return evaluation

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._core.evaluation import VALUE, Floats
+from fastloss._core.counting import counted
+from fastloss._core.evaluation import Floats
 from fastloss._core.loss import integer, number
 from fastloss._core.operands import as_array
 from fastloss._core.parameters import NON_NEGATIVE, POSITIVE
+from fastloss._core.runtime import VALUE
+from fastloss._core.signature import NUMBER, of_rows
 from fastloss.rowwise.rows import RowEvaluation, RowLoss, RowSpecification
 
 __all__ = ["SequenceScores", "TokenScores", "segment_sum", "sequence_logprobs", "token_logprobs"]
@@ -71,18 +74,18 @@ def _perplexity(logprob: Any, tokens: Any) -> Any:
         return np.exp(-np.divide(logprob, tokens))
 
 
-@dataclass(frozen=True)
 class _Tokens(RowLoss):
     """The loss whose values are negative log-probabilities of tokens."""
 
     labelled = "token"
-    _names = ("targets", "logits")
+    function_name = "token_logprobs"
+    signature = of_rows(NUMBER, names=("targets", "logits"))
     ignore_index: int | None = integer(default=-100, optional=True)
     temperature: float = number(POSITIVE, default=1.0)
     softcap: float = number(NON_NEGATIVE, default=0.0)
 
     def _specified(self) -> RowSpecification:
-        return replace(super()._specified(), owner="token_logprobs")
+        return replace(super()._specified(), owner=self.function_name)
 
 
 def token_logprobs(
@@ -210,7 +213,7 @@ def sequence_logprobs(
     scores = token_logprobs(
         logits, targets, ignore_index=ignore_index, temperature=temperature, softcap=softcap, num_threads=num_threads
     )
-    counted = np.ones(targets.shape, bool) if ignore_index is None else np.asarray(targets != ignore_index)
+    scored = counted(targets.shape, labels=targets, ignored=ignore_index)
     if offsets is None:
         if not targets.ndim:
             raise ValueError("sequence_logprobs: targets has shape (), must have an axis of tokens without offsets")
@@ -219,7 +222,7 @@ def sequence_logprobs(
     else:
         shape = (-1,)
     logprob, tokens, misses = (
-        segment_sum(array, offsets).reshape(shape) for array in (scores.logprob, counted, counted & ~scores.greedy)
+        segment_sum(array, offsets).reshape(shape) for array in (scores.logprob, scored, scored & ~scores.greedy)
     )
     return SequenceScores(logprob, tokens.astype(np.int64), misses == 0)
 

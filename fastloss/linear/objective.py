@@ -12,12 +12,12 @@ from typing import Any, Literal, NamedTuple, ParamSpec, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._core.evaluation import GRAD, HESS, VALUE
+from fastloss._core.counting import counted
 from fastloss._core.isa import kernels
 from fastloss._core.loss import RAW, Loss, require_loss
 from fastloss._core.operands import as_array, operand
 from fastloss._core.parameters import NON_NEGATIVE, checked
-from fastloss._core.runtime import enter_mode, leave_mode
+from fastloss._core.runtime import GRAD, HESS, VALUE, enter_mode, leave_mode
 from fastloss._core.threads import threads_for
 from fastloss.elementwise.residual import AbsoluteError, MeanBias, Quantile
 from fastloss.elementwise.robust import Huber
@@ -160,12 +160,13 @@ class LinearObjective:
     ) -> None:
         require_loss(OWNER, loss)
         allowed = "a mean over targets of one prediction each, or over labels of a row of logits each"
-        if isinstance(loss, RowLoss):
-            if loss.labelled is None or loss.scores not in RAW:
-                targets = "targets of each class" if loss.labelled is None else "labels"
+        signature = loss.signature
+        if signature.rowwise:
+            if not signature.labels or loss.scores not in RAW:
+                targets = "labels" if signature.labels else "targets of each class"
                 takes = f"{targets} and {loss.scores.replace('_', ' ')}"
                 raise TypeError(f"{OWNER}: loss is {loss!r}, which takes {takes}, must be {allowed}")
-        elif loss.aggregate or type(loss)._align is not Loss._align:
+        elif not (signature.single and signature.additive):
             raise TypeError(f"{OWNER}: loss is {loss!r}, must be {allowed}")
         self.loss = loss
         self.l1: float = checked(OWNER, "l1", l1, {"domain": NON_NEGATIVE})
@@ -457,12 +458,12 @@ class LinearObjective:
 
     def _column(self, name: str, given: ArrayLike) -> _Column:
         shown = as_array(OWNER, name, given)
-        array, kind = operand(OWNER, name, shown)
+        array, code = operand(OWNER, name, shown)
         if array.shape != (self._x.rows,):
             raise ValueError(
                 f"{OWNER}: {name} has shape {array.shape}, must be ({self._x.rows},), one for each row of X"
             )
-        return _Column(array, kind, shown)
+        return _Column(array, code, shown)
 
     def _vector(self, name: str, given: ArrayLike) -> Vector:
         array = as_array(OWNER, name, given)
@@ -507,7 +508,7 @@ class LinearObjective:
         bad, culprit, total, weight = kernels("linear").linear(
             kernel, operation, constants=constants, domains=domains,
             arrays=(y.array, None if s is None else s.array, *x.arrays, self._laid_out(w), self._laid_out(v), sums),
-            y_dtype=y.kind, weight_dtype=-1 if s is None else s.kind, rows_of_x=x.rows, columns=x.columns,
+            y_dtype=y.code, weight_dtype=-1 if s is None else s.code, rows_of_x=x.rows, columns=x.columns,
             classes=classes, num_threads=threads,
         )  # fmt: skip
         if bad >= 0:
@@ -532,14 +533,15 @@ class LinearObjective:
         return out
 
     def _counted_classes(self, given: int | None) -> int | None:
-        spec = self.loss._spec
-        if not isinstance(spec, RowSpecification):
+        if not self.loss.signature.rowwise:
             if given is not None:
                 raise TypeError(f"{OWNER}: n_classes is {given!r}, must be None for {self.loss!r}")
             return None
-        class_weight = spec.class_weight
+        parameters = self.loss.parameters()
+        class_weight = parameters.get("class_weight")
         if given is None:
-            given = self._largest_label(spec.ignore_index) + 1 if class_weight is None else len(class_weight)
+            ignored = parameters.get("ignore_index")
+            given = self._largest_label(ignored) + 1 if class_weight is None else len(class_weight)
         if not isinstance(given, (int, np.integer)) or isinstance(given, bool) or given < 1:
             raise ValueError(f"{OWNER}: n_classes is {given!r}, must be a positive integer")
         if class_weight is not None and len(class_weight) != given:
@@ -549,10 +551,8 @@ class LinearObjective:
     def _largest_label(self, ignored: int | None) -> int:
         """Of the rows that count."""
         labels = self._y.shown
-        counted = np.ones(labels.shape, bool) if ignored is None else labels != ignored
-        if self._weight is not None:
-            counted &= self._weight.shown != 0
-        rows = np.flatnonzero(counted)
+        weight = None if self._weight is None else self._weight.shown
+        rows = np.flatnonzero(counted(labels.shape, weight=weight, labels=labels, ignored=ignored))
         if not rows.size:
             return 0
         row = rows[labels[rows].argmax()]  # of the first NaN, if there is one
@@ -629,7 +629,7 @@ class _Column(NamedTuple):
     """A number for each row: as the kernel takes them, the code of their type, and as messages show them."""
 
     array: NDArray[Any]
-    kind: int
+    code: int
     shown: NDArray[Any]
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
-from fastloss._core.loss import Newton, choice, loss, number
+from fastloss._core.loss import HessianApproximation, choice, loss, number
 from fastloss._core.parameters import ANY, NON_NEGATIVE, POSITIVE, UNIT, Domain
 from fastloss.rowwise.rows import RowLoss
 
 SCORES = choice("logits", "log_probabilities", default="logits", kw_only=True)
 
 
-@dataclass(frozen=True)
 class _Divergence(RowLoss):
     """Scores are logits or logarithms of probabilities; targets are probabilities or their logarithms."""
 
@@ -95,8 +94,8 @@ class ForwardKL(_Divergence):
     )
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "own" if self.scores == "logits" else "surrogate"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "own" if self.scores == "logits" else "constant"
 
     def _kernels(self) -> tuple[None, str]:
         return self._named("forward_kl" if self.scores == "logits" else "forward_kl_of_logs")
@@ -151,7 +150,7 @@ class ReverseKL(_Divergence):
     0.056633...
     """
 
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = (
         {"scores": "log_probabilities"},
         {"log_target": True},
@@ -220,7 +219,7 @@ class JensenShannon(_Divergence):
     """
 
     curvature = False
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = (
         {"beta": 0.1, "log_target": True},
         {"beta": 0.7, "scores": "log_probabilities"},
@@ -326,7 +325,7 @@ class TotalVariation(RowLoss):
 
     dense = "total_variation"
     scores = "probabilities"
-    newton = "surrogate"
+    hessian_approximation = "constant"
 
 
 @loss("distillation_loss")

@@ -63,7 +63,7 @@ class MultiMargin(RowLoss):
 
     labelled = "multi_margin"
     scores = "scores"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"margin": 0.5}, {"p": 2, "margin": 2.0})
     margin: float = number(NON_NEGATIVE, default=1.0)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -125,7 +125,7 @@ class WestonWatkins(RowLoss):
 
     labelled = "multi_margin"
     scores = "scores"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -186,7 +186,7 @@ class CrammerSinger(RowLoss):
 
     labelled = "crammer_singer"
     scores = "scores"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -243,7 +243,7 @@ class MulticlassPerceptron(RowLoss):
 
     labelled = "crammer_singer"
     scores = "scores"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -294,6 +294,6 @@ class MulticlassZeroOne(RowLoss):
 
     labelled = "multiclass_zero_one"
     scores = "scores"
-    newton = "none"
+    hessian_approximation = "none"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)

@@ -115,4 +115,4 @@ class MultilabelMargin(RowLoss):
     scores = "scores"
     targets = "labels"
     _evaluation = _PairEvaluation
-    newton = "surrogate"
+    hessian_approximation = "constant"

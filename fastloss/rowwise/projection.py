@@ -64,7 +64,7 @@ class MulticlassSparsemax(RowLoss):
 
     labelled = "sparsemax"
     scores = "scores"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"temperature": 0.5},)
     class_weight: tuple[float, ...] | None = weights(default=None)
     temperature: float = number(POSITIVE, default=1.0)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastloss._core.evaluation import ABSENT, FLOAT64, HESS, NARROW, Evaluation, Operand, Specification, mismatched
+from fastloss._core.evaluation import ABSENT, NARROW, Evaluation, Operand, Specification, mismatched
 from fastloss._core.isa import kernels
 from fastloss._core.loss import Loss, integer
-from fastloss._core.operands import EXACT_IN_SINGLE, INTEGERS, KINDS, as_array, memory_order, readable
+from fastloss._core.operands import EXACT_IN_SINGLE, INTEGERS, TYPE_CODES, as_array, memory_order, readable
 from fastloss._core.parameters import NON_NEGATIVE, Domain
 from fastloss._core.runtime import (
+    FLOAT64,
+    HESS,
     INT64,
     PROPAGATE,
     RAISE,
@@ -26,6 +28,7 @@ from fastloss._core.runtime import (
     enter_mode,
     leave_mode,
 )
+from fastloss._core.signature import NUMBER, ROW, Signature, of_rows
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
 
@@ -78,9 +81,9 @@ class RowEvaluation(Evaluation):
 
     def ask(self, *names: Extra, dtype: DTypeLike = np.float64) -> tuple[NDArray[Any], ...]:
         """Arrays with one more number for each row, which the next run of the kernel fills."""
-        kind = KINDS[np.dtype(dtype)]
+        code = TYPE_CODES[np.dtype(dtype)]
         made = tuple(np.empty_like(self._like(), dtype=dtype, subok=False) for _ in names)
-        self._extras |= {name: Operand(name, array, array, kind) for name, array in zip(names, made, strict=True)}
+        self._extras |= {name: Operand(name, array, array, code) for name, array in zip(names, made, strict=True)}
         return made
 
     def share(self, **merged: NDArray[np.float64]) -> None:
@@ -92,13 +95,14 @@ class RowEvaluation(Evaluation):
 
     def labels(self) -> NDArray[Any]:
         """The class of each row, the first of the largest targets where there is one of each class."""
-        y = readable(self._y, self._y_kind)
+        y = readable(self._y, self._y_code)
         found: NDArray[Any] = np.argmax(y, axis=self._axis) if self._dense else y
         return found
 
     def _arrange(self) -> None:
         spec, y, x, axis = self._spec, self._y, self._x, self._loss.axis
-        owner, (true, pred) = spec.owner, self._loss._names
+        owner, signature = spec.owner, self._loss.signature
+        true, pred = signature.names
         self._extras: dict[Extra, Operand] = {}
         self._sharded = self._merged = False
         if not -x.ndim <= axis < x.ndim:
@@ -109,13 +113,13 @@ class RowEvaluation(Evaluation):
         if not self._classes:
             raise ValueError(f"{owner}: {pred} has shape {x.shape}, must have at least one class along axis {axis}")
         expected = []
-        if spec.labelled is not None:
+        if signature.labels:
             expected.append(f"{self._shape} for labels")
-        if spec.dense is not None:
+        if signature.dense:
             expected.append(f"{x.shape} for a target of each class")
-        self._dense = spec.dense is not None and y.shape == x.shape
-        if not self._dense and (spec.labelled is None or y.shape != self._shape):
-            swap = self._x_kind in INTEGERS and self._y_kind not in INTEGERS and y.ndim > x.ndim
+        self._dense = signature.dense and y.shape == x.shape
+        if not self._dense and not (signature.labels and y.shape == self._shape):
+            swap = self._x_code in INTEGERS and self._y_code not in INTEGERS and y.ndim > x.ndim
             hint = f"; did you swap {true} and {pred}?" if swap else ""
             raise ValueError(f"{owner}: {true} has shape {y.shape}, must have {pred}'s {' or '.join(expected)}{hint}")
         if spec.class_weight is not None and len(spec.class_weight) != self._classes:
@@ -123,16 +127,16 @@ class RowEvaluation(Evaluation):
                 f"{owner}: class_weight has {len(spec.class_weight)} numbers, must have one for each of the"
                 f" {self._classes} classes"
             )
-        self._single = self._x_kind in NARROW and (not self._dense or self._y_kind in EXACT_IN_SINGLE)
+        self._single = self._x_code in NARROW and (not self._dense or self._y_code in EXACT_IN_SINGLE)
         # A label is always checked; so are targets, which cost a pass over them.
         self._domains = (0,)
         if (spec.ignore_index is not None and not self._dense) or spec.class_weight is not None:
             self._weighted = True
         # Rows and classes in the order in which they lie in memory; the class axis goes first or last.
-        rows = np.moveaxis(x, axis, -1)[..., 0]
-        self._order = memory_order(rows)
+        of_a_class = self._like()
+        self._order = memory_order(of_a_class)
         stride = abs(x.strides[axis])
-        lanes = [abs(s) for s, n in zip(rows.strides, rows.shape, strict=True) if n > 1]
+        lanes = [abs(s) for s, n in zip(of_a_class.strides, of_a_class.shape, strict=True) if n > 1]
         self._class_major = bool(self._classes > 1 and lanes and stride > min(lanes))
 
     def _walked(self, array: Any) -> Any:
@@ -154,7 +158,7 @@ class RowEvaluation(Evaluation):
             raise ValueError(f"{spec.owner}: there is no grad_and_hess, it has no second derivative of use")
         if not check and policy == RAISE:
             policy = PROPAGATE
-        rows = (ABSENT if self._dense else Operand("labels", self._y, kind=self._y_kind), self._weight, self._kept)
+        rows = (ABSENT if self._dense else Operand("labels", self._y, code=self._y_code), self._weight, self._kept)
         results = (value, *(self._extras.get(name, ABSENT) for name in EXTRAS), self._apart)
         target = self._y if self._dense else None
         threads = threads_for(self._num_threads, self._x.size)
@@ -168,11 +172,11 @@ class RowEvaluation(Evaluation):
                 kernel,
                 operation,
                 planes=tuple(self._walked(array) for array in (target, self._x, grad.array, hess.array)),
-                plane_dtypes=(self._y_kind, self._x_kind, grad.kind, hess.kind),
+                plane_dtypes=(self._y_code, self._x_code, grad.code, hess.code),
                 rows=tuple(None if row.array is None else row.array.transpose(self._order) for row in rows),
-                row_dtypes=tuple(row.kind for row in rows),
+                row_dtypes=tuple(row.code for row in rows),
                 results=tuple(None if row.array is None else row.array.transpose(self._order) for row in results),
-                result_dtypes=tuple(row.kind for row in results),
+                result_dtypes=tuple(row.code for row in results),
                 class_major=self._class_major,
                 constants=kernel.constants(constants),
                 scale=scale,
@@ -196,16 +200,16 @@ class RowEvaluation(Evaluation):
 
     def _ignored(self) -> int | None:
         """The ignored label, if the type of the labels holds it."""
-        ignored, kind = self._spec.ignore_index, self._y_kind & ~SWAPPED
+        ignored, code = self._spec.ignore_index, self._y_code & ~SWAPPED
         if ignored is None or self._dense:
             return None
-        if kind in (INT64, UINT64):
-            return ignored if 0 <= ignored + 2**63 * (kind == INT64) < 2**64 else None
+        if code in (INT64, UINT64):
+            return ignored if 0 <= ignored + 2**63 * (code == INT64) < 2**64 else None
         return ignored if int(float(ignored)) == ignored else None
 
     def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
         """Raise for the row that the kernel found."""
-        owner, order, true = self._spec.owner, self._order, self._loss._names[0]
+        owner, order, true = self._spec.owner, self._order, self._loss.signature.names[0]
         walked = np.unravel_index(bad, [self._shape[axis] for axis in order])
         row = tuple(int(walked[order.index(axis)]) for axis in range(len(self._shape)))
         if culprit:
@@ -213,7 +217,7 @@ class RowEvaluation(Evaluation):
             raise ValueError(f"{owner}: sample_weight{_index(row)} is {weight}, must be {self._spec.rules[culprit]}")
         if self._dense:
             targets = np.moveaxis(self._y, self._axis, -1)[row]
-            targets = readable(targets, self._y_kind)
+            targets = readable(targets, self._y_code)
             wrong = ~(targets >= self._loss.target.low)
             if self._nan_policy != RAISE:
                 wrong &= targets == targets
@@ -221,7 +225,7 @@ class RowEvaluation(Evaluation):
             at = (*row[: self._axis], k, *row[self._axis :])
             rule = str(self._loss.target) if targets[k] == targets[k] else "a number with nan_policy='raise'"
             raise ValueError(f"{owner}: {true}{_index(at)} is {targets[k]}, must be {rule}")
-        label = readable(self._y[row], self._y_kind)
+        label = readable(self._y[row], self._y_code)
         if label != label:
             raise ValueError(f"{owner}: {true}{_index(row)} is nan, must be a number with nan_policy='raise'")
         ignored = self._spec.ignore_index
@@ -231,7 +235,6 @@ class RowEvaluation(Evaluation):
         raise error(f"{owner}: {true}{_index(row)} is {label}, must be {allowed}{also}")
 
 
-@dataclass(frozen=True)
 class RowLoss(Loss):
     """A loss of each row of classes: one number for the logits along an axis, and a label or a target of each.
 
@@ -239,7 +242,6 @@ class RowLoss(Loss):
     the targets of each class are.
     """
 
-    rowwise = True
     _evaluation = RowEvaluation
     labelled: ClassVar[str | None] = None
     dense: ClassVar[str | None] = None
@@ -250,17 +252,24 @@ class RowLoss(Loss):
     prediction: ClassVar[Domain] = Domain()
     axis: int = integer(default=-1)
 
+    @cached_property
+    def signature(self) -> Signature:  # type: ignore[override]
+        forms = zip((NUMBER, ROW), self._kernels(), strict=True)
+        return of_rows(*(form for form, kernel in forms if kernel is not None))
+
     def _constants(self, classes: int) -> dict[str, float]:
         """The constants of the formula by name, up to three."""
         return {}
 
     def _specified(self) -> RowSpecification:
         labelled, dense = (None if name is None else KERNELS[name] for name in self._kernels())
+        kernel = labelled or dense
+        assert kernel is not None
         given = self.parameters()
         class_weight = given.get("class_weight")
         return RowSpecification(
             owner=type(self).__name__,
-            kernel=labelled or dense,
+            kernel=kernel,
             constants=(),
             bounded=False,
             closed=(None, None),
@@ -279,7 +288,7 @@ class RowLoss(Loss):
 
     def _with_targets(self, y_true: ArrayLike | None, y_pred: ArrayLike) -> tuple[RowLoss, ArrayLike | None]:
         """The loss and its targets; where it needs none and is given none, a label for each row, none ignored."""
-        if y_true is not None or not self.unsupervised:
+        if y_true is not None or not self.signature.unsupervised:
             return self, y_true
         shape = as_array(type(self).__name__, "y_pred", y_pred).shape
         return _ignoring_none(self), np.broadcast_to(np.int8(0), shape[: self.axis] + shape[self.axis :][1:])

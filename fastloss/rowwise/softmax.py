@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._core.evaluation import GRAD, VALUE, Floats, NanPolicy
-from fastloss._core.loss import Newton, choice, integer, loss, number, weights
+from fastloss._core.evaluation import Floats, NanPolicy
+from fastloss._core.loss import HessianApproximation, choice, integer, loss, number, weights
 from fastloss._core.parameters import NON_NEGATIVE, POSITIVE, Domain
+from fastloss._core.runtime import GRAD, VALUE
+from fastloss._core.signature import NUMBER, of_rows
 from fastloss.rowwise.rows import RowEvaluation, RowLoss
 
 SMOOTHING = Domain(low=0, high=1)
@@ -116,8 +118,8 @@ class CrossEntropy(RowLoss):
     hessian: str = choice("exact", "upper_bound", "lightgbm", default="exact")
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.softcap else "floored" if self.z_loss else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.softcap else "floored" if self.z_loss else "own"
 
     def _kernels(self) -> tuple[str | None, str | None]:
         return "smoothed_cross_entropy" if self.label_smoothing else "cross_entropy", "dense_cross_entropy"
@@ -236,8 +238,8 @@ class SoftmaxFocal(RowLoss):
     ignore_index: int | None = integer(default=-100, optional=True)
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.gamma else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.gamma else "own"
 
     def _constants(self, classes: int) -> dict[str, float]:
         return {"gamma": self.gamma}
@@ -296,8 +298,8 @@ class Poly1CrossEntropy(RowLoss):
     ignore_index: int | None = integer(default=-100, optional=True)
 
     @property
-    def newton(self) -> Newton:  # type: ignore[override]
-        return "surrogate" if self.epsilon > 1 else "own"
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        return "constant" if self.epsilon > 1 else "own"
 
     def _constants(self, classes: int) -> dict[str, float]:
         return {"epsilon": self.epsilon}
@@ -349,7 +351,7 @@ class GeneralizedCrossEntropy(RowLoss):
 
     labelled = "generalized_cross_entropy"
     scores = "logits"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"q": 0.05}, {"q": 1.0})
     q: float = number(Domain(low=0, high=1, low_open=True), default=0.7)
     class_weight: tuple[float, ...] | None = weights(default=None)
@@ -484,7 +486,7 @@ class ArcFace(RowLoss):
 
     labelled = "arc_face"
     scores = "cosines"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     variants = ({"margin": 0.0, "scale": 1.0}, {"margin": 1.2, "scale": 30.0})
     margin: float = number(Domain(low=0, high=math.pi / 2), default=0.5)
     scale: float = number(POSITIVE, default=64.0)
@@ -612,8 +614,8 @@ class SoftmaxEntropy(RowLoss):
 
     labelled = "softmax_entropy"
     scores = "logits"
-    unsupervised = True
-    newton = "surrogate"
+    signature = of_rows(NUMBER, optional=True)
+    hessian_approximation = "constant"
     variants = ({"temperature": 2.0}, {"temperature": 0.5, "softcap": 5.0})
     ignore_index: int | None = integer(default=-100, optional=True)
     temperature: float = number(POSITIVE, default=1.0)
@@ -657,7 +659,7 @@ class NegativeLogLikelihood(RowLoss):
 
     labelled = "negative_log_likelihood"
     scores = "log_probabilities"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     class_weight: tuple[float, ...] | None = weights(default=None)
     ignore_index: int | None = integer(default=-100, optional=True)
 
@@ -715,5 +717,5 @@ class MulticlassBrier(RowLoss):
     labelled = "multiclass_brier_of_labels"
     dense = "multiclass_brier"
     scores = "logits"
-    newton = "surrogate"
+    hessian_approximation = "constant"
     ignore_index: int | None = integer(default=-100, optional=True)

@@ -123,7 +123,7 @@ class Exact:
 
     def __init__(self, loss: Loss) -> None:
         parameters, self._constants = parameters_of(loss)
-        self._formula = of_element(loss.function_name, 2 if loss.pair else 1, parameters)
+        self._formula = of_element(loss.function_name, 2 if loss.signature.pair else 1, parameters)
         self._of_sign = loss.domains()[0].ternary and loss.domains()[0].low < 0
 
     def _numbers(self, y: Any, *predictions: Any) -> list[Any]:

@@ -40,7 +40,7 @@ class Drawn:
         self.mood = pick(rng, MOODS)
         self.narrow = pick(rng, (*draws.FLOATS, draws.SINGLE, draws.DOUBLE))
         self.nan_policy = pick(rng, ("propagate", "propagate", "omit", "raise"))
-        if self.loss.rowwise:
+        if self.loss.signature.rowwise:
             self._draw_rows()
         else:
             self._draw_elements()
@@ -54,7 +54,9 @@ class Drawn:
         self.y_types = draws.float_types(self.y) + ([] if np.isnan(self.y).any() else draws.integer_types(self.y))
         if self.weight is not None:
             self.weight_types = draws.float_types(self.weight) + draws.integer_types(self.weight)
-        optional = self.loss.rowwise and self.loss.unsupervised and not (self.ignored | self.missing).any()
+        optional = (
+            self.loss.signature.rowwise and self.loss.signature.unsupervised and not (self.ignored | self.missing).any()
+        )
         self.unlabelled = optional and chance(rng, 0.5)
 
     # Elements
@@ -62,9 +64,9 @@ class Drawn:
     def _draw_elements(self) -> None:
         rng, loss, narrow, mood = self.rng, self.loss, self.narrow, self.mood
         self.axis, self.dense = None, False
-        self.columns = (len(loss.quantiles),) if "quantiles" in loss.parameters() else ()
+        self.columns = loss.signature.losses
         shape = draws.shape_of_elements(rng)
-        if loss.aggregate:  # of several outputs it is refused
+        if not loss.signature.additive:  # of several outputs it is refused
             shape = (math.prod(shape),)
         target, prediction, second = loss.domains()
         y = draws.within(rng, target, shape, narrow, mood)
@@ -73,7 +75,7 @@ class Drawn:
             around = y.reshape(y.shape + (1,) * len(self.columns))
             near = draws.representable(around + x * np.exp2(rng.integers(-9, 2, x.shape)), narrow)
             x = np.where(np.isfinite(near), near, x)
-        if loss.pair:
+        if loss.signature.pair:
             x = np.stack([x, draws.within(rng, second, shape, narrow, mood)], axis=-1)
         self.y, self.x, self.shape = y, x, shape + self.columns
 
@@ -81,9 +83,8 @@ class Drawn:
 
     def _draw_rows(self) -> None:
         rng, loss = self.rng, self.loss
-        labelled, dense = loss._kernels()
         self.columns = ()
-        self.dense = dense is not None and (labelled is None or chance(rng, 0.5))
+        self.dense = loss.signature.dense and (not loss.signature.labels or chance(rng, 0.5))
         self.shape, classes = draws.shape_of_rows(rng, PAIRS if isinstance(loss, fl.MultilabelMargin) else None)
         self.n, self.classes = math.prod(self.shape), classes
         axes = len(self.shape) + 1
@@ -184,7 +185,7 @@ class Drawn:
         """Anything may be in elements that do not count."""
         idle = self.weight_of == 0
         self.broken = np.zeros(self.shape, bool)
-        if self.columns or self.loss.aggregate or not chance(self.rng, 0.5):
+        if self.columns or not self.loss.signature.additive or not chance(self.rng, 0.5):
             return
         self.x[self.per_prediction(idle)] = pick(self.rng, (math.nan, math.inf, 3.0))
         if not (self.ignored | self.missing).any():
@@ -193,11 +194,11 @@ class Drawn:
     def _draw_infinities(self) -> None:
         """Infinite predictions, and NaN, in elements that count."""
         rng, loss = self.rng, self.loss
-        bounded = not loss.rowwise and any(domain != ANY for domain in loss.domains()[1:])
+        bounded = not loss.signature.rowwise and any(domain != ANY for domain in loss.domains()[1:])
         if bounded or chance(rng, 0.3):
             return
         active = self.per_prediction(self.weight_of != 0)
-        highest = -math.inf if loss.rowwise and loss.scores == "log_probabilities" else math.inf
+        highest = -math.inf if loss.signature.rowwise and loss.scores == "log_probabilities" else math.inf
         hit = active & (rng.random(self.x.shape) < 0.15)
         self.x[hit] = self.clean_x[hit] = rng.choice([highest, -math.inf], self.x.shape)[hit]
         if chance(rng, 0.3):
@@ -208,8 +209,8 @@ class Drawn:
     def _broken(self, nan: np.ndarray) -> np.ndarray:
         """The elements that NaN among the predictions make NaN."""
         loss = self.loss
-        if not loss.rowwise:
-            return nan.any(axis=-1) if loss.pair else nan
+        if not loss.signature.rowwise:
+            return nan.any(axis=-1) if loss.signature.pair else nan
         if isinstance(loss, fl.NegativeLogLikelihood):  # reads the label's score alone
             label = np.expand_dims(self.clean_y.astype(np.intp), self.axis)
             return np.take_along_axis(nan, label, self.axis).squeeze(self.axis)
@@ -225,13 +226,13 @@ class Drawn:
 
     def per_prediction(self, array: np.ndarray) -> np.ndarray:
         """Something of the elements' shape for each entry of y_pred."""
-        if self.loss.rowwise:
+        if self.loss.signature.rowwise:
             return np.broadcast_to(np.expand_dims(array, self.axis), self.x.shape)
-        return np.broadcast_to(array[..., np.newaxis], self.x.shape) if self.loss.pair else array
+        return np.broadcast_to(array[..., np.newaxis], self.x.shape) if self.loss.signature.pair else array
 
     def in_single(self, y_type: np.dtype, x_type: np.dtype) -> bool:
         """Whether a call is computed in float32."""
-        if self.loss.rowwise:
+        if self.loss.signature.rowwise:
             exact = not self.dense or y_type in EXACT_IN_SINGLE
         else:
             exact = y_type in EXACT_IN_SINGLE or (y_type.kind in "bui" and self.loss.domains()[0].bounded)
@@ -256,7 +257,7 @@ class Drawn:
 
     def divisor_error(self, reduction: str) -> float:
         """... relative to it: sums over the classes of targets times their weights."""
-        summed = self.loss.rowwise and self.dense and self.loss.parameters().get("class_weight")
+        summed = self.loss.signature.rowwise and self.dense and self.loss.parameters().get("class_weight")
         return self.classes * 2.0**-52 if summed and reduction == "mean" else 0.0
 
     def options(self) -> dict:
@@ -267,7 +268,7 @@ class Drawn:
         """The element or the row of an index, for a report."""
         if not at and self.x.size != 1:
             return ""
-        if not self.loss.rowwise:
+        if not self.loss.signature.rowwise:
             return f"y_true {self.y[at[: self.y.ndim]]!r}, y_pred {self.x[at[: len(self.shape)]]!r}"
         row = at if len(at) == len(self.shape) else at[: self.axis] + at[self.axis + 1 :]
         y = np.moveaxis(self.y, self.axis, -1)[row] if self.dense else self.y[row]

@@ -20,10 +20,10 @@ def expected(case: Drawn, precision: Precision):
     """What the oracle says of the elements, before weights; for a loss of the whole sample its value and gradient."""
     loss, y, x = case.loss, case.clean_y, case.clean_x
     with np.errstate(all="ignore"):
-        if loss.aggregate:
+        if not loss.signature.additive:
             keep = case.weight_of != 0
             return oracle.of_sample(loss, y[keep], x[keep], case.weight_of[keep], precision) if keep.any() else None
-        if not loss.rowwise:
+        if not loss.signature.rowwise:
             return oracle.of_elements(loss, y, x, precision)
         curved = case.classes <= CURVED and loss.curvature
         y = case.inward(y) if case.dense or loss.between else case.inward(y).astype(np.intp)
@@ -40,7 +40,7 @@ def _outward(case: Drawn, part: Bounded | None) -> Bounded | None:
 
 def judge(case: Drawn, known, what: str, found, reduction: str, precision: Precision, stored: np.dtype) -> None:
     """Compare one result, stored in a type, with what is `known` from the oracle."""
-    if case.loss.aggregate:
+    if not case.loss.signature.additive:
         judgement = _of_sample(case, known, what, found)
     elif what != "value" and isinstance(case.loss, (fl.ZeroOne, fl.MulticlassZeroOne)):
         judgement = (WIDE(0), np.where(np.isnan(found), math.inf, 0))  # perhaps even of a NaN
@@ -91,7 +91,7 @@ def _of_each(case: Drawn, part: Bounded, what: str, found, reduction: str, preci
         wanted, error = _weighted(part, factor, nan, precision)
         # Of a row that has no number even a mean of nothing is none.
         error = np.where(counts & ~nan & ~np.isfinite(part.value + part.error), math.inf, error)
-        if what == "hess" and not case.loss.rowwise:  # one that is constant may be so of a NaN as well
+        if what == "hess" and not case.loss.signature.rowwise:  # one that is constant may be so of a NaN as well
             error = np.where(nan, math.inf, error)
         early = _too_large(part, precision) & np.isinf(found) & (factor != 0) & ~nan
         if what != "value":

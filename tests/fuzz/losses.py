@@ -119,7 +119,7 @@ class Case(Drawn):
         y_type, x_type = pairs[-1]
         with np.errstate(all="ignore"):
             y, x = self.y.astype(y_type), self.x.astype(x_type)
-        if self.loss.rowwise:
+        if self.loss.signature.rowwise:
             last = 0 if way.class_major else -1
             x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, self.axis, last)), last, self.axis)
         return None if self.unlabelled else y, x
@@ -128,7 +128,7 @@ class Case(Drawn):
         strides = [abs(s) for s, n in zip(x.strides, x.shape, strict=True) if n > 1]
         in_order = strides == sorted(strides, reverse=True)
         major = False
-        if self.loss.rowwise and self.classes > 1:
+        if self.loss.signature.rowwise and self.classes > 1:
             rows = np.moveaxis(x, self.axis, -1)[..., 0]
             lanes = [abs(s) for s, n in zip(rows.strides, rows.shape, strict=True) if n > 1]
             major = bool(lanes) and abs(x.strides[self.axis]) > min(lanes)
@@ -141,7 +141,7 @@ class Case(Drawn):
         if found.dtype != stored:
             raise Failure(f"{name}: {what} of {reduction} has dtype {found.dtype}, must be {stored}")
         wanted = self.known(what, reduction, way)
-        summed = self.loss.aggregate or (
+        summed = not self.loss.signature.additive or (
             self.dense and reduction == "mean" and self.loss.parameters().get("class_weight")
         )
         if summed and not way.in_order:  # what every derivative depends on is a sum of another order
@@ -169,7 +169,7 @@ class Case(Drawn):
         if found == wanted or (math.isnan(found) and math.isnan(wanted)):
             return
         slack = 0.0
-        if not way.in_order and self.loss.aggregate:
+        if not way.in_order and not self.loss.signature.additive:
             slack = 1e-10 * abs(wanted)
         elif not way.in_order and not math.isfinite(wanted):  # what overflows on the way depends on the order
             return
@@ -234,9 +234,9 @@ class Case(Drawn):
 
     def _verbs(self) -> list[str]:
         verbs = list(RESULTS)
-        if self.loss.aggregate or (self.loss.rowwise and not self.loss.curvature):
+        if not self.loss.signature.additive or (self.loss.signature.rowwise and not self.loss.curvature):
             verbs.remove("grad_and_hess")
-        if not self.loss.aggregate:
+        if self.loss.signature.additive:
             verbs += ["state", "states"] if self.shape and self.y.ndim else ["state"]
         return [*verbs, "rows"] if isinstance(self.loss, fl.CrossEntropy) else verbs
 
@@ -258,7 +258,7 @@ class Case(Drawn):
 
     def _call(self, verb: str, y, x: Given, options: dict, way: Way) -> None:
         rng, array = self.rng, x.array
-        reduction = "mean" if self.loss.aggregate else pick(rng, REDUCTIONS)
+        reduction = pick(rng, REDUCTIONS) if self.loss.signature.additive else "mean"
         own = array.dtype.newbyteorder("=")
         outputs: dict = {}
         for what in RESULTS[verb]:
@@ -328,7 +328,7 @@ class Case(Drawn):
 
     def _call_of_copies(self) -> None:
         """The same elements many times over, so that there are chunks for several threads."""
-        if self.loss.aggregate or not self.y.ndim or not self.shape or not self.x.size:
+        if not self.loss.signature.additive or not self.y.ndim or not self.shape or not self.x.size:
             return
         rng = self.rng
         copies = int(rng.integers(2, 20_000)) // self.x.size + 2

@@ -44,17 +44,17 @@ def of_elements(loss, y, x, precision: Precision) -> Expected:
         # What naive arithmetic makes of infinities is not what the losses say of them; and a residual that overflows
         # its type is infinite.
         apart = np.abs(prediction.value - (target.value[..., np.newaxis] if x.ndim > y.ndim else target.value))
-        vague = np.isnan(value.value) | ((apart[..., 0] if loss.pair else apart) > precision.max)
+        vague = np.isnan(value.value) | ((apart[..., 0] if loss.signature.pair else apart) > precision.max)
         value.error = np.where(vague, np.inf, value.error)
-        grad.error = np.where(vague[..., np.newaxis] if loss.pair else vague, np.inf, grad.error)
+        grad.error = np.where(vague[..., np.newaxis] if loss.signature.pair else vague, np.inf, grad.error)
         # A subnormal residual in units of a parameter has lost digits.
         faint = (apart > 0) & (apart < precision.tiny)
         grad.error = grad.error + np.where(faint, WIDE(1e-6) * np.abs(grad.value), 0)
         columns = [np.ones(x.shape)]
-        if loss.pair:
+        if loss.signature.pair:
             columns = [np.broadcast_to(unit, x.shape) for unit in np.eye(2)]
         parts = [_slope(loss, target, prediction, column) for column in columns]
-        curve = np.stack([part[..., k] for k, part in enumerate(parts)], axis=-1) if loss.pair else parts[0]
+        curve = np.stack([part[..., k] for k, part in enumerate(parts)], axis=-1) if loss.signature.pair else parts[0]
         curve.error = np.where(np.isinf(grad.error), np.inf, curve.error)
         return Expected(value, grad, curve)
 

@@ -42,7 +42,7 @@ class Call:
         self.loss, self.y, self.x = case.loss, y, x
         self.options = case.options() | {"num_threads": pick(case.rng, (None, 1, 2))}
         self.verb, self.taken = "grad", []
-        if not case.loss.aggregate:
+        if case.loss.signature.additive:
             self.verb = "value_and_grad"
             self.options["reduction"] = "none"
             self.give("out", Taken(case.rng, case.shape, pick(case.rng, draws.FLOATS)))
@@ -104,8 +104,8 @@ def a_target_outside_of_the_domain(case, call):
     loss, at = case.loss, _one(case, case.weight_of != 0)
     if at is None or call.y is None or call.y.dtype.kind == "b":
         return SKIP
-    domain = loss.target if loss.rowwise else loss.domains()[0]
-    if loss.rowwise and not case.dense:
+    domain = loss.target if loss.signature.rowwise else loss.domains()[0]
+    if loss.signature.rowwise and not case.dense:
         bad = [case.classes, -1, -(2**63), 2**63 - 1] + (
             [0.5, -0.5] if not loss.between and call.y.dtype.kind == "f" else []
         )
@@ -116,9 +116,9 @@ def a_target_outside_of_the_domain(case, call):
     else:
         bad = [domain.low - 1, domain.high + 1, 0.5, domain.low, domain.high]
         bad = [b for b in bad if b not in domain and math.isfinite(b)]
-        if loss.rowwise:
+        if loss.signature.rowwise:
             at = (*at[: case.axis], int(case.rng.integers(case.classes)), *at[case.axis :])
-        elif "quantiles" in loss.parameters():
+        elif loss.signature.losses:
             at = at[:-1]
     number = pick(case.rng, bad)
     with np.errstate(all="ignore"):
@@ -132,10 +132,10 @@ def a_target_outside_of_the_domain(case, call):
 @wrong
 def a_prediction_outside_of_the_domain(case, call):
     at = _one(case, case.weight_of != 0)
-    domain = case.loss.domains()[2 if case.loss.pair and chance(case.rng, 0.5) else 1]
-    if at is None or case.loss.rowwise or domain == ANY:
+    domain = case.loss.domains()[2 if case.loss.signature.pair and chance(case.rng, 0.5) else 1]
+    if at is None or case.loss.signature.rowwise or domain == ANY:
         return SKIP
-    column = (int(domain is case.loss.domains()[2]),) if case.loss.pair else ()
+    column = (int(domain is case.loss.domains()[2]),) if case.loss.signature.pair else ()
     number = pick(case.rng, [b for b in (domain.low - 1, domain.high + 1) if math.isfinite(b)])
     call.x[at + column] = number
     return None if call.x[at + column] == call.x.dtype.type(number) else SKIP
@@ -207,7 +207,7 @@ def an_output_that_does_not_fit(case, call):
 
 @wrong
 def outputs_that_overlap(case, call):
-    if case.loss.aggregate or call.x.shape != case.shape or call.x.size < 2:
+    if not case.loss.signature.additive or call.x.shape != case.shape or call.x.size < 2:
         return SKIP
     memory = np.full(call.x.size + 1, 7.0)
     call.options["out"] = memory[1:].reshape(call.x.shape)
@@ -236,7 +236,7 @@ def an_output_where_a_number_is_returned(case, call):
 
 @wrong
 def class_weights_of_other_classes(case, call):
-    if not case.loss.rowwise or "class_weight" not in case.loss.parameters():
+    if not case.loss.signature.rowwise or "class_weight" not in case.loss.parameters():
         return SKIP
     call.loss = replace(case.loss, class_weight=(1.0,) * (case.classes + 1))
     return None
@@ -244,7 +244,7 @@ def class_weights_of_other_classes(case, call):
 
 @wrong
 def an_axis_that_is_not_there(case, call):
-    if not case.loss.rowwise:
+    if not case.loss.signature.rowwise:
         return SKIP
     call.loss = replace(case.loss, axis=pick(case.rng, (call.x.ndim, -call.x.ndim - 1)))
     return None

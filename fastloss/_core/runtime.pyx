@@ -93,9 +93,12 @@ def computes_alone():
 cdef class Kernel:
     def constants(self, dict given):
         """The constants of the formula in its order, of those that are given by name: neither more nor fewer."""
-        if given.keys() != set(self.parameters):
-            raise TypeError(f"{self.name}: constants are {', '.join(given)}, must be {', '.join(self.parameters)}")
-        return tuple([float(given[name]) for name in self.parameters])
+        if len(given) == len(self.parameters):
+            try:
+                return tuple([float(given[name]) for name in self.parameters])
+            except KeyError:
+                pass
+        raise TypeError(f"{self.name}: constants are {', '.join(given)}, must be {', '.join(self.parameters)}")
 
 
 class Mismatch(ValueError):

@@ -112,13 +112,10 @@ class RowEvaluation(Evaluation):
         self._shape = x.shape[:axis] + x.shape[axis + 1 :]
         if not self._classes:
             raise ValueError(f"{owner}: {pred} has shape {x.shape}, must have at least one class along axis {axis}")
-        expected = []
-        if signature.labels:
-            expected.append(f"{self._shape} for labels")
-        if signature.dense:
-            expected.append(f"{x.shape} for a target of each class")
         self._dense = signature.dense and y.shape == x.shape
         if not self._dense and not (signature.labels and y.shape == self._shape):
+            expected = [f"{self._shape} for labels"] if signature.labels else []
+            expected += [f"{x.shape} for a target of each class"] if signature.dense else []
             swap = self._x_code in INTEGERS and self._y_code not in INTEGERS and y.ndim > x.ndim
             hint = f"; did you swap {true} and {pred}?" if swap else ""
             raise ValueError(f"{owner}: {true} has shape {y.shape}, must have {pred}'s {' or '.join(expected)}{hint}")
@@ -147,7 +144,7 @@ class RowEvaluation(Evaluation):
         return array.transpose([self._axis, *rest] if self._class_major else [*rest, self._axis])
 
     def _like(self) -> Any:
-        return np.moveaxis(self._x, self._axis, -1)[..., 0]
+        return self._x[(slice(None),) * self._axis + (0,)]
 
     def _run(
         self, operation: int, scale: float, value: Operand = ABSENT, grad: Operand = ABSENT, hess: Operand = ABSENT,

@@ -50,10 +50,10 @@ cdef struct RowScratch:
     double hess[TILE_ROOM]
     double packed[TILE_ROOM]
     Scratch block                       # aligns them all
-    RowGroup group
+    Worker* worker
     double* room                        # of the program's routines
     bint widened                        # the sums of this group are in float64, and so is what they left in x and t
-    Worker* worker
+    RowGroup group
 
 
 cdef inline bint carry_on(RowScratch* s) noexcept nogil:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
@@ -55,7 +55,7 @@ Reduction: TypeAlias = Literal["mean", "batch_mean", "sum", "none"]
 NanPolicy: TypeAlias = Literal["propagate", "omit", "raise"]
 
 REDUCTIONS = ("mean", "batch_mean", "sum", "none")
-_run = kernels("elementwise").elementwise
+_run: Callable[..., tuple[int, int, tuple[float, ...]]] = kernels("elementwise").elementwise
 KERNELS: dict[str, Kernel] = kernels("elementwise").KERNELS
 NAN_POLICIES = {"propagate": PROPAGATE, "omit": OMIT, "raise": RAISE}
 NARROW = frozenset(code | swapped for code in (FLOAT16, BFLOAT16, FLOAT32) for swapped in (0, SWAPPED))
@@ -387,7 +387,7 @@ class Evaluation:
             policy = PROPAGATE
         threads = threads_for(self._num_threads, prediction.size)
         try:
-            bad, culprit, *sums = _run(
+            bad, culprit, sums = _run(
                 spec.kernel, operation, arrays=arrays, dtypes=codes, constants=spec.constants,
                 domains=self._domains if check else None, scale=scale, nan_policy=policy, single=self._single,
                 num_threads=threads,
@@ -396,7 +396,7 @@ class Evaluation:
             raise mismatched(spec.owner, ARRAYS, error) from None
         if bad >= 0:
             self._complain(bad, culprit, order)
-        return tuple(sums)
+        return sums
 
     def _complain(self, bad: int, culprit: int, order: tuple[int, ...] | None) -> None:
         """Raise for the element that the kernel found, by its index in the caller's array."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -32,7 +33,7 @@ from fastloss._core.signature import NUMBER, ROW, Signature, of_rows
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
 
-_run = kernels("rowwise").rowwise
+_run: Callable[..., tuple[int, int, tuple[float, ...]]] = kernels("rowwise").rowwise
 KERNELS: dict[str, Kernel] = kernels("rowwise").KERNELS
 
 # Further results for each row, in the order of ROW_LSE ...
@@ -165,7 +166,7 @@ class RowEvaluation(Evaluation):
         kernel = spec.dense if self._dense else spec.labelled
         assert kernel is not None
         try:
-            bad, culprit, *sums = _run(
+            bad, culprit, sums = _run(
                 kernel,
                 operation,
                 planes=tuple(self._walked(array) for array in (target, self._x, grad.array, hess.array)),
@@ -193,7 +194,7 @@ class RowEvaluation(Evaluation):
             raise mismatched(spec.owner, ARRAYS, error) from None
         if bad >= 0:
             self._complain(bad, culprit, self._order)
-        return tuple(sums)
+        return sums
 
     def _ignored(self) -> int | None:
         """The ignored label, if the type of the labels holds it."""

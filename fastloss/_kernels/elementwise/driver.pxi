@@ -159,7 +159,7 @@ def elementwise(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, tup
 
     `arrays` are the operands in the order Y ... WEIGHT_OUT, None where absent, and `dtypes` the codes of their element
     types; `domains` is None or (low, high, ternary) or None for each of y, x and z; `single` computes in
-    float32. Returns (bad index or -1, culprit, sum of w l, sum of w, count, square, mean, spread).
+    float32. Returns (bad index or -1, culprit, (sum of w l, sum of w, count, square, mean, spread)).
     """
     cdef ElementJob whole
     cdef Job* job = &whole.base

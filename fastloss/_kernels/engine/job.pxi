@@ -229,10 +229,7 @@ cdef void prepare(Job* job, int operation, tuple parameters, tuple domains):
 # The grid -----------------------------------------------------------------------------------------
 
 cdef tuple run_grid(Job* job, Py_ssize_t size, Task task, void* whole_job, int num_threads, size_t bytes):
-    """Run a task for each chunk of `size` elements; what the chunks come to, as a tuple of a Partial's fields.
-
-    The first two are the first bad element or -1, and its operand.
-    """
+    """Run a task for each chunk of `size` elements: the first bad element or -1, its operand, and what all come to."""
     cdef Partial whole
     cdef Partial few[8]
     cdef Py_ssize_t chunks = (size + job.chunk - 1) // job.chunk
@@ -247,4 +244,5 @@ cdef tuple run_grid(Job* job, Py_ssize_t size, Task task, void* whole_job, int n
     finally:
         if job.partials != &few[0]:
             PyMem_Free(job.partials)
-    return whole.bad, whole.culprit, whole.loss, whole.weight, whole.count, whole.square, whole.mean, whole.spread
+    sums = whole.loss, whole.weight, whole.count, whole.square, whole.mean, whole.spread
+    return whole.bad, whole.culprit, sums

@@ -4,6 +4,8 @@
 // a. A child of a fork computes on one thread: libgomp would wait for threads that the child does not have.
 // b. libgomp ends the process if it cannot start a thread, so threads are tried before a team is asked for.
 // c. While one thread of the program has a team, others that call compute alone.
+// d. So do the next calls after one that was no faster for its team, because others use the processors: the
+//    threads of a library for linear algebra, for instance, which spin for a while after their work.
 
 #ifndef FASTLOSS_PARALLEL_H
 #define FASTLOSS_PARALLEL_H
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 
 #define FL_PARTS 16               // in which a thread takes its share of the tasks, if all are as fast
+#define FL_MOST_ALONE 64          // loops that run alone after one that stalled, at most
 #define FL_KEPT ((size_t)4 << 20) // bytes of scratch memory that are kept from call to call, at most
 
 static atomic_flag fl_busy = ATOMIC_FLAG_INIT;
@@ -23,6 +26,9 @@ static unsigned long fl_main_thread;
 static int fl_forked;
 static int fl_most = 256;                // threads that a loop uses at most, or could start when last tried
 static _Thread_local int fl_started = 1; // threads that a team of this one was tried with
+static _Atomic ptrdiff_t fl_stalled; // tasks of the last loop that a team made no faster: nor one of fewer
+static atomic_int fl_alone;          // loops of so many tasks that run alone before the next attempt
+static atomic_int fl_caution = 1;    // ... of which there are twice as many after it, if that fails
 
 // Signals ---------------------------------------------------------------------------------------------
 
@@ -37,6 +43,27 @@ static void fl_attend(fl_loop *loop, const atomic_int *through, int threads) {
         } else {
             sched_yield();
         }
+    }
+}
+
+// Which loops run alone ---------------------------------------------------------------------------------
+
+static int fl_is_hopeless(ptrdiff_t tasks) {
+    return tasks <= atomic_load(&fl_stalled) && atomic_load(&fl_alone) > 0 &&
+           atomic_fetch_sub(&fl_alone, 1) > 0;
+}
+
+// After a loop that took so long, of which its first thread computed for so long.
+static void fl_learn(ptrdiff_t tasks, int threads, int64_t elapsed, int64_t computed) {
+    int alone = atomic_load(&fl_caution);
+    if (2 * elapsed > 3 * threads * computed) {
+        alone = alone < FL_MOST_ALONE ? 2 * alone : alone;
+        atomic_store(&fl_stalled, tasks);
+        atomic_store(&fl_alone, alone);
+        atomic_store(&fl_caution, alone);
+    } else if (tasks <= atomic_load(&fl_stalled)) {
+        atomic_store(&fl_stalled, 0);
+        atomic_store(&fl_caution, 1);
     }
 }
 
@@ -132,6 +159,7 @@ static void fl_run(fl_task task, void *job, ptrdiff_t tasks, int threads, fl_loo
                    size_t each) {
     atomic_int through = 0;
     ptrdiff_t step = tasks / threads / FL_PARTS;
+    int64_t start = fl_now(), computing = fl_clock(CLOCK_THREAD_CPUTIME_ID), computed = 0;
     step = step < 1 ? 1 : step;
 #pragma omp parallel num_threads(threads)
     {
@@ -142,9 +170,12 @@ static void fl_run(fl_task task, void *job, ptrdiff_t tasks, int threads, fl_loo
             if (fl_go_on(&worker, 0))
                 task(job, i, &worker);
         atomic_fetch_add(&through, 1);
-        if (me == 0)
+        if (me == 0) {
+            computed = fl_clock(CLOCK_THREAD_CPUTIME_ID) - computing;
             fl_attend(loop, &through, team);
+        }
     }
+    fl_learn(tasks, threads, fl_now() - start, computed);
 }
 
 // task(job, i, worker) for each i below `tasks`, in no order, on up to `threads` threads, of which each lends
@@ -153,7 +184,7 @@ static void fl_run(fl_task task, void *job, ptrdiff_t tasks, int threads, fl_loo
 static int fl_parallel_for(fl_task task, void *job, ptrdiff_t tasks, int threads, size_t bytes) {
     fl_loop loop = {.looks = PyThread_get_thread_ident() == fl_main_thread, .looked = fl_now()};
     size_t each = bytes > SIZE_MAX - 63 ? SIZE_MAX : (bytes + 63) / 64 * 64;
-    int alone = threads < 2 || atomic_flag_test_and_set(&fl_busy);
+    int alone = threads < 2 || fl_is_hopeless(tasks) || atomic_flag_test_and_set(&fl_busy);
     threads = alone ? 1 : threads;
     char *scratch = each > PTRDIFF_MAX / (size_t)threads ? NULL : fl_borrow(each * (size_t)threads);
     if (!scratch) {

@@ -27,11 +27,13 @@ typedef struct {
 
 typedef void (*fl_task)(void *job, ptrdiff_t index, fl_worker *worker);
 
-static inline int64_t fl_now(void) {
+static inline int64_t fl_clock(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
+
+static inline int64_t fl_now(void) { return fl_clock(CLOCK_MONOTONIC); }
 
 // Run the signal handlers of the program, if it is time; an exception of theirs stops the loop.
 static inline void fl_look(fl_loop *loop) {

@@ -220,6 +220,15 @@ def test_the_log_sum_exp_of_rows_with_infinities(classes, dense, wide):
             assert np.isnan(rows.value[[0, 2, 3]]).all()
 
 
+@pytest.mark.parametrize("classes", [1, 5, 400])
+def test_the_log_sum_exp_needs_no_label(classes):
+    x = np.zeros((4, classes))
+    x[1], x[2, 0] = -np.inf, np.inf
+    x[3, -1] = np.nan
+    rows = fl.CrossEntropy().rows(np.full(4, np.nan), x)
+    np.testing.assert_array_equal(rows.lse, [np.log(classes), -np.inf, np.inf, np.nan])
+
+
 @pytest.mark.parametrize("classes", [3, 300])
 @pytest.mark.parametrize("lay", [np.ascontiguousarray, np.asfortranarray])
 def test_the_log_sum_exp_of_capped_rows_that_do_not_count(classes, lay):

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
-HEADER = Path(__file__).parent.parent / "fastloss" / "_kernels" / "vecmath.h"
+HEADERS = Path(__file__).parent.parent / "fastloss" / "_kernels" / "vecmath"
 GRID = 40  # points for each coefficient
 Real = Any  # numbers of mpmath
 Reals = NDArray[Any]  # arrays of them
@@ -123,11 +124,17 @@ def grid(low: Real, high: Real, count: int) -> Reals:
     return x[np.abs(x) > (high - low) * 1e-12]
 
 
+@cache
+def headers() -> str:
+    """The text of the vector mathematics."""
+    return "".join(path.read_text() for path in sorted(HEADERS.glob("*.h")))
+
+
 def constant(name: str) -> list[float]:
-    """The numbers of a constant of the header, or the one."""
-    found = re.search(rf" flv_{name}(?:\[\])? = ([^;]*);", HEADER.read_text())
+    """The numbers of a constant of the headers, or the one."""
+    found = re.search(rf" flv_{name}(?:\[\])? = ([^;]*);", headers())
     if found is None:
-        raise ValueError(f"vecmath.h has no constant flv_{name}")
+        raise ValueError(f"{HEADERS} has no constant flv_{name}")
     return [number(text.strip()) for text in found[1].strip("{}").split(",")]
 
 
@@ -208,8 +215,8 @@ def literal(value: float, type: type[np.floating[Any]]) -> str:
 
 
 def stated() -> dict[str, float]:
-    """The errors in the header's comments as binary logarithms."""
-    text = re.sub(r"\s+", " ", HEADER.read_text())
+    """The errors in the headers' comments as binary logarithms."""
+    text = re.sub(r"\s+", " ", headers())
     return {name: float(error) for name, error in re.findall(r"Polynomial (\w+):[^;]*;[^;]*? 2\^(-[\d.]+)\.", text)}
 
 

@@ -204,11 +204,16 @@ class Case(Drawn):
             if largest > 1e150:  # its square is no number
                 return
             summed = 1e-14 + self.divisor_error("mean")
+            least = self.least
+            if way.single and not np.isfinite(each).all():  # what lies beside such a loss is computed in float64, too
+                error = self._oracle(way.precision).value.error
+                least = least + oracle.FACTOR * float(np.where(weight != 0, error, 0).max(initial=0))
             wanted = {
                 "count": ((self.counted & chosen).sum(), 0), "weight": (weight.sum(), summed * weight.sum()),
-                "total": (total, eps * np.abs(each).sum() + self.least * each.size), "square": (square, 1e-13 * square),
-                "center": (center, eps * largest + self.least),
-                "spread": (spread, square * (4 * eps * largest**2 + self.least * (2 * largest + self.least))),
+                "total": (total, eps * np.abs(each).sum() + least * (each.size + weight.sum())),
+                "square": (square, 1e-13 * square),
+                "center": (center, eps * largest + least),
+                "spread": (spread, square * (4 * eps * largest**2 + least * (2 * largest + least))),
             }  # fmt: skip
         for field, (value, slack) in wanted.items():
             found = getattr(state, field)

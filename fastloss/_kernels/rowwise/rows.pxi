@@ -91,8 +91,9 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         for i in range(rows):
             r.correct[i] = r.weight[i] != 0 and correct(job, start + i, i, s, like)
     if job.results[ROW_LSE].data != NULL and not job.dense and not job.merged:
-        for i in range(rows):           # without a label no class was left out of the sum
-            r.lse[i] = r.lse[i] if r.label[i] == r.label[i] else r.shift[i] * job.scale + log(r.s0[i])
+        for i in range(rows):
+            if r.label[i] != r.label[i]:        # no class was left out of the sum, which is NaN for an infinite one
+                r.lse[i] = r.shift[i] * job.scale + (log(r.s0[i]) if r.shift[i] < INFINITY else 0)
     store_rows(job, ROW_VALUE, start, rows, r.value, s)
     store_rows(job, ROW_LSE, start, rows, r.lse, s)
     store_rows(job, ROW_ENTROPY, start, rows, r.entropy, s)

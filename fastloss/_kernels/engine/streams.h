@@ -39,7 +39,7 @@ static inline void fl_stream(char *to, const char *from, ptrdiff_t bytes) {
 // For data whose turn comes too soon for the processor to foresee it.
 static inline void fl_prefetch(const char *from, ptrdiff_t bytes) {
     for (ptrdiff_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch(from + i, 0, 2);
+        __builtin_prefetch(from + i, 0, 3);
 }
 
 // Non-temporal stores are weakly ordered: a thread that used them fences before it reports.

@@ -87,7 +87,8 @@ cdef void map_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s
         g.groups = n
         if job.program.map == NULL:
             memset(grad, 0, n * LANES * sizeof(floating))
-            memset(hess, 0, n * LANES * sizeof(floating))
+            if want_hess:
+                memset(hess, 0, n * LANES * sizeof(floating))
         else:
             if fresh:
                 g.x = logits_of_tile(job, start, rows, first, n, s, like)

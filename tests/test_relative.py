@@ -31,6 +31,14 @@ def test_opposite_ends_of_the_range(cls):
     assert np.isfinite(hess).all()
 
 
+@pytest.mark.parametrize("scale", [0.05, 1.0, 100.0])
+@pytest.mark.parametrize("r", [1e308, 3e-308])
+def test_neither_the_quotient_nor_the_scale_overflows_alone(scale, r):
+    found = fl.AbsolutePercentageError(epsilon=0.5, scale=scale)([0.0], [r])
+    with np.errstate(over="ignore"):
+        assert found == pytest.approx(float(np.longdouble(r) / 0.5 * scale), rel=1e-15)
+
+
 def test_symmetric_where_signs_differ_and_at_zero():
     value, grad, hess = each(
         fl.SymmetricAbsolutePercentageError(), [1.0, -1.0, 0.0, 2.0, 0.0], [-3.0, 4.0, 0.0, 0.0, 7.0]

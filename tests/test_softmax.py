@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from mpmath import mp
@@ -237,6 +238,21 @@ def test_the_log_sum_exp_of_capped_rows_that_do_not_count(classes, lay):
     wanted = loss.rows([0, 1], lay(x)).lse
     for idle in ({"sample_weight": [0, 0]}, {"mask": [False, False]}):
         np.testing.assert_allclose(loss.rows([0, 1], lay(x), **idle).lse, wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize("cap", [1e-6, 1e-3, 2.0])
+@pytest.mark.parametrize("share", [1e-8, 0.1, 3.0])
+def test_the_curvature_of_a_capped_logit(cap, share):
+    x, y = [share * cap, -0.5 * share * cap], [0.9, 0.1]
+
+    def exact(first):
+        capped = [cap * mpmath.tanh(v / mpmath.mpf(cap)) for v in (first, mpmath.mpf(x[1]))]
+        return mpmath.log(sum(map(mpmath.exp, capped))) * (y[0] + y[1]) - y[0] * capped[0] - y[1] * capped[1]
+
+    with mpmath.workdps(60):
+        wanted = float(mpmath.diff(exact, mpmath.mpf(x[0]), 2))
+    hess = fl.CrossEntropy(softcap=cap).grad_and_hess([y], [x])[1]
+    np.testing.assert_allclose(hess[0, 0], wanted, rtol=1e-14, atol=1e-14 / cap * share)
 
 
 def test_rows_of_any_shape_and_axis():

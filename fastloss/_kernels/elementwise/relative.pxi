@@ -15,7 +15,9 @@ cdef inline floating absolute_percentage_error(floating y, floating x, double ep
     cdef double slope = scale / floor
     grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))     # 0 at 0, NaN at NaN
     hess[0] = <floating> (0 if r == r else r)
-    return <floating> ((r if r > 0 else 0.0 - r) / floor * (unit * scale))
+    r = r if r > 0 else 0.0 - r
+    cdef bint first = (scale < 1) & (r > 1)         # the quotient alone may overflow, a product of less than 1 underflow
+    return <floating> (r * (scale if first else 1.0) / floor * (unit * (1.0 if first else scale)))
 
 
 cdef void absolute_percentage_error_kernel(const Block* block) noexcept nogil:

@@ -82,8 +82,8 @@ cdef inline void cap_chain(const floating* x, floating* grad, floating* hess, Py
         g = grad[i]
         grad[i] = g * slope
         if want_hess:
-            h = (1 - e) / (1 + e)
-            hess[i] = hess[i] * slope * slope - (h if x[i] > 0 else -h) * 2 / cap * slope * g
+            h = tanh_of(x[i] / cap)                     # not of `e`, which is near 1 where this is near 0
+            hess[i] = hess[i] * slope * slope - h * 2 / cap * slope * g
 
 
 cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,

@@ -71,7 +71,10 @@ cdef struct RowGroup:
     void* grad
     void* hess
 
-cdef Program[64] PROGRAMS               # the kernels point to them
+cdef enum:
+    MOST_PROGRAMS = 64
+
+cdef Program[MOST_PROGRAMS] PROGRAMS    # the kernels point to them
 KERNELS = {}
 
 
@@ -108,8 +111,11 @@ cdef Program routines(Routine values, RowLoop formula, Routine derivatives, size
 cdef int declare(str name, Program program, tuple parameters=()) except -1:
     """Enter a kernel under its name, with the names of its constants; that of the logits' scale is not among them."""
     cdef Kernel kernel = Kernel.__new__(Kernel)
-    PROGRAMS[len(KERNELS)] = program
-    kernel.name, kernel.parameters, kernel.program = name, parameters, &PROGRAMS[len(KERNELS)]
+    cdef Py_ssize_t place = len(KERNELS)
+    if place == MOST_PROGRAMS:
+        raise MemoryError(f"{name}: there is no room for more than {MOST_PROGRAMS} programs")
+    PROGRAMS[place] = program
+    kernel.name, kernel.parameters, kernel.program = name, parameters, &PROGRAMS[place]
     KERNELS[name] = kernel
     return 0
 

@@ -16,7 +16,7 @@ cdef inline floating absolute_percentage_error(floating y, floating x, double ep
     grad[0] = <floating> (slope if r > 0 else (-slope if r < 0 else r * slope))     # 0 at 0, NaN at NaN
     hess[0] = <floating> (0 if r == r else r)
     r = r if r > 0 else 0.0 - r
-    cdef bint first = (scale < 1) & (r > 1)         # the quotient alone may overflow, a product of less than 1 underflow
+    cdef bint first = (scale < 1) & (r > 1)             # else the quotient overflows too early
     return <floating> (r * (scale if first else 1.0) / floor * (unit * (1.0 if first else scale)))
 
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,11 +43,9 @@ from fastloss._core.runtime import (
     Kernel,
     Mismatch,
 )
+from fastloss._core.signature import Signature
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
-
-if TYPE_CHECKING:
-    from fastloss._core.loss import Loss
 
 Array: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.floating[Any]]
@@ -107,6 +105,16 @@ class Operand:
 ABSENT = Operand()
 
 
+class Declared(Protocol):
+    """What an evaluation asks of a loss."""
+
+    @property
+    def signature(self) -> Signature: ...
+
+    @property
+    def _spec(self) -> Specification: ...
+
+
 class Evaluation:
     """The arrays of one call, checked, and what to do with them."""
 
@@ -133,7 +141,7 @@ class Evaluation:
 
     def __init__(
         self,
-        loss: Loss,
+        loss: Declared,
         y_true: ArrayLike | None,
         y_pred: ArrayLike,
         sample_weight: ArrayLike | None = None,

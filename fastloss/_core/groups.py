@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastloss._core import labels
+from fastloss._core.evaluation import Evaluation
 from fastloss._core.isa import kernels
 from fastloss._core.runtime import states_of
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
-
-if TYPE_CHECKING:
-    from fastloss._core.evaluation import Evaluation
 
 CHUNK = 1 << 19  # elements whose losses and weights stay in the caches together
 FEW = 4096  # groups up to which each part of a chunk has sums of its own; of more, each thread has groups of its own

@@ -53,7 +53,7 @@ Reduction: TypeAlias = Literal["mean", "batch_mean", "sum", "none"]
 NanPolicy: TypeAlias = Literal["propagate", "omit", "raise"]
 
 REDUCTIONS = ("mean", "batch_mean", "sum", "none")
-_run: Callable[..., tuple[int, int, tuple[float, ...]]] = kernels("elementwise").elementwise
+_elementwise: Callable[..., tuple[int, int, tuple[float, ...]]] = kernels("elementwise").elementwise
 KERNELS: dict[str, Kernel] = kernels("elementwise").KERNELS
 NAN_POLICIES = {"propagate": PROPAGATE, "omit": OMIT, "raise": RAISE}
 NARROW = frozenset(code | swapped for code in (FLOAT16, BFLOAT16, FLOAT32) for swapped in (0, SWAPPED))
@@ -395,7 +395,7 @@ class Evaluation:
             policy = PROPAGATE
         threads = threads_for(self._num_threads, prediction.size)
         try:
-            bad, culprit, sums = _run(
+            bad, culprit, sums = _elementwise(
                 spec.kernel, operation, arrays=arrays, dtypes=codes, constants=spec.constants,
                 domains=self._domains if check else None, scale=scale, nan_policy=policy, single=self._single,
                 num_threads=threads,

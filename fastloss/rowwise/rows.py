@@ -33,7 +33,7 @@ from fastloss._core.signature import NUMBER, ROW, Signature, of_rows
 from fastloss._core.threads import threads_for
 from fastloss.state import LossState
 
-_run: Callable[..., tuple[int, int, tuple[float, ...]]] = kernels("rowwise").rowwise
+_rowwise: Callable[..., tuple[int, int, tuple[float, ...]]] = kernels("rowwise").rowwise
 KERNELS: dict[str, Kernel] = kernels("rowwise").KERNELS
 
 # Further results for each row, in the order of ROW_LSE ...
@@ -166,7 +166,7 @@ class RowEvaluation(Evaluation):
         kernel = spec.dense if self._dense else spec.labelled
         assert kernel is not None
         try:
-            bad, culprit, sums = _run(
+            bad, culprit, sums = _rowwise(
                 kernel,
                 operation,
                 planes=tuple(self._walked(array) for array in (target, self._x, grad.array, hess.array)),

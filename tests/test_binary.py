@@ -153,6 +153,13 @@ def test_asymmetric_loss_drops_the_easiest_negatives():
         fl.AsymmetricLoss()([0.5], [0.0])
 
 
+@pytest.mark.parametrize("z", [1e-18, 1e-16, 1e-10])
+def test_asymmetric_loss_just_above_the_shift(z):
+    value, grad, _ = each(fl.AsymmetricLoss(gamma_neg=0.0, clip=0.5), [0.0], [z])
+    np.testing.assert_allclose(value, [z / 4], rtol=1e-9)
+    np.testing.assert_allclose(grad, [0.25], rtol=1e-9)
+
+
 def test_lambda_of_one_trial_is_cross_entropy():
     for found, expected in zip(
         each(fl.CrossEntropyLambda(), Y, Z), each(fl.BinaryCrossEntropyWithLogits(), Y, Z), strict=True

@@ -67,6 +67,14 @@ def test_squared_log_error_over_the_whole_domain():
             fl.SquaredLogError()([y], [x])
 
 
+def test_squared_log_error_of_the_largest_numbers():
+    x = HUGE * np.linspace(0.05, 1, 400)
+    value, grad, hess = each(fl.SquaredLogError(), np.full(400, HUGE), x)
+    np.testing.assert_allclose(value, np.log(x / HUGE) ** 2, rtol=1e-13, atol=1e-32)
+    np.testing.assert_allclose(grad, 2 * np.log(x / HUGE) / x, rtol=1e-9, atol=1e-320)
+    assert np.isfinite(hess).all()
+
+
 @pytest.mark.parametrize("cls", [
     fl.AbsolutePercentageError, fl.SquaredPercentageError, fl.SymmetricAbsolutePercentageError, fl.SquaredLogError,
 ])  # fmt: skip

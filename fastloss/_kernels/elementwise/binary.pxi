@@ -242,7 +242,7 @@ cdef inline floating asymmetric_focal(floating y, floating z, double gamma_neg, 
     share = share if t > 0 else far                             # sigmoid(t)
     share_lo = share_lo - far_lo if t > 0 else far_lo
     cdef double m = sum_for(y, share, -shift, &m_lo)
-    m_lo += share_lo
+    m = sum_for(y, m, m_lo + share_lo, &m_lo)                   # all of it may be in the low part
     cdef bint clipped = m + m_lo <= 0
     m = 1 if clipped else m
     m_lo = 0 if clipped else m_lo

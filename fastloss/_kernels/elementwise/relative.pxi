@@ -3,7 +3,7 @@
 # The arithmetic is in float64 for both types, so that several divisions round once.
 
 from fastloss._kernels.arithmetic cimport difference
-from fastloss._kernels.vecmath cimport fl_log1p_to_f32, log1p, sum_for, two_prod, two_sum
+from fastloss._kernels.vecmath cimport finite_or_zero, fl_log1p_to_f32, log1p, sum_for, two_prod, two_sum
 
 
 cdef inline floating absolute_percentage_error(floating y, floating x, double epsilon, double scale, double c,
@@ -99,6 +99,7 @@ cdef inline floating squared_log_error(floating y, floating x, double a, double 
     if floating is float:
         size = fl_log1p_to_f32(fabs(r) / (1.0 + low))
     else:
+        lo = finite_or_zero(lo)                         # at the largest number what rounding took may overflow
         size = log_ratio(r if r > 0 else -r, lo if r > 0 else -lo, low)
     cdef double log_quotient = size if r > 0 else -size
     cdef double slope = 1.0 / (1.0 + x)

@@ -3,7 +3,8 @@
 # A formula returns the loss at one element and writes its first and second derivative. It is a compile-time constant
 # wherever `loop` is called, and so are the flags: the compiler builds one vectorised loop for each of value, gradient,
 # both, and gradient with curvature, and deletes what is not asked for. Every kernel is one function, which does the
-# same for both types: its address is the kernel.
+# same for both types: its address is the kernel. Cython does not index a pointer type by float or double as it does
+# a function, so that each is spelled out.
 
 ctypedef floating (*Formula)(
     floating y, floating x, double a, double b, double c, double d, floating* grad, floating* hess

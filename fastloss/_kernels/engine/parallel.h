@@ -53,7 +53,9 @@ static int fl_is_hopeless(ptrdiff_t tasks) {
            atomic_fetch_sub(&fl_alone, 1) > 0;
 }
 
-// After a loop that took so long, of which its first thread computed for so long.
+// After a loop that took so long, of which its first thread computed for so long. Alone it would have taken
+// about `threads` times that; half as much again is no accident of the scheduler's, but processors that
+// others use.
 static void fl_learn(ptrdiff_t tasks, int threads, int64_t elapsed, int64_t computed) {
     int alone = atomic_load(&fl_caution);
     if (2 * elapsed > 3 * threads * computed) {

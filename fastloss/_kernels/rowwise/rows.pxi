@@ -9,9 +9,9 @@
 # d. The grid of groups depends on the shape alone, and a row is summed in the order of its classes:
 #    no trace of the number of threads.
 
-from fastloss._kernels.vecmath cimport log
-
 from libc.float cimport DBL_MAX, FLT_MAX
+
+from fastloss._kernels.vecmath cimport log
 
 include "rowwise/lanes.pxi"
 include "rowwise/programs.pxi"

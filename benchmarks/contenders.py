@@ -18,12 +18,13 @@ SPARSE = {"negative_log_likelihood"}  # which read the scores of labels alone
 
 def fastloss(load: Workload, work: Work) -> Call:
     """As most would call it: the gradient is a new array each time."""
-    return partial(load.loss if work == "value" else load.loss.value_and_grad, load.y, load.x)
+    return partial(load.loss if work == "value" else load.loss.value_and_grad, *load.arrays)
 
 
 def fastloss_reused(load: Workload, work: Work) -> Call:
     """As a training loop would call it: the gradient goes into the same array each time."""
-    return partial(load.loss.value_and_grad, load.y, load.x, grad_out=np.empty_like(load.x))
+    outputs = tuple(np.empty_like(array) for array in load.predictions)
+    return partial(load.loss.value_and_grad, *load.arrays, grad_out=outputs if len(outputs) > 1 else outputs[0])
 
 
 def numpy(load: Workload, work: Work) -> Call:
@@ -36,7 +37,9 @@ def memory(load: Workload, work: Work) -> Call:
         raise LeftOut("the loss does not read all scores")
     if not load.beyond_cache(work):
         raise LeftOut("the arrays lie in a cache")
-    y, x = (np.ascontiguousarray(array).reshape(-1).view(np.float32) for array in (load.y, load.x))
+    if len(load.arrays) != 2:
+        raise LeftOut("the loss reads other arrays than two")
+    y, x = (np.ascontiguousarray(array).reshape(-1).view(np.float32) for array in load.arrays)
     if work == "value":
         return partial(bandwidth.read, y, x, load.threads)
     return partial(bandwidth.read_and_write, y, x, bandwidth.aligned_like(x), load.threads)

@@ -26,10 +26,10 @@ from benchmarks.contenders import contenders, prepared
 from benchmarks.record import Row, publish
 from benchmarks.targets import COMPILED, SETTLE, measure
 from benchmarks.turns import Times, compare, take_turns
-from benchmarks.workload import FEWER, Call, Workload, workload
+from benchmarks.workload import Call, Workload, workload
 from fastloss import registry
 from fastloss._core.threads import available
-from tests.inputs import Array
+from tests.inputs import FEWER, Array
 
 LONG = 3  # rounds of what takes seconds, at most
 
@@ -129,7 +129,8 @@ def of_linear(rounds: int, scale: int) -> Iterator[Row]:
             continue
         used[who] = _extra_memory(who, n)
     if "pytorch" in calls:
-        for mine, other in zip(*(call()[:3] for call in calls.values()), strict=True):
+        (value, grads), (wanted, wanted_grads) = (call() for call in calls.values())
+        for mine, other in zip((value, *grads[:2]), (wanted, *wanted_grads), strict=True):
             np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-5 * float(np.abs(mine).max()))
     yield _row(what, take_turns(calls, min(rounds, LONG), SETTLE), "fastloss", ("pytorch",), 1)
     how = ", ".join(f"{who} {size / 2**20:.3g} MB" for who, size in used.items())
@@ -192,13 +193,13 @@ def _pytorch_layer() -> Callable[..., Any]:
     def call(hidden: Array, weight: Array, labels: Array) -> Any:
         h, w = (torch.from_numpy(array).requires_grad_() for array in (hidden, weight))
         loss = torch.nn.functional.cross_entropy(torch.nn.functional.linear(h, w), torch.from_numpy(labels))
-        return loss.item(), *(grad.numpy() for grad in torch.autograd.grad(loss, (h, w)))
+        return loss.item(), tuple(grad.numpy() for grad in torch.autograd.grad(loss, (h, w)))
 
     return call
 
 
 LAYERS: dict[str, Callable[[], Callable[..., Any]]] = {
-    "fastloss": lambda: fl.linear_cross_entropy_value_and_grads,
+    "fastloss": lambda: fl.linear_cross_entropy_value_and_grad,
     "pytorch": _pytorch_layer,
 }
 
@@ -213,7 +214,7 @@ def _print_memory(who: str, n: int) -> None:
     call, arrays = LAYERS[who](), _layer(n, VOCABULARY)
     call(*_layer(64, 100))  # libraries and threads are there before
     before = _peak_memory()
-    results = call(*arrays)[1:3]
+    results = call(*arrays)[1][:2]
     print(_peak_memory() - before - sum(result.nbytes for result in results))
 
 

@@ -23,7 +23,7 @@ from benchmarks.record import Row, publish
 from benchmarks.turns import Ratio, Times, compare, take_turns
 from benchmarks.workload import SIZES, Call, LeftOut, Size, Work, workload
 from fastloss import registry
-from tests.inputs import Array
+from tests.inputs import OF_ELEMENTS, Array, family
 
 COMPILED = ("torch_compile", "jax_jit")
 SETTLE = 0.1  # seconds for which the threads of another library's last call may go on spinning
@@ -91,7 +91,7 @@ def of_listed_targets(n: int, rounds: int) -> Iterator[Row]:
 
 def of_every_loss(n: int, rounds: int) -> Iterator[Row]:
     found: dict[str, Ratio] = {}
-    for name in (name for name, cls in registry.items() if not cls().signature.rowwise):
+    for name in (name for name, cls in registry.items() if family(cls()) in OF_ELEMENTS):
         found[name] = compare(measure(name, "value", n, ["fastloss", "numpy"], rounds), "fastloss", ["numpy"])
     low = [name for name, ratio in found.items() if ratio.value < EACH]
     worst = min(found, key=lambda name: found[name].value)

@@ -14,17 +14,15 @@ from numpy.typing import DTypeLike
 
 from fastloss import registry
 from fastloss._core.threads import available
-from tests.inputs import Array, draw, draw_rows
+from tests.inputs import Array, draw_arrays, draw_rows
 from tests.reference import twin
 
 Work: TypeAlias = Literal["value", "value_and_grad"]
 Call: TypeAlias = Callable[[], Any]
-Size: TypeAlias = int | tuple[int, int]  # elements, or rows and classes
+Size: TypeAlias = int | tuple[int, int]  # predicted numbers, or rows and classes
 
 WORKS: tuple[Work, ...] = ("value", "value_and_grad")
 SIZES = {"small": 100, "cache": 100_000, "large": 1 << 24}
-CLASSES = 1000  # of a rowwise loss at most, where only the number of elements is given
-FEWER = {"multilabel_margin": 20}  # whose NumPy twin compares each pair of classes
 PART = 1 << 17  # elements that are checked at a time, in a cache
 CACHE = 64 << 20  # bytes of the largest, where the system does not say
 TOLERANCE = 1e-4  # of a mean of float32 losses, and of the Euclidean norm of its gradient
@@ -41,23 +39,40 @@ class Workload:
         self.name = name
         self.loss = registry[name]()
         rng = np.random.default_rng(0)
-        if self.loss.signature.rowwise:
-            if isinstance(size, int):
-                classes = min(FEWER.get(name, CLASSES), math.isqrt(size))
-                size = (size // classes, classes)
-            self.y, self.x = draw_rows(self.loss, *size, dtype, rng)
-            if self.y.dtype.kind == "f" and self.y.shape == self.x.shape and self.loss.targets == "probabilities":
-                self.y *= 0.9  # some are 0, to which a divergence may be infinite
-                self.y += 0.1 / size[1]
-        else:
-            assert isinstance(size, int)
-            self.y, self.x = draw(self.loss, size, dtype, rng)
+        self.arrays: tuple[Array, ...] = (
+            draw_arrays(self.loss, size, dtype, rng) if isinstance(size, int)
+            else draw_rows(self.loss, *size, dtype, rng)
+        )  # fmt: skip
+        if self.loss.signature.dense and self.y.shape == self.x.shape and self.loss.targets == "probabilities":
+            np.multiply(self.y, 0.9, out=self.y)  # some are 0, to which a divergence may be infinite
+            np.add(self.y, 0.1 / self.x.shape[1], out=self.y)
         self.threads = available()[0]
         self.processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
+    @property
+    def y(self) -> Array:
+        """The targets, where there is one array of them."""
+        return self.arrays[0]
+
+    @property
+    def x(self) -> Array:
+        """The predictions, where there is one array of them."""
+        return self.arrays[1]
+
+    @property
+    def predictions(self) -> list[Array]:
+        """The arrays that have a derivative."""
+        signature = self.loss.signature
+        return [
+            array
+            for argument, array in zip(signature.arguments, self.arrays, strict=False)
+            if argument in signature.predictions
+        ]
+
     def bytes(self, work: Work) -> int:
         """What is read, and with a gradient written."""
-        return int(self.y.nbytes + self.x.nbytes * (2 if work == "value_and_grad" else 1))
+        written = self.predictions if work == "value_and_grad" else []
+        return sum(array.nbytes for array in (*self.arrays, *written))
 
     def beyond_cache(self, work: Work) -> bool:
         """Whether the memory limits how fast the arrays can be read."""
@@ -67,14 +82,14 @@ class Workload:
     def expected(self) -> tuple[float, float, Array]:
         """The mean, the scale of its terms, and the gradient of the first part, by the float64 twin."""
         loss, gradient = twin(self.loss), twin(self.loss, "_grad")
-        step = max(1, PART // math.prod(self.x.shape[1:])) if self.loss.signature.additive else len(self.y)
+        numbers = math.prod(self.predictions[0].shape[1:])
+        step = max(1, PART // numbers) if self.loss.signature.additive else len(self.predictions[0])
 
-        def part(first: int) -> tuple[Array, Array]:
-            rows = slice(first, first + step)
-            return _wide(self.y[rows], np.float64), _wide(self.x[rows], np.float64)
+        def part(first: int) -> list[Array]:
+            return [_wide(array[first : first + step], np.float64) for array in self.arrays]
 
-        each = np.concatenate([np.ravel(loss(*part(first))) for first in range(0, len(self.y), step)])
-        return float(np.mean(each)), float(np.mean(np.abs(each))), gradient(*part(0)) / each.size
+        each = np.concatenate([np.ravel(loss(*part(first))) for first in range(0, len(self.predictions[0]), step)])
+        return float(np.mean(each)), float(np.mean(np.abs(each))), _joined(gradient(*part(0))) / each.size
 
     def check(self, work: Work, result: Any) -> None:
         """Refuse a result that is not the reference's."""
@@ -83,7 +98,7 @@ class Workload:
         if not abs(float(value) - expected) <= TOLERANCE * scale:
             raise LeftOut(f"its mean is {float(value):.7g}, the reference's {expected:.7g}")
         if grad is not None:
-            checked = np.asarray(grad)[: len(expected_grad)]
+            checked = _joined(grad, len(expected_grad))
             error, norm = np.linalg.norm(checked - expected_grad), np.linalg.norm(expected_grad)
             if not error <= TOLERANCE * norm:
                 raise LeftOut(f"its gradient is off by {error:.2g}, where the reference's norm is {norm:.2g}")
@@ -92,17 +107,24 @@ class Workload:
 def reference(load: Workload, dtype: type[np.floating[Any]], work: Work) -> Call:
     """The NumPy twin of a loss, reduced as a user of NumPy would do it."""
     loss, gradient = twin(load.loss), twin(load.loss, "_grad")
-    y, x = _wide(load.y, dtype), _wide(load.x, dtype)
+    arrays = [_wide(array, dtype) for array in load.arrays]
 
     def value() -> Any:
-        return np.mean(loss(y, x))
+        return np.mean(loss(*arrays))
 
     def value_and_grad() -> Any:
-        values, grad = loss(y, x), gradient(y, x)
-        grad /= np.size(values)
+        values, grad = loss(*arrays), gradient(*arrays)
+        for each in grad if isinstance(grad, tuple) else (grad,):
+            each /= np.size(values)
         return np.mean(values), grad
 
     return value if work == "value" else value_and_grad
+
+
+def _joined(grads: Any, length: int | None = None) -> Array:
+    """One or several gradients, of so many indices of the first axis, as one array."""
+    each = grads if isinstance(grads, tuple) else (grads,)
+    return np.concatenate([np.asarray(grad)[:length].reshape(len(grad[:length]), -1) for grad in each], axis=1)
 
 
 def _wide(array: Array, dtype: type[np.floating[Any]]) -> Array:

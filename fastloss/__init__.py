@@ -23,7 +23,7 @@ _LATER = {
     "config": "_core.config",
     "explained_variance_score": "metrics",
     "linear_cross_entropy": "language.linear_cross_entropy",
-    "linear_cross_entropy_value_and_grads": "language.linear_cross_entropy",
+    "linear_cross_entropy_value_and_grad": "language.linear_cross_entropy",
     "median_absolute_error": "metrics",
     "r2_score": "metrics",
     "segment_sum": "language.tokens",

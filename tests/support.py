@@ -12,14 +12,16 @@ import numpy as np
 
 import fastloss as fl
 from fastloss import registry
-from tests.inputs import draw
+from tests.inputs import OF_ELEMENTS, draw, family
 from tests.reference import twin
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY = list(dict.fromkeys(cls(**parameters) for cls in registry.values() for parameters in ({}, *cls.variants)))
-LOSSES = [loss for loss in EVERY if not loss.signature.rowwise]
 ROW_LOSSES = [loss for loss in EVERY if loss.signature.rowwise]
-DEFAULTS = [loss for loss in (cls() for cls in registry.values()) if not loss.signature.rowwise]
+
+LOSSES = [loss for loss in EVERY if family(loss) in OF_ELEMENTS]
+DEFAULTS = [loss for loss in (cls() for cls in registry.values()) if family(loss) in OF_ELEMENTS]
+DRAWN = [loss for loss in EVERY if family(loss) in OF_ELEMENTS or loss.signature.rowwise]  # by tests.inputs
 
 # One loss for each shape of targets and predictions: for what no formula changes.
 ELEMENTWISE = {

@@ -17,7 +17,7 @@ from fastloss.integrations import _boosting, _start, catboost, lightgbm, sklearn
 from fastloss.testing import check_hess
 from tests import conftest
 from tests.inputs import draw, draw_rows
-from tests.support import EVERY, additive, fresh, generator
+from tests.support import DRAWN, additive, fresh, generator
 
 datasets = pytest.importorskip("sklearn.datasets")
 ROUNDS = 100
@@ -55,12 +55,12 @@ def assert_same_model(found, wanted, rtol):
 
 REFUSED = [
     loss
-    for loss in additive(EVERY)
+    for loss in additive(DRAWN)
     if loss.hessian_approximation == "none"
     or loss.signature.unsupervised
     or (loss.signature.rowwise and (not loss.signature.labels or loss.scores not in RAW))
 ]
-TRAINABLE = [loss for loss in additive(EVERY) if loss not in REFUSED]
+TRAINABLE = [loss for loss in additive(DRAWN) if loss not in REFUSED]
 
 
 @pytest.fixture(params=TRAINABLE, ids=repr)

@@ -50,17 +50,17 @@ def test_as_with_the_logits(options, dense, chunk_bytes, wide):
         for b, kept in ((bias, counted), (None, {})):
             wanted = unfused(hidden, weight, targets, b, options, reduction, kept)
             given = {"reduction": reduction, "chunk_bytes": chunk_bytes, **kept, **options}
-            found = fl.linear_cross_entropy_value_and_grads(hidden, weight, targets, b, **given)
+            found, grads = fl.linear_cross_entropy_value_and_grad(hidden, weight, targets, b, **given)
             value = fl.linear_cross_entropy(hidden, weight, targets, b, **given)
-            np.testing.assert_array_equal(found.value, value)
+            np.testing.assert_array_equal(found, value)
             np.testing.assert_allclose(value, wanted[0], **tolerance)
-            for mine, other, like in zip(found[1:3], wanted[1:3], (hidden, weight), strict=True):
+            for mine, other, like in zip(grads[:2], wanted[1:3], (hidden, weight), strict=True):
                 assert (mine.dtype, mine.shape) == (wide, like.shape)
                 np.testing.assert_allclose(mine, other, **tolerance)
             if b is None:
-                assert found.bias is None
+                assert grads.bias is None
             else:
-                np.testing.assert_allclose(found.bias, wanted[3], **tolerance)
+                np.testing.assert_allclose(grads.bias, wanted[3], **tolerance)
 
 
 def test_gradients_are_differences_of_values():
@@ -70,7 +70,7 @@ def test_gradients_are_differences_of_values():
 
     def value_and_grad(theta):
         h, w, b = (part.reshape(shape) for part, shape in zip(np.split(theta, cuts), shapes, strict=True))
-        value, *grads = fl.linear_cross_entropy_value_and_grads(
+        value, grads = fl.linear_cross_entropy_value_and_grad(
             h, w, targets, b, label_smoothing=0.1, softcap=5.0, z_loss=0.1, chunk_bytes=4000, **counted
         )
         return value, np.concatenate([grad.ravel() for grad in grads])
@@ -82,21 +82,26 @@ def test_gradients_are_differences_of_values():
 def test_any_leading_shape(shape):
     hidden, weight, targets, bias, _ = drawn(np.float64, shape=shape)
     for reduction in ("sum", "none"):
-        value, grad, *_ = fl.linear_cross_entropy_value_and_grads(hidden, weight, targets, bias, reduction=reduction)
+        value, grads = fl.linear_cross_entropy_value_and_grad(hidden, weight, targets, bias, reduction=reduction)
         wanted = unfused(hidden, weight, targets, bias, {}, reduction, {})
         assert np.shape(value) == np.shape(wanted[0])
         np.testing.assert_allclose(value, wanted[0], rtol=1e-12)
-        np.testing.assert_allclose(grad, wanted[1], rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(grads.hidden, wanted[1], rtol=1e-11, atol=1e-14)
+
+
+def flat(found):
+    value, grads = found
+    return value, *grads
 
 
 def test_other_layouts():
     hidden, weight, targets, bias, _ = drawn(np.float64)
-    wanted = fl.linear_cross_entropy_value_and_grads(hidden, weight, targets, bias)
+    wanted = fl.linear_cross_entropy_value_and_grad(hidden, weight, targets, bias)
     wide = np.zeros((4, 18, FEATURES))
     wide[:, ::2] = hidden
     for h, w in ((np.asfortranarray(hidden), np.asfortranarray(weight)), (wide[:, ::2], weight[::-1][::-1])):
-        found = fl.linear_cross_entropy_value_and_grads(h, w, targets, bias)
-        for mine, other in zip(found, wanted, strict=True):
+        found = fl.linear_cross_entropy_value_and_grad(h, w, targets, bias)
+        for mine, other in zip(flat(found), flat(wanted), strict=True):
             np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-15)
 
 
@@ -113,22 +118,22 @@ def test_weights_for_each_index_of_the_first_axis():
 def test_tokens_that_do_not_count_are_not_even_multiplied():
     hidden, weight, targets, bias, _ = drawn(np.float64)
     ignored = targets < 0
-    wanted = fl.linear_cross_entropy_value_and_grads(hidden, weight, targets, bias)
+    wanted = fl.linear_cross_entropy_value_and_grad(hidden, weight, targets, bias)
     hidden[ignored] = np.nan
-    found = fl.linear_cross_entropy_value_and_grads(hidden, weight, targets, bias)
-    for mine, other in zip(found, wanted, strict=True):
+    found = fl.linear_cross_entropy_value_and_grad(hidden, weight, targets, bias)
+    for mine, other in zip(flat(found), flat(wanted), strict=True):
         np.testing.assert_array_equal(mine, other)
-    assert not found.hidden[ignored].any()
+    assert not found[1].hidden[ignored].any()
 
 
 def test_where_nothing_counts():
     hidden, weight, _, bias, _ = drawn(np.float64)
     targets = np.full((4, 9), -100)
     with pytest.warns(RuntimeWarning, match="linear_cross_entropy: no element counts, the mean is NaN") as told:
-        found = fl.linear_cross_entropy_value_and_grads(hidden, weight, targets, bias)
+        value, grads = fl.linear_cross_entropy_value_and_grad(hidden, weight, targets, bias)
     assert told[0].filename == __file__
-    assert math.isnan(found.value)
-    assert not any(grad.any() for grad in found[1:])
+    assert math.isnan(value)
+    assert not any(grad.any() for grad in grads)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fl.linear_cross_entropy(hidden, weight, targets, reduction="sum") == 0
@@ -162,7 +167,7 @@ def test_where_nothing_counts():
 def test_errors_name_the_function_and_the_argument(change, error, message):
     hidden, weight, targets, bias, _ = drawn(np.float64)
     given = {"hidden": hidden, "weight": weight, "targets": targets, "bias": bias, **change}
-    for call in (fl.linear_cross_entropy, fl.linear_cross_entropy_value_and_grads):
+    for call in (fl.linear_cross_entropy, fl.linear_cross_entropy_value_and_grad):
         with pytest.raises(error, match=f"linear_cross_entropy: {message}"):
             call(**given)
 
@@ -186,10 +191,10 @@ def test_memory_is_a_chunk_whatever_the_number_of_tokens(tokens, chunk_bytes):
     value = fl.linear_cross_entropy(hidden, weight, targets, chunk_bytes=chunk_bytes)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.reset_peak()
-    found = fl.linear_cross_entropy_value_and_grads(hidden, weight, targets, chunk_bytes=chunk_bytes)
-    peak_with_grads = tracemalloc.get_traced_memory()[1] - found.hidden.nbytes - found.weight.nbytes
+    same, grads = fl.linear_cross_entropy_value_and_grad(hidden, weight, targets, chunk_bytes=chunk_bytes)
+    peak_with_grads = tracemalloc.get_traced_memory()[1] - grads.hidden.nbytes - grads.weight.nbytes
     tracemalloc.stop()
-    assert found.value == value
+    assert same == value
     assert 0.8 * chunk_bytes < max(peak, peak_with_grads) < 1.05 * chunk_bytes
     assert tokens * 5000 * 4 > 2.8 * chunk_bytes
 
@@ -205,9 +210,9 @@ def test_as_pytorch_has_it(smoothing, reduction):
         logits.reshape(-1, CLASSES), torch.tensor(arrays[2].ravel()), reduction=reduction, label_smoothing=smoothing
     )
     wanted.backward()
-    found = fl.linear_cross_entropy_value_and_grads(
+    value, grads = fl.linear_cross_entropy_value_and_grad(
         *arrays[:4], reduction=reduction, label_smoothing=smoothing, chunk_bytes=5000
     )
-    np.testing.assert_allclose(found.value, wanted.item(), rtol=1e-12)
-    for mine, leaf in zip(found[1:], (hidden, weight, bias), strict=True):
+    np.testing.assert_allclose(value, wanted.item(), rtol=1e-12)
+    for mine, leaf in zip(grads, (hidden, weight, bias), strict=True):
         np.testing.assert_allclose(mine, leaf.grad.numpy(), rtol=1e-10, atol=1e-14)

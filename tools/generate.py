@@ -44,7 +44,7 @@ from fastloss._core.loss import registry as registry
 from fastloss.language.linear_cross_entropy import LinearGrads as LinearGrads
 from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from fastloss.language.linear_cross_entropy import (
-    linear_cross_entropy_value_and_grads as linear_cross_entropy_value_and_grads,
+    linear_cross_entropy_value_and_grad as linear_cross_entropy_value_and_grad,
 )
 from fastloss.language.shards import ShardState as ShardState
 from fastloss.language.tokens import SequenceScores as SequenceScores

@@ -149,6 +149,16 @@ class Evaluation:
         nan_policy: str = "propagate",
         num_threads: int | None = None,
     ) -> None:
+        self._begin(loss, nan_policy, num_threads)
+        owner = self._spec.owner
+        true, pred = loss.signature.names
+        self._y, self._y_code = operand(owner, true, y_true)
+        self._x, self._x_code = operand(owner, pred, y_pred)
+        self._arrange()
+        self._select(sample_weight, mask)
+
+    def _begin(self, loss: Declared, nan_policy: str, num_threads: int | None) -> None:
+        """Check the options that need no arrays."""
         self._loss, self._spec = loss, loss._spec
         owner = self._spec.owner
         if nan_policy not in NAN_POLICIES:
@@ -158,15 +168,14 @@ class Evaluation:
         self._nan_policy = NAN_POLICIES[nan_policy]
         self._apart = ABSENT
         self._num_threads = num_threads
-        true, pred = loss.signature.names
-        self._y, self._y_code = operand(owner, true, y_true)
-        self._x, self._x_code = operand(owner, pred, y_pred)
         self._weighted = nan_policy == "omit"
-        self._arrange()
+
+    def _select(self, sample_weight: ArrayLike | None, mask: ArrayLike | None) -> None:
+        """Check what says which elements count, and how much."""
         self._weight = self._per_element("sample_weight", sample_weight)
         self._kept = self._per_element("mask", mask)
         if self._kept.array is not None and self._kept.code != BOOL:
-            raise TypeError(f"{owner}: mask has dtype {self._kept.array.dtype}, must be bool")
+            raise TypeError(f"{self._spec.owner}: mask has dtype {self._kept.array.dtype}, must be bool")
         self._weighted = self._weighted or sample_weight is not None or mask is not None
 
     def _arrange(self) -> None:
@@ -213,13 +222,16 @@ class Evaluation:
     def part(self, index: tuple[int | slice, ...]) -> Self:
         """The same call of some of the elements, whose axes come first."""
         evaluation = copy(self)
-        evaluation._y, evaluation._x = self._y[index], self._x[index]
+        evaluation._cut(index)
         evaluation._weight, evaluation._kept = (
             operand if operand.array is None else replace(operand, array=operand.array[index])
             for operand in (self._weight, self._kept)
         )
         evaluation._arrange()
         return evaluation
+
+    def _cut(self, index: tuple[int | slice, ...]) -> None:
+        self._y, self._x = self._y[index], self._x[index]
 
     def apart(self, losses: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
         """Write each loss, 0 where it has no weight, and each weight, -1 where the element does not count.
@@ -273,9 +285,13 @@ class Evaluation:
         if shape and array.shape == shape[:1]:
             array = np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - 1)), shape)
             return Operand(name, array, array, code)
-        owner = self._loss.signature.names[self._x.shape == shape]
-        also = f" or {shape[:1]}, one for each index of {owner}'s first axis" if len(shape) > 1 else ""
-        raise ValueError(f"{self._spec.owner}: {name} has shape {array.shape}, must have {owner}'s {shape}{also}")
+        whose = self._whose_shape()
+        also = f" or {shape[:1]}, one for each index of {whose} first axis" if len(shape) > 1 else ""
+        raise ValueError(f"{self._spec.owner}: {name} has shape {array.shape}, must have {whose} {shape}{also}")
+
+    def _whose_shape(self) -> str:
+        """What has the shape of the elements."""
+        return f"{self._loss.signature.names[self._x.shape == self._shape]}'s"
 
     def reduced(
         self, operation: int, reduction: str, out: Floats | None = None, grad_out: Floats | None = None,
@@ -293,18 +309,17 @@ class Evaluation:
         if operation == VALUE and reduction != "none":
             return self._average(self._run(VALUE, 1.0), reduction), None, None
 
-        wide = self._x_code not in NARROW
-        value = grad = hess = ABSENT
+        value = hess = ABSENT
+        grads: tuple[Operand, ...] = ()
         if operation & VALUE and reduction == "none":
-            value = self._result("out", out, self._shape, FLOAT64 if wide else FLOAT32)
+            value = self._result("out", out, self._like(), FLOAT32 if self.dtype is np.float32 else FLOAT64)
         if operation & GRAD:
-            code = FLOAT64 if wide else self._x_code & ~SWAPPED
-            grad = self._result("grad_out", grad_out, self._x.shape, code)
+            grads = self._derivatives("grad_out", grad_out)
             if operation & HESS:
-                hess = self._result("hess_out", hess_out, self._x.shape, code)
-        given = [(result.name, result.array) for result in (value, grad, hess) if result.given]
+                (hess,) = self._derivatives("hess_out", hess_out)
+        given = [(result.name, result.array) for result in (value, *grads, hess) if result.given]
         if given:
-            inputs = list(zip(self._loss.signature.names, (self._y, self._x), strict=True))
+            inputs = self._inputs()
             inputs += [(one.name, one.array) for one in (self._weight, self._kept) if one.array is not None]
             refuse_overlap(owner, given, inputs)
 
@@ -321,11 +336,11 @@ class Evaluation:
                 scale = counting.mean(factor, divided) if divided else 0.0
         elif averaged:
             scale = counting.mean(factor, max(1, math.prod(self._shape)))
-        sums = self._run(operation, scale, value, grad, hess, check=not inspected)
+        sums = self._run(operation, scale, value, grads, hess, check=not inspected)
         reduced = None
         if operation & VALUE:
             reduced = value.public if reduction == "none" else self._average(sums, reduction)
-        return reduced, grad.public, hess.public
+        return reduced, self._public(grads), hess.public
 
     def mean(self, warn: bool = False) -> float:
         """The mean, NaN where nothing counts, with or without a warning; for losses that are made of means."""
@@ -354,12 +369,27 @@ class Evaluation:
             warnings.warn(f"{self._spec.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
         return divisor
 
-    def _result(self, name: str, given: Floats | None, shape: tuple[int, ...], code: int) -> Operand:
+    def _derivatives(self, name: str, given: Any) -> tuple[Operand, ...]:
+        """Where to write the derivatives of each array that has one."""
+        return (self._result(name, given, self._x, self._type_of_derivative(self._x_code)),)
+
+    def _public(self, derivatives: tuple[Operand, ...]) -> Any:
+        """Derivatives as the caller gets them."""
+        return derivatives[0].public if derivatives else None
+
+    def _inputs(self) -> list[tuple[str, Array]]:
+        """The arrays by name, targets first."""
+        return list(zip(self._loss.signature.names, (self._y, self._x), strict=True))
+
+    @staticmethod
+    def _type_of_derivative(code: int) -> int:
+        return code & ~SWAPPED if code in NARROW else FLOAT64
+
+    def _result(self, name: str, given: Floats | None, like: Array, code: int) -> Operand:
+        """Where to write something of an array's shape: what is given, or new and in the memory order of that array."""
         if given is not None:
-            array, code = output(self._spec.owner, name, given, shape)
+            array, code = output(self._spec.owner, name, given, like.shape)
             return Operand(name, array, given, code, True)
-        # empty_like keeps the memory order of the predictions, so that both are walked alike.
-        like: Array = self._x if shape == self._x.shape else self._like()
         if code == BFLOAT16:
             import ml_dtypes
 
@@ -373,11 +403,12 @@ class Evaluation:
         return self._operands[1]
 
     def _run(
-        self, operation: int, scale: float, value: Operand = ABSENT, grad: Operand = ABSENT, hess: Operand = ABSENT,
-        check: bool = True,
+        self, operation: int, scale: float, value: Operand = ABSENT, grads: tuple[Operand, ...] = (),
+        hess: Operand = ABSENT, check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         """Run the kernel; the sums (loss, weight, count, square, center, spread) of what it saw."""
         spec, policy = self._spec, self._nan_policy
+        grad = grads[0] if grads else ABSENT
         arrays: tuple[Array | None, ...] = (
             *self._operands, self._weight.array, self._kept.array, value.array, *self._parts(grad.array),
             *self._parts(hess.array), self._apart.array,

@@ -10,7 +10,9 @@ from functools import cache, lru_cache
 from typing import Any
 
 from fastloss._core.loss import Loss
+from fastloss._core.multi_input import MultiInputLoss
 from fastloss._core.parameters import check_names
+from fastloss._core.signature import Argument
 
 OPTIONS = [p for p in inspect.signature(Loss.__call__).parameters.values() if p.name != "self"]
 
@@ -34,7 +36,12 @@ def function_of(cls: type[Loss]) -> Callable[..., Any]:
     default = cls()
     names = list(call_signature(cls).parameters)
 
-    def function(
+    def of_other_arrays(*arrays: Any, **options: Any) -> Any:
+        parameters = {name: options.pop(name) for name in cls._fields if name in options}
+        check_names(cls.function_name, options, names)
+        return (_made(cls, parameters) if parameters else default)(*arrays, **options)
+
+    def of_targets_and_predictions(
         y_true: Any,
         y_pred: Any,
         *,
@@ -60,6 +67,7 @@ def function_of(cls: type[Loss]) -> Callable[..., Any]:
             num_threads=num_threads,
         )
 
+    function: Callable[..., Any] = of_other_arrays if issubclass(cls, MultiInputLoss) else of_targets_and_predictions
     function.__name__ = function.__qualname__ = cls.function_name
     function.__module__ = "fastloss"
     function.__signature__ = call_signature(cls)  # type: ignore[attr-defined]
@@ -69,14 +77,20 @@ def function_of(cls: type[Loss]) -> Callable[..., Any]:
 
 def call_signature(cls: type[Loss]) -> inspect.Signature:
     """The signature of a loss's function."""
-    targets, predictions, *options = OPTIONS
-    if not cls().signature.unsupervised:
-        targets = targets.replace(annotation="ArrayLike")
     own = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for f in fields(cls)  # type: ignore[arg-type]
     ]
-    return inspect.Signature([targets, predictions, *own, *options], return_annotation="Any")
+    positional = [_parameter(argument) for argument in cls().signature.arguments if not argument.keyword]
+    by_name = [_parameter(argument) for argument in cls().signature.arguments if argument.keyword]
+    return inspect.Signature([*positional, *by_name, *own, *OPTIONS[2:]], return_annotation="Any")
+
+
+def _parameter(argument: Argument) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY if argument.keyword else inspect.Parameter.POSITIONAL_OR_KEYWORD
+    annotation = "ArrayLike | None" if argument.optional or argument.keyword else "ArrayLike"
+    default = None if argument.keyword else inspect.Parameter.empty
+    return inspect.Parameter(argument.name, kind, default=default, annotation=annotation)
 
 
 def _sections(docstring: str) -> dict[str, str]:
@@ -87,8 +101,15 @@ def _sections(docstring: str) -> dict[str, str]:
 
 def _documentation(cls: type[Loss]) -> str:
     """The class's docstring with the arrays and options of a call among its parameters."""
-    own, call = _sections(inspect.getdoc(cls) or ""), _sections(inspect.getdoc(Loss.__call__) or "")
+    own, call = _sections(inspect.getdoc(cls) or ""), _sections(inspect.getdoc(cls.__call__) or "")
     arrays, options = re.split(r"^(?=sample_weight)", call["Parameters"], maxsplit=1, flags=re.MULTILINE)
+    options = re.split(r"^(?=\*\*named)", options, maxsplit=1, flags=re.MULTILINE)[0]
+    described = [argument for argument in cls().signature.arguments if argument.description]
+    if described:
+        arrays = "".join(
+            f"{argument.name} : array_like{', optional' if argument.keyword else ''}\n    {argument.description}\n"
+            for argument in described
+        )
     own["Parameters"] = arrays + own.get("Parameters", "").rstrip("\n") + "\n" * ("Parameters" in own) + options
     own["Returns"] = call["Returns"]
     order = ["Parameters", "Returns", "See Also", "Notes", "References", "Examples"]

@@ -24,11 +24,20 @@ class Argument(NamedTuple):
         ("class",) a number for each class, however many there are. Of several the caller chooses one.
     optional : bool, default=False
         Whether None may be given in its place.
+    keyword : bool, default=False
+        Whether it is given by name alone, and may be left out.
+    shared : bool, default=False
+        Whether all targets have it in common, as the centres of classes: its core dimensions are then all it has.
+    description : str, default=""
+        What it is, for the documentation of a call.
     """
 
     name: str
     shapes: tuple[Shape, ...] = (NUMBER,)
     optional: bool = False
+    keyword: bool = False
+    shared: bool = False
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Signature:
     >>> fl.Huber().signature.single, fl.GaussianNLL().signature.columns, fl.MultiQuantile().signature.losses
     (True, 2, (3,))
     >>> fl.CrossEntropy().signature.targets
-    (Argument(name='y_true', shapes=((), ('class',)), optional=False),)
+    (Argument(name='y_true', shapes=((), ('class',)), optional=False, keyword=False, shared=False, description=''),)
     """
 
     targets: tuple[Argument, ...] = (Argument("y_true"),)
@@ -68,8 +77,13 @@ class Signature:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the arrays, targets first."""
-        return tuple(argument.name for argument in (*self.targets, *self.predictions))
+        """The names of the arrays, targets first, and last what is given by name alone."""
+        return tuple(argument.name for argument in self.arguments)
+
+    @cached_property
+    def arguments(self) -> tuple[Argument, ...]:
+        """The arrays in the order in which a call takes them."""
+        return tuple(sorted((*self.targets, *self.predictions), key=lambda argument: argument.keyword))
 
     @cached_property
     def single(self) -> bool:

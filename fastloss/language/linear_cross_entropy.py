@@ -17,7 +17,7 @@ from fastloss._core.signature import NUMBER, ROW, of_rows
 from fastloss.rowwise.rows import RowEvaluation, RowSpecification
 from fastloss.rowwise.softmax import CrossEntropy
 
-__all__ = ["LinearGrads", "linear_cross_entropy", "linear_cross_entropy_value_and_grads"]
+__all__ = ["LinearGrads", "linear_cross_entropy", "linear_cross_entropy_value_and_grad"]
 
 OWNER = "linear_cross_entropy"
 CHUNK_BYTES = 1 << 26
@@ -25,9 +25,8 @@ SHARE_OF_SUMS = 8  # of the chunk: what is added to the gradient of the weights,
 
 
 class LinearGrads(NamedTuple):
-    """The loss and its gradients; `bias` is None where there is none."""
+    """The gradient in each array; `bias` is None where there is none."""
 
-    value: Any
     hidden: Floats
     weight: Floats
     bias: Floats | None
@@ -87,7 +86,7 @@ def linear_cross_entropy(
 
     See Also
     --------
-    linear_cross_entropy_value_and_grads : The gradients as well.
+    linear_cross_entropy_value_and_grad : The gradients as well.
     CrossEntropy : The loss of logits, and what it does with labels that are ignored or no class.
 
     Notes
@@ -113,7 +112,7 @@ def linear_cross_entropy(
     return layer.value()
 
 
-def linear_cross_entropy_value_and_grads(
+def linear_cross_entropy_value_and_grad(
     hidden: ArrayLike,
     weight: ArrayLike,
     targets: ArrayLike,
@@ -125,7 +124,7 @@ def linear_cross_entropy_value_and_grads(
     chunk_bytes: int = CHUNK_BYTES,
     num_threads: int | None = None,
     **options: Unpack[Options],
-) -> LinearGrads:
+) -> tuple[Any, LinearGrads]:
     r"""Compute the cross-entropy of a linear layer and its gradients, without holding the logits.
 
     With the gradient :math:`G` in the logits, those in `hidden`, `weight` and `bias` are :math:`G W`,
@@ -140,9 +139,9 @@ def linear_cross_entropy_value_and_grads(
     -------
     value : float or ndarray
         What `linear_cross_entropy` returns.
-    hidden, weight, bias : ndarray
-        The gradients of exactly that value, or for "none" of its sum: of the shape and type of the arrays. None in
-        place of `bias` where there is none.
+    grad : LinearGrads
+        The gradients of exactly that value, or for "none" of its sum, by the names of the arrays `hidden`, `weight` and
+        `bias` and of their shape and type. None in place of `bias` where there is none.
 
     Notes
     -----
@@ -154,13 +153,13 @@ def linear_cross_entropy_value_and_grads(
     >>> import numpy as np
     >>> import fastloss as fl
     >>> hidden, weight = np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros((2, 2))
-    >>> value, hidden_grad, weight_grad, _ = fl.linear_cross_entropy_value_and_grads(hidden, weight, [0, 1])
-    >>> weight_grad
+    >>> value, grad = fl.linear_cross_entropy_value_and_grad(hidden, weight, [0, 1])
+    >>> grad.weight
     array([[-0.25,  0.25],
            [ 0.25, -0.25]])
     """
     layer = _Layer(hidden, weight, targets, bias, sample_weight, mask, reduction, chunk_bytes, num_threads, options)
-    return layer.value_and_grads()
+    return layer.value_and_grad()
 
 
 class _CrossEntropy(CrossEntropy):
@@ -246,7 +245,7 @@ class _Layer:
             total += self._evaluate(VALUE, tokens, logits, losses)
         return self._reduced(total, losses)
 
-    def value_and_grads(self) -> LinearGrads:
+    def value_and_grad(self) -> tuple[Any, LinearGrads]:
         losses = self._losses()
         total = 0.0
         hidden_grad = np.zeros(self._hidden.shape, self._dtype)
@@ -263,7 +262,7 @@ class _Layer:
             if bias_grad is not None:
                 bias_grad += np.ones(len(tokens), self._dtype) @ logits
         hidden_grad = hidden_grad.reshape(*self._shape, self._features)
-        return LinearGrads(self._reduced(total, losses), hidden_grad, weight_grad, bias_grad)
+        return self._reduced(total, losses), LinearGrads(hidden_grad, weight_grad, bias_grad)
 
     def _chunks(self) -> Iterator[tuple[NDArray[np.intp], Floats, Floats]]:
         """Some tokens at a time: their numbers, hidden states and logits."""

@@ -59,15 +59,15 @@ class _PairEvaluation(RowEvaluation):
     __slots__ = ()
 
     def _run(
-        self, operation: int, scale: float, value: Operand = ABSENT, grad: Operand = ABSENT, hess: Operand = ABSENT,
-        check: bool = True,
+        self, operation: int, scale: float, value: Operand = ABSENT, grads: tuple[Operand, ...] = (),
+        hess: Operand = ABSENT, check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
-        outputs = [result.array for result in (grad, hess) if result.given]
+        outputs = [result.array for result in (*grads, hess) if result.given]
         self._y, self._x = (
             array.copy(order="K") if any(np.may_share_memory(array, output) for output in outputs) else array
             for array in (self._y, self._x)
         )
-        return super()._run(operation, scale, value, grad, hess, check)
+        return super()._run(operation, scale, value, grads, hess, check)
 
 
 @loss()

@@ -148,10 +148,11 @@ class RowEvaluation(Evaluation):
         return self._x[(slice(None),) * self._axis + (0,)]
 
     def _run(
-        self, operation: int, scale: float, value: Operand = ABSENT, grad: Operand = ABSENT, hess: Operand = ABSENT,
-        check: bool = True,
+        self, operation: int, scale: float, value: Operand = ABSENT, grads: tuple[Operand, ...] = (),
+        hess: Operand = ABSENT, check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         spec, policy = self._spec, self._nan_policy
+        grad = grads[0] if grads else ABSENT
         if operation & HESS and not self._loss.curvature:
             raise ValueError(f"{spec.owner}: there is no grad_and_hess, it has no second derivative of use")
         if not check and policy == RAISE:

@@ -277,7 +277,7 @@ class Layers(_Case):
             }  # fmt: skip
             self.calls[type(self).__name__] += 2
             plain = fl.linear_cross_entropy(*arrays, **options)
-            value, hidden_grad, weight_grad, bias_grad = fl.linear_cross_entropy_value_and_grads(*arrays, **options)
+            value, grads = fl.linear_cross_entropy_value_and_grad(*arrays, **options)
             if not np.allclose(plain, value, rtol=1e-6 if precision is SINGLE else 1e-13, equal_nan=True):
                 raise Failure(f"linear_cross_entropy is {plain!r}, with gradients {value!r}")
             if not divisor:
@@ -293,8 +293,8 @@ class Layers(_Case):
             grad = expected.grad.value * scale
             error = (expected.grad.error + precision.eps * np.abs(expected.grad.value)) * scale
             for name, found, left, right in (
-                ("hidden", hidden_grad, grad, self.weight), ("weight", weight_grad, grad.T, self.hidden),
-                ("bias", bias_grad, grad.T, np.ones((self.n, 1))),
+                ("hidden", grads.hidden, grad, self.weight), ("weight", grads.weight, grad.T, self.hidden),
+                ("bias", grads.bias, grad.T, np.ones((self.n, 1))),
             ):  # fmt: skip
                 if found is None:
                     continue

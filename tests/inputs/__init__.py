@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,44 @@ from fastloss._core.loss import RAW
 from fastloss._core.parameters import ANY, NON_NEGATIVE, UNIT, Domain
 
 Array = NDArray[Any]
+
+
+OF_ELEMENTS = {"elementwise", "columns", "aggregate"}  # families of which an element of the targets has a loss
+CLASSES = 1000  # of a rowwise loss at most, where only the number of elements is given
+FEWER = {"multilabel_margin": 20}  # whose NumPy twin compares each pair of classes
+
+
+def family(loss: Loss) -> str:
+    """The package that a loss is in."""
+    return type(loss).__module__.split(".")[1]
+
+
+def draw_arrays(loss: Loss, size: int, dtype: DTypeLike, rng: np.random.Generator) -> tuple[Array, ...]:
+    """Draw the arrays of a call in the order of its signature.
+
+    Parameters
+    ----------
+    loss : Loss
+        Of any family; what `draw` and `draw_rows` do not know of is in the module here of its family's name.
+    size : int
+        How many predicted numbers, roughly.
+    dtype : dtype
+        The floating-point type of predictions.
+    rng : Generator
+        The source of randomness.
+
+    Returns
+    -------
+    tuple of ndarray
+        With which to call the loss.
+    """
+    if loss.signature.rowwise:
+        classes = min(FEWER.get(loss.function_name, CLASSES), math.isqrt(size))
+        return draw_rows(loss, size // classes, classes, dtype, rng)
+    if family(loss) in OF_ELEMENTS:
+        return draw(loss, size, dtype, rng)
+    found: tuple[Array, ...] = import_module(f"tests.inputs.{family(loss)}").draw(loss, size, dtype, rng)
+    return found
 
 
 def draw(loss: Loss, n: int, dtype: DTypeLike, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -6,16 +6,18 @@ from importlib import import_module as _import_module
 from fastloss._core import isa as _isa  # isort: skip  # first, since it says what to do where nothing is built
 from fastloss import elementwise as _elementwise  # isort: skip  # in the order of the registry
 from fastloss import columns as _columns, aggregate as _aggregate, rowwise as _rowwise  # isort: skip
+from fastloss import composition as _composition  # isort: skip
 from fastloss._core import VERSION as __version__
 from fastloss._core.functions import function_of as _function_of
-from fastloss._core.loss import Loss, registry
+from fastloss._core.loss import Loss, WeightedSum, registry
+from fastloss.composition.chained import Chained
 from fastloss.state import LossState
 
 # What is imported when it is first asked for, by the name of its module: the import of the package brings in every loss
 # and nothing that a user of losses alone does without.
 _LATER = {
     "LinearFit": "linear.objective",
-    "LinearGrads": "language.linear_cross_entropy",
+    "LinearGrads": "composition.linear_layer",
     "LinearObjective": "linear.objective",
     "SequenceScores": "language.tokens",
     "ShardState": "language.shards",
@@ -24,6 +26,8 @@ _LATER = {
     "explained_variance_score": "metrics",
     "linear_cross_entropy": "language.linear_cross_entropy",
     "linear_cross_entropy_value_and_grad": "language.linear_cross_entropy",
+    "linear_loss": "composition.linear_layer",
+    "linear_loss_value_and_grad": "composition.linear_layer",
     "median_absolute_error": "metrics",
     "r2_score": "metrics",
     "segment_sum": "language.tokens",
@@ -39,7 +43,7 @@ _classes = {cls.__name__: cls for cls in registry.values()}
 _functions = {name: cls for cls in registry.values() for name in (cls.function_name, *cls.aliases)}
 globals().update(_classes)
 
-__all__ = sorted(["Loss", "LossState", "registry", *_LATER, *_MODULES])
+__all__ = sorted(["Chained", "Loss", "LossState", "WeightedSum", "registry", *_LATER, *_MODULES])
 __all__ += [*_classes, *_functions]
 
 

@@ -400,7 +400,7 @@ class VAEKL(Penalty):
 
     def _value_and_grads(self, *parameters: Doubles) -> tuple[Any, tuple[Doubles, ...]]:
         mu, logvar = parameters
-        value = 0.5 * self.strength * (np.square(mu) + _expm1_minus(logvar)).sum()
+        value = 0.5 * self.strength * (np.square(mu) + expm1_minus(logvar)).sum()
         return value, (self.strength * mu, 0.5 * self.strength * np.expm1(logvar))
 
 
@@ -459,11 +459,11 @@ class GaussianKL(Penalty):
         difference = logvar - prior_logvar
         growth = np.expm1(difference)
         slope = self.strength * score * precision
-        value = half * (_expm1_minus(difference) + np.square(score)).sum()
+        value = half * (expm1_minus(difference) + np.square(score)).sum()
         return value, (slope, half * growth, -slope, -half * (growth + np.square(score)))
 
 
-def _expm1_minus(x: Doubles) -> Doubles:
+def expm1_minus(x: Doubles) -> Doubles:
     """:math:`e^x - 1 - x` with its relative accuracy near 0, where the three terms cancel."""
     near = np.abs(x) < 0.5
     small = np.where(near, x, 0.0)

@@ -21,6 +21,7 @@ from fastloss import (
     registry,
     testing,
 )
+from fastloss.composition import linear_layer
 from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
 from fastloss.language import linear_cross_entropy, tokens
 
@@ -50,7 +51,10 @@ def public():
     modules = (metrics, penalties, tokens, testing, catboost, lightgbm, sklearn, xgboost)
     names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
     names += [f"fastloss.{cls.__name__}" for cls in classes]
-    names += [f"fastloss.{name}" for name in ("CrossEntropy.rows", *linear_cross_entropy.__all__)]
+    of_layers = (*linear_cross_entropy.__all__, *linear_layer.__all__)
+    names += [f"fastloss.{name}" for name in ("CrossEntropy.rows", "Chained", "WeightedSum", *of_layers)]
+    verbs = ("__call__", "grad", "value_and_grad", "state", "states")
+    names += [f"fastloss._core.multi_input.MultiInputLoss.{name}" for name in verbs]
     names += [f"fastloss._core.signature.{name}" for name in ("Argument", "Signature")]
     return [*names, "fastloss.config", "fastloss.show_config"]
 

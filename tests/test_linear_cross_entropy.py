@@ -216,3 +216,30 @@ def test_as_pytorch_has_it(smoothing, reduction):
     np.testing.assert_allclose(value, wanted.item(), rtol=1e-12)
     for mine, leaf in zip(grads, (hidden, weight, bias), strict=True):
         np.testing.assert_allclose(mine, leaf.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_a_layer_of_any_loss_of_rows():
+    hidden, weight, targets, bias, counted = drawn(np.float64)
+    targets = np.abs(targets) % CLASSES
+    for loss in (fl.SoftmaxFocal(), fl.MultiMargin(), fl.CrossEntropy(label_smoothing=0.1)):
+        value, slope = loss.value_and_grad(targets, hidden @ weight.T + bias, **counted)
+        found, grads = fl.linear_loss_value_and_grad(loss, hidden, weight, targets, bias, chunk_bytes=3000, **counted)
+        assert found == fl.linear_loss(loss, hidden, weight, targets, bias, chunk_bytes=3000, **counted)
+        np.testing.assert_allclose(found, value, rtol=1e-12)
+        flat = slope.reshape(-1, CLASSES)
+        for grad, wanted in zip(
+            grads, (slope @ weight, flat.T @ hidden.reshape(-1, FEATURES), flat.sum(axis=0)), strict=True
+        ):
+            np.testing.assert_allclose(grad, wanted, rtol=1e-10, atol=1e-14)
+    dense = np.exp(fl.CrossEntropy().grad(targets, hidden @ weight.T))
+    kl = fl.ForwardKL()
+    np.testing.assert_allclose(fl.linear_loss(kl, hidden, weight, dense), kl(dense, hidden @ weight.T), rtol=1e-12)
+
+
+def test_a_layer_of_another_loss_is_refused():
+    hidden, weight, targets, _, _ = drawn(np.float64)
+    for loss in (fl.Huber(), fl.CrossEntropy(axis=0)):
+        with pytest.raises(TypeError, match=r"linear_loss: loss is .*, must be one of rows along the last axis"):
+            fl.linear_loss(loss, hidden, weight, targets)
+    with pytest.raises(TypeError, match="linear_loss: loss is 'focal', must be a loss object"):
+        fl.linear_loss("focal", hidden, weight, targets)

@@ -39,9 +39,13 @@ from fastloss._core.config import config as config
 from fastloss._core.config import show_config as show_config
 from fastloss._core.evaluation import Floats, NanPolicy, Reduction
 from fastloss._core.loss import Loss as Loss
+from fastloss._core.loss import WeightedSum as WeightedSum
 from fastloss._core.loss import registry as registry
+from fastloss.composition.chained import Chained as Chained
 {imports}
-from fastloss.language.linear_cross_entropy import LinearGrads as LinearGrads
+from fastloss.composition.linear_layer import LinearGrads as LinearGrads
+from fastloss.composition.linear_layer import linear_loss as linear_loss
+from fastloss.composition.linear_layer import linear_loss_value_and_grad as linear_loss_value_and_grad
 from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from fastloss.language.linear_cross_entropy import (
     linear_cross_entropy_value_and_grad as linear_cross_entropy_value_and_grad,

@@ -45,3 +45,11 @@ def divisor(reduction: str, weight: float, count: float) -> float:
 def mean(total: float, divisor: float) -> float:
     """The quotient, rounded to nearest in every mode of the process; NaN where nothing counts."""
     return mean_of(total, divisor) if divisor else math.nan
+
+
+def moments(weight: Array, loss: Array) -> tuple[float, float, float]:
+    """Of losses under the squares of their weights: the sum of these, the mean, and the squares about it."""
+    units = np.square(weight)
+    square = float(units.sum())
+    center = float(units @ loss) / square if square else 0.0
+    return square, center, float(units @ np.square(loss - center))

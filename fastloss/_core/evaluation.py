@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, Self, TypeAlias
@@ -76,6 +76,12 @@ class Specification:
     @classmethod
     def of(cls, owner: str, kernel: str, constants: dict[str, float], domains: tuple[Domain, ...]) -> Specification:
         formula = KERNELS[kernel]
+        return cls.made(owner, formula, formula.constants(constants), domains)
+
+    @classmethod
+    def made(
+        cls, owner: str, kernel: Kernel, constants: tuple[float, ...], domains: tuple[Domain, ...]
+    ) -> Specification:
         closed = [
             tuple(None if domain is ANY else domain.closed(dtype) for domain in domains)
             if any(domain is not ANY for domain in domains)
@@ -83,7 +89,7 @@ class Specification:
             for dtype in (np.float64, np.float32)
         ]
         rules = (*(str(domain) for domain in domains), "finite and not negative")
-        return cls(owner, formula, formula.constants(constants), domains[0].bounded, (closed[0], closed[1]), rules)
+        return cls(owner, kernel, constants, domains[0].bounded, (closed[0], closed[1]), rules)
 
     def using(self, kernel: str, constants: dict[str, float]) -> Specification:
         """The same owner and domains with another formula."""
@@ -260,6 +266,11 @@ class Evaluation:
         return np.float32 if self._x_code in NARROW else np.float64
 
     @property
+    def divisible(self) -> bool:
+        """Whether a part of the elements is a call of its own, so that a large one may be made of small ones."""
+        return self._loss.signature.additive
+
+    @property
     def indexed(self) -> bool:
         """Whether targets and predictions have a first axis."""
         return self._y.ndim > 0 and self._x.ndim > 0 and len(self._shape) > 0
@@ -302,10 +313,7 @@ class Evaluation:
         An error may leave outputs that are `scratch` half written, which saves a pass over targets and weights.
         """
         owner = self._spec.owner
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"{owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
-        if out is not None and reduction != "none":
-            raise ValueError(f"{owner}: out is given with reduction={reduction!r}, must be None unless that is 'none'")
+        check_reduction(owner, reduction, out)
         if operation == VALUE and reduction != "none":
             return self._average(self._run(VALUE, 1.0), reduction), None, None
 
@@ -355,8 +363,7 @@ class Evaluation:
 
     def divisor(self, reduction: str) -> float:
         """What a sum of losses is divided by, after a check of targets and weights that reads no predictions."""
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"{self._spec.owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
+        check_reduction(self._spec.owner, reduction, None)
         return self._divisor(self._run(0, 1.0), reduction, stacklevel=5)
 
     def _average(self, sums: tuple[float, ...], reduction: str, stacklevel: int = 4) -> float:
@@ -456,6 +463,26 @@ class Evaluation:
         where = "[" + ", ".join(str(i) for i in index) + "]" if index else ""
         rule = "a number with nan_policy='raise'" if element != element and culprit < 3 else spec.rules[culprit]
         raise ValueError(f"{spec.owner}: {CULPRITS[culprit]}{where} is {element}, must be {rule}")
+
+
+def check_reduction(owner: str, reduction: str, out: Floats | None) -> None:
+    """Refuse a reduction that there is none, and a place for losses that are reduced."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{owner}: reduction is {reduction!r}, must be {_one_of(REDUCTIONS)}")
+    if out is not None and reduction != "none":
+        raise ValueError(f"{owner}: out is given with reduction={reduction!r}, must be None unless that is 'none'")
+
+
+def pieces(shape: tuple[int, ...], chunk: int) -> Iterator[tuple[int | slice, ...]]:
+    """Indices of pieces of at most `chunk` elements, in order: each of a slice of one axis and all inside it."""
+    axis, width = len(shape) - 1, 1
+    while axis and width * shape[axis] <= chunk:
+        width *= shape[axis]
+        axis -= 1
+    step = max(1, chunk // max(1, width))
+    for outer in np.ndindex(shape[:axis]):
+        for start in range(0, shape[axis], step):
+            yield *outer, slice(start, start + step)
 
 
 def mismatched(owner: str, names: Sequence[str], error: ValueError) -> ValueError:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastloss._core import labels
-from fastloss._core.evaluation import Evaluation
+from fastloss._core.evaluation import Evaluation, pieces
 from fastloss._core.isa import kernels
 from fastloss._core.runtime import states_of
 from fastloss._core.threads import threads_for
@@ -58,7 +57,7 @@ def _added_up(evaluation: Evaluation, coding: labels.Coding) -> tuple[NDArray[np
     tables = _aligned_zeros(parts * (number + 1) * FIELDS).reshape(parts, number + 1, FIELDS)
     losses, weights = np.empty(room), np.empty(room) if evaluation.weighted else None
     complete = True
-    for index in _pieces(evaluation.shape):
+    for index in pieces(evaluation.shape, CHUNK):
         piece = evaluation.part(index)
         try:
             piece.apart(losses, weights)
@@ -89,18 +88,6 @@ def encode(groups: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
 def _aligned_zeros(size: int) -> NDArray[np.float64]:
     room = np.zeros(size + LINE // 8)
     return room[-room.ctypes.data % LINE // 8 :][:size]
-
-
-def _pieces(shape: tuple[int, ...]) -> Iterator[Index]:
-    """Indices of pieces of at most CHUNK elements in order, each of a slice of one axis and all of those inside it."""
-    axis, width = len(shape) - 1, 1
-    while axis and width * shape[axis] <= CHUNK:
-        width *= shape[axis]
-        axis -= 1
-    step = max(1, CHUNK // max(1, width))
-    for outer in np.ndindex(shape[:axis]):
-        for start in range(0, shape[axis], step):
-            yield *outer, slice(start, start + step)
 
 
 def _of_first_axis(index: Index) -> slice:

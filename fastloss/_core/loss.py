@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable
-from dataclasses import Field, FrozenInstanceError, dataclass, field, fields, is_dataclass
+from dataclasses import Field, FrozenInstanceError, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, TypeVar, dataclass_transform, overload
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fastloss._core.evaluation import Evaluation, Floats, NanPolicy, Reduction, Specification
@@ -19,6 +22,7 @@ from fastloss._core.parameters import numbers as numbers
 from fastloss._core.parameters import weights as weights
 from fastloss._core.runtime import GRAD, HESS, VALUE
 from fastloss._core.signature import ELEMENTWISE, Signature
+from fastloss._core.sums import SumEvaluation, common, composed
 from fastloss.state import LossState
 
 _L = TypeVar("_L", bound="Loss")
@@ -97,7 +101,7 @@ class _ParameterSignature:
     """What `inspect` and `help` show of a class: its parameters. Of an object they show how it is called."""
 
     def __get__(self, made: Loss | None, cls: type[Loss]) -> inspect.Signature | None:
-        if made is not None or not is_dataclass(cls):
+        if made is not None or not is_dataclass(cls) or cls.__init__ is not Loss.__init__:
             return None
         either, by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
         given = sorted(fields(cls), key=lambda f: bool(f.kw_only))
@@ -151,6 +155,7 @@ class Loss:
     hessian_approximation: ClassVar[HessianApproximation] = "own"
     reweighted: ClassVar[bool] = False
     _evaluation: ClassVar[type[Evaluation]] = Evaluation  # what checks its arrays and reduces its results
+    _sum_type: ClassVar[Callable[..., Loss]]  # what a sum of losses that take the same arrays is
     _spec: Specification
 
     # Losses are dataclasses, whose methods are written here once: made for each of them by `exec`, as `dataclass` does,
@@ -231,6 +236,33 @@ class Loss:
             What the elements must lie in, given the parameters.
         """
         return self._target_domain(), self._prediction_domain(), self.second_prediction
+
+    # Sums, which are losses again
+
+    def _terms(self) -> tuple[tuple[float, Loss], ...]:
+        return ((1.0, self),)
+
+    def __mul__(self, factor: Any) -> Loss:
+        if isinstance(factor, bool) or not isinstance(factor, (int, float, np.integer, np.floating)):
+            return NotImplemented
+        number = float(factor)
+        if not 0 < abs(number) < math.inf:
+            raise ValueError(f"{type(self).__name__}: it is multiplied by {number}, must be finite and not 0")
+        return self._sum_type(*((number * weight, loss) for weight, loss in self._terms()))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Any) -> Loss:
+        return self._sum_type(*self._terms(), *other._terms()) if isinstance(other, Loss) else NotImplemented
+
+    def __sub__(self, other: Any) -> Loss:
+        return self + -1.0 * other if isinstance(other, Loss) else NotImplemented
+
+    def __neg__(self) -> Loss:
+        return -1.0 * self
+
+    def __radd__(self, other: Any) -> Loss:
+        return self if isinstance(other, (int, float)) and other == 0 else NotImplemented  # the start of sum()
 
     # What a loss may say of itself beyond its declaration
 
@@ -495,6 +527,104 @@ class Loss:
 
         return states(self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads), groups)
 
+
+class WeightedSum(Loss):
+    r"""A weighted sum of losses of the same arrays, which ``+``, ``-`` and ``*`` make of them.
+
+    .. math::
+
+        \ell = \sum_k c_k \ell_k
+        \qquad \frac{\partial \ell}{\partial \hat y} = \sum_k c_k \frac{\partial \ell_k}{\partial \hat y}
+
+    It is called as its losses are. A mean is the weighted sum of their means, each of which has its own divisor, such
+    as that of its class weights.
+
+    Parameters
+    ----------
+    *terms : tuple of float and Loss
+        Factors, finite and not 0, and the losses that they multiply.
+
+    Notes
+    -----
+    Sums of elementwise losses are computed in one pass, with the formulas of all of them for a block of elements while
+    it is in the first-level cache; sums of others a piece of the arrays at a time, which stays in the second-level
+    cache. Negative factors are allowed, as for a penalty of confidence: ``CrossEntropy() - 0.1 * SoftmaxEntropy()``.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> loss = fl.SquaredError() + 0.5 * fl.AbsoluteError()
+    >>> loss
+    SquaredError(half=False) + 0.5 * AbsoluteError()
+    >>> loss.value_and_grad([0.0, 0.0], [1.0, -2.0])
+    (3.25, array([ 1.25, -2.25]))
+    """
+
+    terms: ClassVar[tuple[tuple[float, Loss], ...]]
+
+    def __init__(self, *terms: tuple[float, Loss]) -> None:
+        first = terms[0][1]
+        for _, loss in terms:
+            if loss.signature.names != first.signature.names:
+                raise TypeError(
+                    f"{type(loss).__name__}: it takes {', '.join(loss.signature.names)}, must take"
+                    f" {', '.join(first.signature.names)} to be added to {first!r}"
+                )
+        object.__setattr__(self, "terms", tuple((float(weight), loss) for weight, loss in terms))
+        object.__setattr__(self, "_spec", self._specified())
+
+    def _terms(self) -> tuple[tuple[float, Loss], ...]:
+        return self.terms
+
+    def _of_elements(self) -> bool:
+        """Whether one kernel computes all of the losses."""
+        losses = [loss for _, loss in self.terms]
+        return all(
+            loss._evaluation is Evaluation and loss.signature == losses[0].signature and loss._spec.by_column is None
+            for loss in losses
+        )
+
+    def _specified(self) -> Specification:
+        if self._of_elements():
+            return composed(repr(self), self.terms, self.domains())
+        return replace(self.terms[0][1]._spec, owner=repr(self))
+
+    def domains(self) -> tuple[Domain, Domain, Domain]:
+        y, x, z = map(common, zip(*(loss.domains() for _, loss in self.terms), strict=True))
+        return y, x, z
+
+    def parameters(self) -> dict[str, Any]:
+        return {"terms": self.terms}
+
+    def __repr__(self) -> str:
+        return " + ".join(repr(loss) if weight == 1 else f"{weight!r} * {loss!r}" for weight, loss in self.terms)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.terms
+
+    @cached_property
+    def signature(self) -> Signature:  # type: ignore[override]
+        return self.terms[0][1].signature
+
+    @property
+    def scores(self) -> Scores:  # type: ignore[override]
+        return self.terms[0][1].scores
+
+    @property
+    def hessian_approximation(self) -> HessianApproximation:  # type: ignore[override]
+        own = all(weight > 0 and loss.hessian_approximation == "own" for weight, loss in self.terms)
+        return "own" if own else "floored"
+
+    @property
+    def reweighted(self) -> bool:  # type: ignore[override]
+        return all(weight > 0 and loss.reweighted for weight, loss in self.terms)
+
+    @cached_property
+    def _evaluation(self) -> Any:  # type: ignore[override]
+        return Evaluation if self._of_elements() else SumEvaluation
+
+
+Loss._sum_type = WeightedSum
 
 _CALL = inspect.signature(Loss.__call__).parameters.keys()
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastloss._core.evaluation import ABSENT, NARROW, Array, Evaluation, Floats, NanPolicy, Operand, Reduction
-from fastloss._core.loss import Loss
+from fastloss._core.loss import Loss, WeightedSum
 from fastloss._core.operands import operand
 from fastloss._core.parameters import check_names
 from fastloss._core.runtime import GRAD, VALUE
@@ -61,6 +61,11 @@ class MultiInputEvaluation(Evaluation):
                 if array.shape != expected:
                     what = f"{argument.name} has shape {array.shape}, must be {expected}"
                     raise ValueError(f"{self._spec.owner}: {what}, as {first.name} has shape {self._x.shape}")
+        self._settle()
+
+    def _settle(self) -> None:
+        """Settle the type of the computation, and whether there is something that may be refused."""
+        signature = self._loss.signature
         predictions = [self._arrays[argument.name] for argument in signature.predictions]
         self._single = all(one.code in NARROW for one in predictions if one.given)
         self._domains = (0,) if signature.targets else None  # whether there is something to refuse
@@ -327,3 +332,10 @@ class MultiInputLoss(Loss):
         if missing:
             raise TypeError(f"{owner}: {missing[0]} is missing, must be given with {', '.join(by_position)}")
         return [found.get(argument.name) for argument in arguments]
+
+
+class MultiInputSum(WeightedSum, MultiInputLoss):  # type: ignore[override]  # _evaluation follows from the terms
+    """A weighted sum of losses of the same arrays, of several."""
+
+
+MultiInputLoss._sum_type = MultiInputSum

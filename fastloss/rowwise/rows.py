@@ -80,6 +80,10 @@ class RowEvaluation(Evaluation):
     def __init__(self, loss: RowLoss, y_true: ArrayLike | None, y_pred: ArrayLike, *options: Any, **named: Any) -> None:
         super().__init__(*loss._with_targets(y_true, y_pred), y_pred, *options, **named)
 
+    @property
+    def divisible(self) -> bool:
+        return self._axis == self._x.ndim - 1
+
     def ask(self, *names: Extra, dtype: DTypeLike = np.float64) -> tuple[NDArray[Any], ...]:
         """Arrays with one more number for each row, which the next run of the kernel fills."""
         code = TYPE_CODES[np.dtype(dtype)]

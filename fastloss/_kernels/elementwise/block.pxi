@@ -10,6 +10,7 @@ cdef struct Block:
     int operation
     bint single
     const double* parameters
+    const void* terms                   # of a kernel that is composed of others
 
 ctypedef void (*Loop)(const Block* block) noexcept nogil
 
@@ -24,4 +25,5 @@ cdef void evaluate(Loop loop, Job* job, int operation, const floating* y, const 
     block.operation = operation
     block.single = floating is float
     block.parameters = job.parameters
+    block.terms = job.terms
     loop(&block)

@@ -20,6 +20,7 @@ include "columns/distributional.pxi"
 include "columns/quantiles.pxi"
 include "columns/ranking.pxi"
 include "aggregate.pxi"
+include "elementwise/composition.pxi"
 
 cdef struct ElementJob:
     Job base
@@ -169,6 +170,7 @@ def elementwise(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, tup
     cdef Py_ssize_t blocks
     memset(&whole, 0, sizeof(ElementJob))
     whole.loop = <Loop> kernel.program
+    job.terms = kernel.terms
     prepare(job, operation, constants, domains)
     job.nan_policy = nan_policy
     job.scale = scale

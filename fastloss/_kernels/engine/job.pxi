@@ -29,6 +29,7 @@ cdef struct Job:
     bint weighted                       # by weight, mask or omission: some elements may count differently
     bint checked
     double parameters[4]
+    const void* terms                   # of a kernel that is composed of others
     double scale                        # of the derivatives
     bint ignoring                       # elements whose target is `ignored` do not count
     double ignored

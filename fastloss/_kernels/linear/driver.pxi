@@ -334,6 +334,7 @@ def linear(Kernel kernel, int operation, *, tuple constants, domains, tuple arra
         fewest = LINEAR_ROWS if job.x.by_rows else BLOCK
         if classes is None:
             job.loop = <Loop> kernel.program
+            loss.terms = kernel.terms
         else:
             prepare_rows(&rows, kernel, loss, classes, itemsize)
             job.rows = &rows

@@ -79,3 +79,38 @@ def test_saturation(tmp_path):
     assert slow[0] == fast[0] > 0.9  # both start wrong
     assert slow[1] > 0.9 > 0.1 > fast[1]
     assert line(lines, "squared error: gradient")[2] < 1e-3 < 0.99 < line(lines, "cross-entropy: gradient")[2]
+
+
+def drawn(name, tmp_path):
+    """What an example prints, and that it makes a picture."""
+    pytest.importorskip("matplotlib")
+    lines = printed(name, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    return lines
+
+
+def test_embedding(tmp_path):
+    lines = drawn("embedding.py", tmp_path)
+    before, contrastive, info_nce = (line(lines, name)[-1] for name in ("before", "contrastive", "InfoNCE"))
+    assert before < 0.6 < 0.85 < min(contrastive, info_nce)
+
+
+def test_boxes(tmp_path):
+    lines = drawn("boxes.py", tmp_path)
+    assert line(lines, "IoU:")[0] == 0  # boxes that do not meet have no gradient
+    for name in ("GIoU", "DIoU", "CIoU", "EIoU", "SIoU", "MPDIoU", "NWD"):
+        assert line(lines, f"{name}:")[0] > 0.8, name
+
+
+def test_segmentation(tmp_path):
+    pytest.importorskip("scipy")
+    lines = drawn("segmentation.py", tmp_path)
+    entropy, dice, lovasz = (line(lines, name)[0] for name in ("cross-entropy", "Dice", "Lovasz"))
+    assert 0 < entropy < min(dice, lovasz)
+
+
+def test_alignment(tmp_path):
+    lines = drawn("alignment.py", tmp_path)
+    first, last = line(lines, "the loss falls")
+    assert last < 0.1 * first
+    assert next(numbers[0] for text, numbers in lines.items() if "of unseen lines" in text) > 0.7

@@ -15,6 +15,7 @@ import pytest
 import fastloss as fl
 from fastloss import registry
 from fastloss._core.loss import PREDICTIONS, prediction
+from fastloss._core.multi_input import MultiInputLoss
 from fastloss._core.parameters import ANY, UNIT
 from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
 from tests.support import fresh
@@ -59,6 +60,7 @@ def drawn(arrays):
         "two_distributions": (share, softmax(row), {}),
         "log_distributions": (share, np.log(softmax(row)), {}),
         "labels": ((row > 0.3).astype(float), rng.standard_normal(row.shape), {}),
+        "sequences": (1 + label.reshape(4, 10)[:, :3] % 4, np.tile(row, (4, 1, 1)) * value[:4, None, None], {}),
         "linear": (label, None, {"hidden": row, "weight": rng.standard_normal((CLASSES_OF_ROWS, CLASSES_OF_ROWS))}),
     }[arrays]
     return {"y_true": y_true, "y_pred": y_pred, **more}
@@ -195,6 +197,10 @@ def test_the_prediction_agrees_with_its_domain(cls):
 
 
 def test_targets_come_first_or_the_documentation_says_where(cls):
+    if issubclass(cls, MultiInputLoss):
+        arrays = [argument.name for argument in cls().signature.arguments]
+        assert arrays == [*inspect.signature(getattr(fl, cls.function_name)).parameters][: len(arrays)]
+        return
     assert next(iter(inspect.signature(cls.__call__).parameters.values())).name == "self"
     for function in (getattr(fl, cls.function_name), cls().__call__):
         assert list(inspect.signature(function).parameters)[:2] == ["y_true", "y_pred"]

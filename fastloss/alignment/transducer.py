@@ -55,11 +55,11 @@ class Transducer(SequenceLoss):
     class raises IndexError, the blank ValueError, and both are named.
 
     Numerics: the sums over ways are in float64 with an exponent of their own for each cell: they are as exact for
-    100,000 frames as for ten, and nothing is lost however unlikely a cell is; a confident right answer keeps its
-    relative accuracy. Softmax and gradient of float32 logits are in float32. The logits are read twice, and
-    ``grad_out`` may be the logits themselves: memory beyond that is some 80 bytes for each cell of a sequence in each
-    thread, whatever the number of classes. Of fewer than two sequences for each thread, all threads share the frames,
-    and of the lattice one has the way forward and one the way backward.
+    100,000 frames as for ten, and nothing is lost however unlikely a cell is. Where one way is nearly certain, the loss
+    is as exact as it is small, but for the others below 1e-16. Softmax and gradient of float32 logits are in float32.
+    The logits are read twice, and ``grad_out`` may be the logits themselves: memory beyond that is some 80 bytes for
+    each cell of a sequence in each thread, whatever the number of classes. Of fewer than two sequences for each thread,
+    all threads share the frames, and of the lattice one has the way forward and one the way backward.
 
     References
     ----------

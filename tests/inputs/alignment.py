@@ -34,7 +34,7 @@ def draw(loss: SequenceLoss, size: int, dtype: DTypeLike, rng: np.random.Generat
     classes = max(3, min(40, math.isqrt(size) // 4))
     number = max(1, min(32, size // (100 * classes)))
     if cells:
-        frames = max(2, math.isqrt(size // (number * classes)))
+        frames = max(2, math.isqrt(4 * size // (number * classes)))
         labels = frames // 4
         shape: tuple[int, ...] = (number, frames, labels + 1, classes)
     else:

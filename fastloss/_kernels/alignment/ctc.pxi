@@ -78,7 +78,7 @@ cdef void begin_ctc(AlignmentJob* job, Sequence* q, Work* w) noexcept nogil:
     for k in range(q.labels):
         q.which[k] = q.place[q.label[k]]
     for k in range(q.width):
-        q.skip[k] = 0 if 0 < k < q.labels and q.label[k] != q.label[k - 1] else NONE
+        q.skip[k] = 0 if 0 < k < q.labels and q.label[k] != q.label[k - 1] else NEVER
 
 
 cdef void measure_frames(AlignmentJob* job, Sequence* q, Work* w, Py_ssize_t block, floating like) noexcept nogil:
@@ -306,19 +306,32 @@ cdef void share_frame(Sequence* q, Work* w, double* states, double* after) noexc
         w.share[k] /= all_of_them
 
 
+cdef inline void correct_largest(const floating* x, Py_ssize_t n, double top, double others, const double* share,
+                                 double* slope) noexcept nogil:
+    """The slope of the class that is likelier than all others together, as a difference of what the others are."""
+    cdef Py_ssize_t u
+    cdef double rest = 0
+    for u in range(n):
+        rest += 0 if x[u] == top else share[u]
+    for u in range(n):
+        slope[u] = rest - others if x[u] == top else slope[u]
+
+
 cdef void write_frame(AlignmentJob* job, Sequence* q, Work* w, Py_ssize_t t, floating like) noexcept nogil:
     cdef const floating* x = NULL
     cdef const floating* needed = <const floating*> q.logits + t * q.room
     cdef Py_ssize_t u, row = row_at(job, q, t)
-    cdef double whole = 0, p, top = 0
+    cdef double whole = 0, top = 0
     if job.logits:
         x = row_of(job, &job.x, row, <floating*> w.row, w.s)
         top = q.top[t]
         whole = 1 + q.rest[t]
         for u in range(q.needed):
-            w.m[u] = exp(needed[u] - top) / whole
+            w.m[u] = exp(needed[u] - top) / whole - w.share[u]
+        if q.rest[t] < 1 and q.peak[t] == top:
+            correct_largest(needed, q.needed, top, q.rest[t] / whole, w.share, w.m)
         for u in range(q.needed):
-            w.share[u] = q.coefficient * (w.m[u] - w.share[u])
+            w.share[u] = q.coefficient * w.m[u]
     else:
         for u in range(q.needed):
             w.share[u] = -q.coefficient * w.share[u]
@@ -432,6 +445,7 @@ cdef void greedy_frames(AlignmentJob* job, Sequence* q, Work* w, floating like) 
                 break
         job.path[at + t] = best
         job.scores[at + t] = NAN if best < 0 else -log1p(rest) if job.logits else top
+        q.loss -= job.scores[at + t]
 
 
 cdef void greedy_path(AlignmentJob* job, Sequence* q, Work* w) noexcept nogil:

@@ -25,9 +25,11 @@ cdef extern from *:
     """
     #define FL_TO_INTEGER 0x1.8p52
     #define FL_NO_EXPONENT -1e305
+    #define FL_NEVER -1e308
     """
     double TO_INTEGER "FL_TO_INTEGER"       # adding it rounds to an integer, which stands in the low bits of the sum
-    double NONE "FL_NO_EXPONENT"            # the exponent of 0; sums of a few of them are finite
+    double NONE "FL_NO_EXPONENT"            # the exponent of 0, of which a product may have some dozens
+    double NEVER "FL_NEVER"                 # what is added to an exponent makes a number nothing, even beside 0
 
 cdef enum:
     STEPS = 16                              # of a lattice from one normalisation to the next

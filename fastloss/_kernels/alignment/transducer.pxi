@@ -213,6 +213,11 @@ cdef void settle_transducer(AlignmentJob* job, Sequence* q, Work* w) noexcept no
             emissions[k] /= whole
 
 
+cdef inline double slope_of(double e, double rest, double mine, double other) noexcept nogil:
+    """p (mine + other) - mine, p = e / (1 + rest), without a difference of what is near 1."""
+    return (e * other - ((1 - e) + rest) * mine) / (1 + rest)
+
+
 cdef void differentiate_cells(AlignmentJob* job, Sequence* q, Work* w, Py_ssize_t block, floating like) noexcept nogil:
     cdef Py_ssize_t t, u, cell, at, row, count
     cdef const floating* x = NULL
@@ -239,9 +244,9 @@ cdef void differentiate_cells(AlignmentJob* job, Sequence* q, Work* w, Py_ssize_
                 count = 2
             if job.logits:
                 x = row_of(job, &job.x, row, <floating*> w.row, w.s)
-                patch[0] = q.coefficient * (exp(x[classes[0]] - q.top[cell]) / whole * (blank + label) - blank)
+                patch[0] = q.coefficient * slope_of(exp(x[classes[0]] - q.top[cell]), q.rest[cell], blank, label)
                 if count == 2:
-                    patch[1] = q.coefficient * (exp(x[classes[1]] - q.top[cell]) / whole * (blank + label) - label)
+                    patch[1] = q.coefficient * slope_of(exp(x[classes[1]] - q.top[cell]), q.rest[cell], label, blank)
             if count == 2 and classes[1] < classes[0]:
                 classes[0], classes[1] = classes[1], classes[0]
                 patch[0], patch[1] = patch[1], patch[0]

@@ -26,6 +26,19 @@ cdef void clear_row(double* row, const Sequence* q) noexcept nogil:
         row[q.width + k] = row[3 * q.width + k] = NONE
 
 
+cdef void clear_edges(double* row, const Sequence* q) noexcept nogil:
+    """The places of a row that are read beside states, and never written."""
+    cdef Py_ssize_t k
+    row[2 * q.width] = 0
+    row[3 * q.width] = NONE
+    for k in range(q.inner, q.width):
+        row[k] = 0
+        row[q.width + k] = NONE
+    for k in range(q.inner + 1, q.width):
+        row[2 * q.width + k] = 0
+        row[3 * q.width + k] = NONE
+
+
 cdef size_t arrange_ctc(const AlignmentJob* job, Sequence* q, char* room) noexcept nogil:
     cdef size_t used = 0, item = 4 if job.single else 8
     cdef Py_ssize_t frames = q.frames, most = packed(min(q.labels + 1, job.classes))
@@ -226,7 +239,7 @@ cdef void forward_ctc(AlignmentJob* job, Sequence* q, Work* w) noexcept nogil:
     cdef double high = 0, low = 0, top, m
     cdef bint grad = job.base.operation & GRAD
     begin_forward(q, row)
-    clear_row(into, q)
+    clear_edges(into, q)
     for t in range(q.frames):
         if not go_on(w.worker, size):
             return
@@ -249,7 +262,7 @@ cdef void backward_ctc(AlignmentJob* job, Sequence* q, Work* w) noexcept nogil:
     cdef double* row = w.rows
     cdef double* after = w.rows + size
     begin_backward(q, row)
-    clear_row(after, q)
+    clear_edges(after, q)
     for t in range(q.frames - 1, -1, -1):
         if not go_on(w.worker, size):
             return
@@ -351,12 +364,12 @@ cdef void differentiate_ctc(AlignmentJob* job, Sequence* q, Work* w, Py_ssize_t 
             return
         k = t - first
         here = w.rows + k * size
-        clear_row(here, q)
+        clear_edges(here, q)
         odds_of_frame(job, q, w, t, w.odds + k * of_odds)
         advance(q, before, w.odds + k * of_odds, t, here)
         before = here
     memcpy(row, q.backward + block * size, size * sizeof(double))
-    clear_row(after, q)
+    clear_edges(after, q)
     for t in range(last - 1, first - 1, -1):
         if not go_on(w.worker, job.classes + size):
             return

@@ -15,7 +15,7 @@ def each_sequence(y_true, y_pred, input_lengths, target_lengths):
     else:
         targets = np.split(y_true, np.cumsum(target_lengths)[:-1])
     for k in range(n):
-        yield k, targets[k].astype(int), y_pred[k, : frames[k]].astype(np.float64)
+        yield k, targets[k].astype(int), y_pred[k, : frames[k]].astype(np.float64)  # float32 loses long lattices
 
 
 def _states(target, blank):
@@ -76,13 +76,14 @@ def ctc(
     y_true, y_pred, input_lengths=None, target_lengths=None, *, zero_infinity, per_label, layout, blank, scores
 ):  # fmt: skip
     found = _of_all(y_true, y_pred, input_lengths, target_lengths, per_label, layout, blank, scores)
-    return np.array([0 if zero_infinity and loss == np.inf else loss / parts for _, loss, _, _, parts in found])
+    losses = [0 if zero_infinity and loss == np.inf else loss / parts for _, loss, _, _, parts in found]
+    return np.array(losses, y_pred.dtype)
 
 
 def ctc_grad(
     y_true, y_pred, input_lengths=None, target_lengths=None, *, zero_infinity, per_label, layout, blank, scores
 ):  # fmt: skip
-    grad = np.zeros(_by_sequence(y_pred, layout).shape)
+    grad = np.zeros(_by_sequence(y_pred, layout).shape, y_pred.dtype)
     for n, loss, share, log_p, parts in _of_all(
         y_true, y_pred, input_lengths, target_lengths, per_label, layout, blank, scores
     ):

@@ -43,13 +43,13 @@ def transducer(
     y_true, y_pred, input_lengths=None, target_lengths=None, *, fast_emit, clamp, blank, scores
 ):  # fmt: skip
     found = _of_all(y_true, y_pred, input_lengths, target_lengths, blank, scores)
-    return np.array([loss for _, _, _, loss, *_ in found])
+    return np.array([loss for _, _, _, loss, *_ in found], y_pred.dtype)
 
 
 def transducer_grad(
     y_true, y_pred, input_lengths=None, target_lengths=None, *, fast_emit, clamp, blank, scores
 ):  # fmt: skip
-    grad = np.zeros(y_pred.shape)
+    grad = np.zeros(y_pred.shape, y_pred.dtype)
     for n, target, log_p, loss, b, e in _of_all(y_true, y_pred, input_lengths, target_lengths, blank, scores):
         if not np.isfinite(loss):
             continue

@@ -111,7 +111,7 @@ class SequenceEvaluation(MultiInputEvaluation):
             n = int(np.argmax(wrong))
             where = f"[{n}]" if self._shape else ""
             raise ValueError(f"{owner}: {name}{where} is {lengths[n]}, must be from 0 to {most}, the {what}")
-        return np.ascontiguousarray(lengths, np.int64)
+        return np.require(lengths, np.int64, ("C", "A"))
 
     def _is_narrow(self) -> bool:
         one = self._arrays["y_pred"]

@@ -195,6 +195,11 @@ def test_a_cell_that_is_no_number_makes_its_sequence_none():
     assert np.isnan(grad[0]).all()
     assert np.isfinite(grad[1]).all()
     assert np.isfinite(fl.Transducer().grad(y, x, input_lengths=[3, 4])).all()
+    x[0, 3, 0, 4], x[0, 1, 0, 4] = 0, np.nan
+    grad = fl.Transducer().grad(y, x, input_lengths=[3, 4], target_lengths=[1, 2])
+    assert np.isnan(grad[0, :3, :2]).all()
+    assert not grad[0, 3:].any()
+    assert not grad[0, :, 2:].any()
 
 
 @pytest.mark.parametrize(

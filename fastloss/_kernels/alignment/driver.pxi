@@ -106,20 +106,15 @@ cdef bint is_computed(AlignmentJob* job, Py_ssize_t n) noexcept nogil:
 
 
 cdef void fill_frames(AlignmentJob* job, const Sequence* q, Py_ssize_t first, double value, Scratch* s) noexcept nogil:
-    """The gradient in all frames from the first on: 0 behind the last one."""
-    cdef Py_ssize_t t
+    """The gradient in all frames from the first on: 0 behind the last one, and behind the last label of each."""
+    cdef Py_ssize_t t, more = job.across - q.labels - 1
     for t in range(first, job.longest):
         value = value if t < q.frames else 0.0
         if job.single:
             fill_rows(job, row_at(job, q, t), job.across, value, s, <float> 1)
         else:
             fill_rows(job, row_at(job, q, t), job.across, value, s, <double> 1)
-
-
-cdef void fill_labels(AlignmentJob* job, const Sequence* q, Scratch* s) noexcept nogil:
-    """The gradient behind the last label of a transducer: 0."""
-    cdef Py_ssize_t t, more = job.across - q.labels - 1
-    for t in range(q.frames if job.across > 1 and more > 0 else 0):
+    for t in range(q.frames if more > 0 else 0):
         if job.single:
             fill_rows(job, row_at(job, q, t) + q.labels + 1, more, 0, s, <float> 1)
         else:
@@ -135,8 +130,6 @@ cdef void conclude(AlignmentJob* job, Sequence* q, Work* w) noexcept nogil:
     q.coefficient = job.base.scale * job.weight[q.index] / q.parts
     if job.base.operation & GRAD:
         fill_frames(job, q, q.frames if is_finite(q.loss) else 0, NAN if q.loss != q.loss else 0.0, w.s)
-        if is_finite(q.loss):
-            fill_labels(job, q, w.s)
 
 
 # Whole sequences ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import bandwidth, groups, integrations, peers, record, report, rowwise, turns
+from benchmarks import alignment, bandwidth, groups, integrations, peers, record, report, rowwise, turns
 from benchmarks.contenders import SPARSE, fastloss, fastloss_reused, memory, numpy, prepared
 from benchmarks.scope import LIMIT, ROUNDS, Scope
 from benchmarks.workload import SIZES, WORKS, LeftOut, Workload, workload
@@ -155,6 +155,17 @@ def test_targets_of_rows(capsys):
     assert sum(line.startswith(("| `token_logprobs`", "| `cross_entropy`")) for line in lines) == 4
     with pytest.raises(SystemExit):
         rowwise.main(["--only", "nothing"])
+
+
+def test_sequences_agree_with_other_libraries(capsys, monkeypatch):
+    monkeypatch.setattr(alignment, "CTC", [((20, 3, 8, 4), 5.0)])
+    monkeypatch.setattr(alignment, "TRANSDUCER", [(2, 6, 3, 5)])
+    monkeypatch.setattr(alignment, "SETTLE", 0)
+    alignment.main(["--rounds", "2", "--scale", "2", "--only", "ctc", "--only", "numpy"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith(("| `ctc`", "| `transducer`")) for line in lines) == 3
+    with pytest.raises(SystemExit):
+        alignment.main(["--only", "nothing"])
 
 
 def test_groups_agree_with_those_of_other_libraries(monkeypatch):

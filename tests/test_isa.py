@@ -110,7 +110,7 @@ def test_the_import_brings_in_no_other_package():
 def test_the_import_brings_in_the_losses_alone():
     code = "import sys, fastloss\nprint(*(name for name in sys.modules if name.startswith('fastloss.')))"
     parts = {name.split(".")[1] for name in fresh(code).split()}
-    families = {"aggregate", "columns", "composition", "elementwise", "rowwise"}
+    families = {"aggregate", "alignment", "columns", "composition", "elementwise", "rowwise"}
     assert parts == {"_core", "_kernels", "penalties", "state", *families}
 
 
@@ -159,7 +159,7 @@ import fastloss
 assert mode() == before == 0x1f80, (hex(before), hex(mode()))
 import importlib
 for build in fastloss._core.isa.installed():
-    for family in ("elementwise", "rowwise", "linear", "groups"):
+    for family in ("elementwise", "rowwise", "alignment", "linear", "groups"):
         importlib.import_module(f"fastloss._kernels.{build}.{family}")
         assert mode() == before, (build, family)
 fastloss.SquaredError().grad(numpy.ones(100_000), numpy.zeros(100_000), num_threads=2)

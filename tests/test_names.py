@@ -60,6 +60,7 @@ def drawn(arrays):
         "two_distributions": (share, softmax(row), {}),
         "log_distributions": (share, np.log(softmax(row)), {}),
         "labels": ((row > 0.3).astype(float), rng.standard_normal(row.shape), {}),
+        "sequences": (1 + label.reshape(4, 10)[:, :3] % 4, np.tile(row, (4, 1, 1)) * value[:4, None, None], {}),
         "linear": (label, None, {"hidden": row, "weight": rng.standard_normal((CLASSES_OF_ROWS, CLASSES_OF_ROWS))}),
     }[arrays]
     return {"y_true": y_true, "y_pred": y_pred, **more}

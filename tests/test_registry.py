@@ -24,7 +24,7 @@ from tests.reference import twin
 from tests.support import DRAWN, EVERY
 
 CLASSES = list(registry.values())
-FAMILIES = ("elementwise", "rowwise")  # of compiled formulas
+FAMILIES = ("elementwise", "rowwise", "alignment")  # of compiled formulas
 SHARED = {"axis", "class_weight", "ignore_index"}  # parameters of rowwise losses that have tests of their own
 
 
@@ -47,6 +47,7 @@ def test_every_kernel_has_a_class_and_every_class_a_kernel():
     used = {loss._kernel()[0] for loss in EVERY if family(loss) in OF_ELEMENTS}
     used |= {name for loss in EVERY if loss.signature.rowwise for name in loss._kernels() if name is not None}
     assert used <= compiled
+    used |= {loss.kernel for loss in EVERY if family(loss) == "alignment"}
     named = "".join(path.read_text() for path in Path(fl.__file__).parent.rglob("*.py"))
     used |= {name for name in compiled if f'"{name}"' in named}  # a loss may use a second kernel
     assert compiled - used == set(), "kernels without a class"

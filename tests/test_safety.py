@@ -27,22 +27,22 @@ def test_a_call_needs_little_stack():
 import threading, warnings
 import numpy as np
 import fastloss as fl
-from tests.inputs import draw, draw_rows
+from tests.inputs import draw_arrays, draw_rows
 
 def arrays(loss, dtype, rng):
     if not loss.signature.rowwise:
-        return [draw(loss, 1000, dtype, rng)]
+        return [draw_arrays(loss, 1000, dtype, rng)]
     return [draw_rows(loss, 300, classes, dtype, rng, dense=not loss.signature.labels) for classes in (2, 7, 300)]
 
 def work():
     rng = np.random.default_rng(0)
     for cls in fl.registry.values():
         for dtype in (np.float32, np.float64):
-            for y, x in arrays(cls(), dtype, rng):
-                cls().value_and_grad(y, x, num_threads=1)
-                cls().value_and_grad(y, x, num_threads=2)
+            for given in arrays(cls(), dtype, rng):
+                cls().value_and_grad(*given, num_threads=1)
+                cls().value_and_grad(*given, num_threads=2)
                 if cls().signature.additive:
-                    cls().states(y, x, groups=np.arange(len(x)) % 3)
+                    cls().states(*given, groups=np.arange(len(given[0])) % 3)
     X = rng.normal(size=(2000, 9))
     for loss, y in ((fl.LogCosh(), X[:, 0]), (fl.CrossEntropy(), np.arange(2000) % 3)):
         objective = fl.LinearObjective(loss, X, y)
@@ -277,7 +277,7 @@ GUARDED = """
 import ctypes, mmap, itertools
 import numpy as np
 import fastloss as fl
-from tests.inputs import draw, draw_rows
+from tests.inputs import draw_arrays, draw_rows
 
 libc = ctypes.CDLL(None, use_errno=True)
 PAGE = mmap.PAGESIZE
@@ -299,28 +299,30 @@ class Room:
         placed[...] = array
         return placed
 
-rooms = [Room(80) for _ in range(4)]
+rooms = [Room(80) for _ in range(8)]
 rng = np.random.default_rng(0)
 
-def check(loss, y, x, weight):
-    y, x = np.ascontiguousarray(y), np.ascontiguousarray(x)
+def check(loss, weight, *arrays):
+    arrays = [np.ascontiguousarray(array) for array in arrays]
+    grads = [a for argument, a in zip(loss.signature.arguments, arrays) if argument in loss.signature.predictions]
     for at_the_end in (True, False):
-        y, x, w, out = (room.holding(a, at_the_end) for room, a in zip(rooms, (y, x, weight, x)))
-        loss.value_and_grad(y, x, sample_weight=w, grad_out=out)
+        w, *placed = (room.holding(a, at_the_end) for room, a in zip(rooms, (weight, *arrays, *grads)))
+        given, out = placed[:len(arrays)], placed[len(arrays):]
+        loss.value_and_grad(*given, sample_weight=w, grad_out=out if len(out) > 1 else out[0])
 
 for cls in fl.registry.values():
     loss = cls()
     for dtype in (np.float16, np.float32, np.float64):
         if not loss.signature.rowwise:
             for n in (1, 2, 63, 511, 513, 1025):
-                y, x = draw(loss, n, dtype, rng)
-                check(loss, y, x, np.ones(len(y), dtype))
+                arrays = draw_arrays(loss, n, dtype, rng)
+                check(loss, np.ones(len(arrays[0]), dtype), *arrays)
             continue
         for rows, classes in itertools.product((1, 63, 64, 65, 66, 129), (1, 2, 3, 5, 63, 65, 161)):
             for dense, taken in ((False, loss.signature.labels), (True, loss.signature.dense)):
                 if taken:
                     y, x = draw_rows(loss, rows, classes, dtype, rng, dense=dense)
-                    check(loss, y, x, np.ones(rows, dtype))
+                    check(loss, np.ones(rows, dtype), y, x)
 """
 
 

@@ -178,6 +178,7 @@ def _summary(documented: object) -> str:
 TITLES = {
     "targets": "Losses and integrations",
     "rowwise": "Rows of classes, and language models",
+    "alignment": "Sequences",
     "linear": "Linear models",
     "groups": "States of groups",
     "company": "The first call after other work",

@@ -429,6 +429,25 @@ ROWS = (
         "log_distributions",
         ours="fl.generalized_kl(y_true, y_pred)",
     ),
+    # Of sequences
+    Row("ctc", KERAS, "keras.losses.ctc(y_true, y_pred)", "sequences", note="Keras takes 0 for the end of a target."),
+    Row("CTC", KERAS, "keras.losses.CTC()(y_true, y_pred)", "sequences", ours="fl.CTC()(y_true, y_pred)"),
+    Row(
+        "ctc_loss",
+        PYTORCH,
+        "F.ctc_loss(F.log_softmax(y_pred, -1).swapaxes(0, 1), y_true, [len(y_pred[0])] * 4, [3] * 4)",
+        "sequences",
+        ours="fl.ctc(y_true, y_pred, per_label=True)",
+        note="PyTorch takes log-probabilities, frames first: `layout='TNC'`, and divides each loss by its labels.",
+    ),
+    Row(
+        "ctc_loss",
+        OPTAX,
+        "optax.losses.ctc_loss(y_pred, 0 * y_pred[..., 0], y_true, 0.0 * y_true)",
+        "sequences",
+        ours="fl.ctc(y_true, y_pred)",
+        note="optax takes paddings for lengths.",
+    ),
     # Of a linear layer
     Row(
         "linear_cross_entropy",

@@ -17,12 +17,11 @@ from sympy import Abs, Add, Max, Mul, Piecewise, Pow, Symbol
 from sympy.core.relational import Relational
 
 from fastloss import Loss
-from tests.exact import aggregate, columns, composition, elementwise, rowwise
+from tests.exact import aggregate, alignment, columns, composition, elementwise, rowwise
 from tests.exact.functions import AUTOMATIC, NUMBERS
 
-FORMULAS = {
-    name: f for family in (elementwise, columns, rowwise, aggregate, composition) for name, f in vars(family).items()
-}
+FAMILIES = elementwise, columns, rowwise, aggregate, alignment, composition
+FORMULAS = {name: f for family in FAMILIES for name, f in vars(family).items()}
 ORDERS = "value", "grad", "hess"
 VALUE, GRAD, HESS = range(3)
 Parameters = tuple[tuple[str, Any], ...]

@@ -1,0 +1,1 @@
+include "alignment/driver.pxi"

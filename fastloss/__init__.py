@@ -5,7 +5,7 @@ from importlib import import_module as _import_module
 
 from fastloss._core import isa as _isa  # isort: skip  # first, since it says what to do where nothing is built
 from fastloss import elementwise as _elementwise  # isort: skip  # in the order of the registry
-from fastloss import columns as _columns, aggregate as _aggregate, rowwise as _rowwise  # isort: skip
+from fastloss import columns as _columns, aggregate as _aggregate, rowwise as _rowwise, boxes as _boxes  # isort: skip
 from fastloss._core import VERSION as __version__
 from fastloss._core.functions import function_of as _function_of
 from fastloss._core.loss import Loss, registry
@@ -14,14 +14,15 @@ from fastloss.state import LossState
 # What is imported when it is first asked for, by the name of its module: the import of the package brings in every loss
 # and nothing that a user of losses alone does without.
 _LATER = {
-    "LinearFit": "linear.objective",
-    "LinearGrads": "language.linear_cross_entropy",
-    "LinearObjective": "linear.objective",
-    "SequenceScores": "language.tokens",
-    "ShardState": "language.shards",
-    "TokenScores": "language.tokens",
+    "box_iou": "boxes.matrices",
+    "box_nwd": "boxes.matrices",
+    "complete_box_iou": "boxes.matrices",
     "config": "_core.config",
+    "distance_box_iou": "boxes.matrices",
+    "expected_edges": "boxes.distribution",
+    "expected_edges_grad": "boxes.distribution",
     "explained_variance_score": "metrics",
+    "generalized_box_iou": "boxes.matrices",
     "linear_cross_entropy": "language.linear_cross_entropy",
     "linear_cross_entropy_value_and_grad": "language.linear_cross_entropy",
     "median_absolute_error": "metrics",
@@ -29,7 +30,14 @@ _LATER = {
     "segment_sum": "language.tokens",
     "sequence_logprobs": "language.tokens",
     "show_config": "_core.config",
+    "slide_weight": "boxes.distribution",
     "token_logprobs": "language.tokens",
+    "LinearFit": "linear.objective",
+    "LinearGrads": "language.linear_cross_entropy",
+    "LinearObjective": "linear.objective",
+    "SequenceScores": "language.tokens",
+    "ShardState": "language.shards",
+    "TokenScores": "language.tokens",
 }
 _MODULES = ("integrations", "penalties", "testing")
 

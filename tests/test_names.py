@@ -16,7 +16,7 @@ import fastloss as fl
 from fastloss import registry
 from fastloss._core.loss import PREDICTIONS, prediction
 from fastloss._core.parameters import ANY, UNIT
-from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
+from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, TORCHVISION, XGBOOST
 from tests.support import fresh
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
@@ -42,6 +42,8 @@ def drawn(arrays):
     value, row = rng.standard_normal(N), rng.standard_normal((N, CLASSES_OF_ROWS))
     sign, label = rng.choice([-1.0, 1.0], N), rng.integers(0, CLASSES_OF_ROWS, N)
     share = softmax(rng.standard_normal((N, CLASSES_OF_ROWS)))
+    corner = rng.uniform(0, 4, (N, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(2, 4, (N, 2))], axis=1)
     y_true, y_pred, more = {
         "values": (value, 2 * rng.standard_normal(N), {}),
         "columns": (row, 2 * rng.standard_normal((N, CLASSES_OF_ROWS)), {}),
@@ -58,6 +60,7 @@ def drawn(arrays):
         "distributions": (share, row, {}),
         "two_distributions": (share, softmax(row), {}),
         "log_distributions": (share, np.log(softmax(row)), {}),
+        "boxes": (boxes, boxes + rng.normal(0, 0.3, boxes.shape), {}),
         "labels": ((row > 0.3).astype(float), rng.standard_normal(row.shape), {}),
         "linear": (label, None, {"hidden": row, "weight": rng.standard_normal((CLASSES_OF_ROWS, CLASSES_OF_ROWS))}),
     }[arrays]
@@ -89,6 +92,7 @@ LIBRARIES = {
     SCIPY: ("scipy", {"special": "scipy.special"}, ["scipy.special", "scipy.stats", "scipy.spatial.distance"]),
     OPTAX: ("optax", {"optax": "optax"}, ["optax", "optax.losses"]),
     XGBOOST: ("xgboost", {}, []),
+    TORCHVISION: ("torchvision", {"ops": "torchvision.ops"}, ["torchvision.ops"]),
 }
 SINGLE = {KERAS, XGBOOST}  # compute in float32
 
@@ -98,7 +102,7 @@ def needed(library):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             importlib.import_module(LIBRARIES[library][0])
-    except ImportError:
+    except (ImportError, RuntimeError):  # or it is made for another PyTorch
         pytest.skip(f"{library} is not installed: its names are not compared")
 
 
@@ -108,7 +112,7 @@ def their_number(row):
     scope |= {"np": np, "xgboost_metric": xgboost_metric, "indices_of": indices_of}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if row.library == PYTORCH:
+        if row.library in (PYTORCH, TORCHVISION):
             import torch
 
             arrays = {name: None if array is None else torch.from_numpy(array) for name, array in arrays.items()}
@@ -133,7 +137,7 @@ def test_nll_loss_is_pytorchs_of_any_scores():
     assert fl.nll_loss(label, scores) == float(torch.nn.functional.nll_loss(*map(torch.from_numpy, (scores, label))))
 
 
-@pytest.mark.parametrize("library", [PYTORCH, KERAS, SKLEARN, SCIPY, OPTAX])
+@pytest.mark.parametrize("library", [PYTORCH, KERAS, SKLEARN, SCIPY, OPTAX, TORCHVISION])
 def test_every_name_that_a_library_has_is_in_the_table(library):
     needed(library)
     with warnings.catch_warnings():

@@ -41,6 +41,14 @@ from fastloss._core.evaluation import Floats, NanPolicy, Reduction
 from fastloss._core.loss import Loss as Loss
 from fastloss._core.loss import registry as registry
 {imports}
+from fastloss.boxes.distribution import expected_edges as expected_edges
+from fastloss.boxes.distribution import expected_edges_grad as expected_edges_grad
+from fastloss.boxes.distribution import slide_weight as slide_weight
+from fastloss.boxes.matrices import box_iou as box_iou
+from fastloss.boxes.matrices import box_nwd as box_nwd
+from fastloss.boxes.matrices import complete_box_iou as complete_box_iou
+from fastloss.boxes.matrices import distance_box_iou as distance_box_iou
+from fastloss.boxes.matrices import generalized_box_iou as generalized_box_iou
 from fastloss.language.linear_cross_entropy import LinearGrads as LinearGrads
 from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from fastloss.language.linear_cross_entropy import (
@@ -174,6 +182,7 @@ def _summary(documented: object) -> str:
 TITLES = {
     "targets": "Losses and integrations",
     "rowwise": "Rows of classes, and language models",
+    "boxes": "Boxes",
     "linear": "Linear models",
     "groups": "States of groups",
     "company": "The first call after other work",

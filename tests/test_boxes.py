@@ -143,7 +143,7 @@ def test_torchvisions_gradients(name, ties):
     value = getattr(ops, name)(at, torch.from_numpy(y), reduction="sum")
     value.backward()
     found, grad = registry[getattr(fl, name).__name__]().value_and_grad(y, x, reduction="sum")
-    assert found == pytest.approx(float(value), rel=1e-12)
+    assert found == pytest.approx(value.item(), rel=1e-12)
     np.testing.assert_allclose(grad, at.grad.numpy(), rtol=1e-9, atol=1e-14)
 
 

@@ -49,7 +49,7 @@ DIRECTIVES = {
 }
 
 
-FAMILIES = ("elementwise", "rowwise", "alignment", "linear", "groups", "vecmath")
+FAMILIES = ("elementwise", "rowwise", "vectors", "boxes", "regions", "alignment", "linear", "groups", "vecmath")
 
 
 def extension(name: str, flags: list[str]) -> Extension:

@@ -6,6 +6,7 @@ from importlib import import_module as _import_module
 from fastloss._core import isa as _isa  # isort: skip  # first, since it says what to do where nothing is built
 from fastloss import elementwise as _elementwise  # isort: skip  # in the order of the registry
 from fastloss import columns as _columns, aggregate as _aggregate, rowwise as _rowwise  # isort: skip
+from fastloss import vectors as _vectors, boxes as _boxes, regions as _regions  # isort: skip
 from fastloss import alignment as _alignment, composition as _composition  # isort: skip
 from fastloss._core import VERSION as __version__
 from fastloss._core.functions import function_of as _function_of
@@ -22,8 +23,15 @@ _LATER = {
     "SequenceScores": "language.tokens",
     "ShardState": "language.shards",
     "TokenScores": "language.tokens",
+    "box_iou": "boxes.matrices",
+    "box_nwd": "boxes.matrices",
+    "complete_box_iou": "boxes.matrices",
     "config": "_core.config",
+    "distance_box_iou": "boxes.matrices",
+    "expected_edges": "boxes.distribution",
+    "expected_edges_grad": "boxes.distribution",
     "explained_variance_score": "metrics",
+    "generalized_box_iou": "boxes.matrices",
     "linear_cross_entropy": "language.linear_cross_entropy",
     "linear_cross_entropy_value_and_grad": "language.linear_cross_entropy",
     "linear_loss": "composition.linear_layer",
@@ -33,6 +41,7 @@ _LATER = {
     "segment_sum": "language.tokens",
     "sequence_logprobs": "language.tokens",
     "show_config": "_core.config",
+    "slide_weight": "boxes.distribution",
     "token_logprobs": "language.tokens",
 }
 _MODULES = ("integrations", "penalties", "testing")

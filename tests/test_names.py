@@ -17,7 +17,7 @@ from fastloss import registry
 from fastloss._core.loss import PREDICTIONS, prediction
 from fastloss._core.multi_input import MultiInputLoss
 from fastloss._core.parameters import ANY, UNIT
-from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
+from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, TORCHVISION, XGBOOST
 from tests.support import fresh
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
@@ -43,6 +43,8 @@ def drawn(arrays):
     value, row = rng.standard_normal(N), rng.standard_normal((N, CLASSES_OF_ROWS))
     sign, label = rng.choice([-1.0, 1.0], N), rng.integers(0, CLASSES_OF_ROWS, N)
     share = softmax(rng.standard_normal((N, CLASSES_OF_ROWS)))
+    corner = rng.uniform(0, 4, (N, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(2, 4, (N, 2))], axis=1)
     y_true, y_pred, more = {
         "values": (value, 2 * rng.standard_normal(N), {}),
         "columns": (row, 2 * rng.standard_normal((N, CLASSES_OF_ROWS)), {}),
@@ -59,6 +61,7 @@ def drawn(arrays):
         "distributions": (share, row, {}),
         "two_distributions": (share, softmax(row), {}),
         "log_distributions": (share, np.log(softmax(row)), {}),
+        "boxes": (boxes, boxes + rng.normal(0, 0.3, boxes.shape), {}),
         "labels": ((row > 0.3).astype(float), rng.standard_normal(row.shape), {}),
         "sequences": (1 + label.reshape(4, 10)[:, :3] % 4, np.tile(row, (4, 1, 1)) * value[:4, None, None], {}),
         "linear": (label, None, {"hidden": row, "weight": rng.standard_normal((CLASSES_OF_ROWS, CLASSES_OF_ROWS))}),
@@ -91,6 +94,7 @@ LIBRARIES = {
     SCIPY: ("scipy", {"special": "scipy.special"}, ["scipy.special", "scipy.stats", "scipy.spatial.distance"]),
     OPTAX: ("optax", {"optax": "optax"}, ["optax", "optax.losses"]),
     XGBOOST: ("xgboost", {}, []),
+    TORCHVISION: ("torchvision", {"ops": "torchvision.ops"}, ["torchvision.ops"]),
 }
 SINGLE = {KERAS, XGBOOST}  # compute in float32
 
@@ -100,7 +104,7 @@ def needed(library):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             importlib.import_module(LIBRARIES[library][0])
-    except ImportError:
+    except (ImportError, RuntimeError):  # or it is made for another PyTorch
         pytest.skip(f"{library} is not installed: its names are not compared")
 
 
@@ -110,7 +114,7 @@ def their_number(row):
     scope |= {"np": np, "xgboost_metric": xgboost_metric, "indices_of": indices_of}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if row.library == PYTORCH:
+        if row.library in (PYTORCH, TORCHVISION):
             import torch
 
             arrays = {name: None if array is None else torch.from_numpy(array) for name, array in arrays.items()}
@@ -135,7 +139,7 @@ def test_nll_loss_is_pytorchs_of_any_scores():
     assert fl.nll_loss(label, scores) == float(torch.nn.functional.nll_loss(*map(torch.from_numpy, (scores, label))))
 
 
-@pytest.mark.parametrize("library", [PYTORCH, KERAS, SKLEARN, SCIPY, OPTAX])
+@pytest.mark.parametrize("library", [PYTORCH, KERAS, SKLEARN, SCIPY, OPTAX, TORCHVISION])
 def test_every_name_that_a_library_has_is_in_the_table(library):
     needed(library)
     with warnings.catch_warnings():

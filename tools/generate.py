@@ -14,7 +14,7 @@ from typing import Any
 
 import fastloss
 from benchmarks import accuracy, record, report
-from fastloss import Loss, registry
+from fastloss import Chained, Loss, LossState, WeightedSum, registry
 from fastloss._core.functions import call_signature
 from fastloss._core.loss import prediction
 from fastloss._core.parity import OTHER_THINGS, ROWS
@@ -32,36 +32,8 @@ from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
-from fastloss import integrations as integrations
-from fastloss import penalties as penalties
-from fastloss import testing as testing
-from fastloss._core.config import config as config
-from fastloss._core.config import show_config as show_config
 from fastloss._core.evaluation import Floats, NanPolicy, Reduction
-from fastloss._core.loss import Loss as Loss
-from fastloss._core.loss import WeightedSum as WeightedSum
-from fastloss._core.loss import registry as registry
-from fastloss.composition.chained import Chained as Chained
 {imports}
-from fastloss.composition.linear_layer import LinearGrads as LinearGrads
-from fastloss.composition.linear_layer import linear_loss as linear_loss
-from fastloss.composition.linear_layer import linear_loss_value_and_grad as linear_loss_value_and_grad
-from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
-from fastloss.language.linear_cross_entropy import (
-    linear_cross_entropy_value_and_grad as linear_cross_entropy_value_and_grad,
-)
-from fastloss.language.shards import ShardState as ShardState
-from fastloss.language.tokens import SequenceScores as SequenceScores
-from fastloss.language.tokens import TokenScores as TokenScores
-from fastloss.language.tokens import segment_sum as segment_sum
-from fastloss.language.tokens import sequence_logprobs as sequence_logprobs
-from fastloss.language.tokens import token_logprobs as token_logprobs
-from fastloss.linear import LinearFit as LinearFit
-from fastloss.linear import LinearObjective as LinearObjective
-from fastloss.metrics import explained_variance_score as explained_variance_score
-from fastloss.metrics import median_absolute_error as median_absolute_error
-from fastloss.metrics import r2_score as r2_score
-from fastloss.state import LossState as LossState
 
 __version__: str
 __all__ = {names!r}
@@ -91,7 +63,10 @@ def _function_stub(cls: type[Loss]) -> str:
 
 def stub() -> str:
     """The type stub of the package."""
-    imports = "\n".join(f"from {cls.__module__} import {cls.__name__} as {cls.__name__}" for cls in registry.values())
+    homes = {cls.__name__: cls.__module__ for cls in (Loss, WeightedSum, Chained, LossState, *registry.values())}
+    homes |= {"registry": "fastloss._core.loss"} | dict.fromkeys(fastloss._MODULES, "fastloss")
+    homes |= {name: f"fastloss.{module}" for name, module in fastloss._LATER.items()}
+    imports = "\n".join(f"from {module} import {name} as {name}" for name, module in homes.items())
     return (
         STUB_HEAD.format(imports=imports, names=fastloss.__all__)
         + "\n"
@@ -179,6 +154,7 @@ TITLES = {
     "targets": "Losses and integrations",
     "rowwise": "Rows of classes, and language models",
     "alignment": "Sequences",
+    "boxes": "Boxes",
     "linear": "Linear models",
     "groups": "States of groups",
     "company": "The first call after other work",

@@ -149,6 +149,7 @@ def number(literal: str) -> float:
 
 with mpmath.workdps(50):
     HALF_LN2 = mp.log(2) / 2
+    EIGHTH_TURN = mp.pi / 4
     SQRT_HALF, SQRT_TWO = mp.sqrt(0.5) - 1, mp.sqrt(2) - 1
     MOST_Z = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2  # of z = s^2, s = f / (2 + f)
 
@@ -160,6 +161,16 @@ def ratio(e: Real) -> Real:
 def atanh_ratio(z: Real) -> Real:
     """log((1 + s) / (1 - s)) / s for z = s^2."""
     return 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z)
+
+
+def atan_over(z: Real) -> Real:
+    """atan(t) / t for z = t^2."""
+    return mp.atan(mp.sqrt(z)) / mp.sqrt(z)
+
+
+def sin_over(z: Real) -> Real:
+    """sin(r) / r for z = r^2."""
+    return mp.sin(mp.sqrt(z)) / mp.sqrt(z)
 
 
 def exponential(name: str, count: int) -> Polynomial:
@@ -205,6 +216,10 @@ def polynomials() -> list[Polynomial]:
             lambda v: v,
         ),
         logistic("logistic_to_f32", 13, 0.5),
+        Polynomial("atan_f32", 9, 0, 1, atan_over, lambda z: 1, lambda z: z),
+        Polynomial("atan_f64", 21, 0, 1, atan_over, lambda z: 1, lambda z: z),
+        Polynomial("sin_f64", 6, 0, EIGHTH_TURN**2, sin_over, lambda z: 1, lambda z: z),
+        Polynomial("cos_f64", 6, 0, EIGHTH_TURN**2, lambda z: mp.cos(mp.sqrt(z)), lambda z: 1 - z / 2, lambda z: z**2),
         Polynomial("log_cosh_to_f32", 8, 0, 1, lambda v: mp.log(mp.cosh(mp.sqrt(v))) / v),
     ]
 

@@ -7,6 +7,7 @@ at so many points of each function.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -137,6 +138,10 @@ def logistic(z: Any) -> tuple[Any, Any]:
     return mp.log1p(e) if abs(z) < 1000 else e, e / (1 + e)
 
 
+def inverse_size(x: Array) -> Array:
+    return np.ldexp(x.dtype.type(1), 1 - np.frexp(x)[1])
+
+
 def from_bfloat16(bits: Array) -> Array:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
@@ -261,6 +266,7 @@ EXP = {inf: (inf,), -inf: (0.0,)}
 LOG = {0.0: (-inf,), inf: (inf,), -inf: (nan,)}
 LOG1P = {-1.0: (-inf,), inf: (inf,), -inf: (nan,)}
 TANH = {inf: (1.0,), -inf: (-1.0,)}
+ATAN = {inf: (math.pi / 2,), -inf: (-math.pi / 2,)}
 LOGISTIC = {inf: (0.0, 0.0), -inf: (0.0, 0.0)}
 
 ABOVE_MINUS_1_F32 = either(between(-1 + 2.0**-24, 1, F32), sizes(0, 128, F32))
@@ -312,6 +318,7 @@ FUNCTIONS = [
         domain=lambda x: (x > -1) & (x < inf),
     ),
     Function("tanh_f32", mp.tanh, everywhere(F32), "", {"": (0.76, 0.77)}, F32, TANH, wide="tanh_f64"),
+    Function("atan_f32", mp.atan, everywhere(F32), "", {"": (0.9, 0.9)}, F32, ATAN, wide="atan_f64"),
     Function(
         "logistic_f32",
         logistic,
@@ -331,7 +338,16 @@ FUNCTIONS = [
         "log1p_f64", lambda x: mp.log1p(x) if x > -1 else nan, everywhere(F64), "", {"": (0.87, 0.9)}, limits=LOG1P
     ),
     Function("log1p_within_f64", mp.log1p, ABOVE_MINUS_1, "-1 < x < inf", {"": (0.88, 0.88)}),
+    Function("less_log1p_f64", lambda x: x - mp.log1p(x), ABOVE_MINUS_1, "-1 < x < inf", {"": (4.0, 4.0)}),
     Function("tanh_f64", mp.tanh, everywhere(F64), "", {"": (0.81, 0.8)}, limits=TANH),
+    Function("atan_f64", mp.atan, everywhere(F64), "", {"": (0.9, 0.9)}, limits=ATAN),
+    Function(
+        "sincos_f64",
+        lambda x: (mp.sin(x), mp.cos(x)),
+        either(between(-10.0, 10.0), between(-1048576.0, 1048576.0)),
+        "|x| <= 2^20",
+        {"sine": (0.9, 0.9), "cosine": (0.9, 0.9)},
+    ),
     Function(
         "logistic_f64",
         logistic,
@@ -364,6 +380,8 @@ FUNCTIONS = [
         double_double=True,
     ),
     Function("finite_or_zero_f64", lambda x: np.where(np.isfinite(x), x, 0.0), everywhere(F64), "", exact=True),
+    Function("inverse_size_f32", inverse_size, sizes(-126, 126, F32), "2^-126 <= x < 2^126", type=F32, exact=True),
+    Function("inverse_size_f64", inverse_size, sizes(-1022, 1022), "2^-1022 <= x < 2^1022", exact=True),
     Function(
         "quotient_f64",
         lambda hi, lo, d: (hi + lo) / d,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,47 @@ def tweedie(y: Tensor, x: Tensor, p: Any) -> Any:
     return (torch.exp((2 - p.power) * x) / (2 - p.power) - y * torch.exp((1 - p.power) * x) / (1 - p.power)).mean()
 
 
+def boxes(y: Tensor, x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """The overlap and the union of boxes, their smallest common box, and the sides of both."""
+    across, down = (torch.min(x[:, k + 2], y[:, k + 2]) - torch.max(x[:, k], y[:, k]) for k in (0, 1))
+    shared = torch.where((across > 0) & (down > 0), across * down, 0.0)
+    w, h, u, v = x[:, 2] - x[:, 0], x[:, 3] - x[:, 1], y[:, 2] - y[:, 0], y[:, 3] - y[:, 1]
+    union = w * h + u * v - shared
+    around = torch.max(x[:, 2:], y[:, 2:]) - torch.min(x[:, :2], y[:, :2])
+    return shared / (union + eps), union, around, [w, h, u, v]
+
+
+def iou(y: Tensor, x: Tensor, p: Any) -> Any:
+    return (1 - boxes(y, x, p.eps)[0]).mean()
+
+
+def giou(y: Tensor, x: Tensor, p: Any) -> Any:
+    overlap, union, around, _ = boxes(y, x, p.eps)
+    area = around[:, 0] * around[:, 1]
+    return (1 - overlap + (area - union) / (area + p.eps)).mean()
+
+
+def _distance(y: Tensor, x: Tensor, around: Tensor, eps: float) -> Tensor:
+    centres = (x[:, :2] + x[:, 2:] - y[:, :2] - y[:, 2:]) / 2
+    return centres.square().sum(1) / (around.square().sum(1) + eps)
+
+
+def diou(y: Tensor, x: Tensor, p: Any) -> Any:
+    overlap, _, around, _ = boxes(y, x, p.eps)
+    return (1 - overlap + _distance(y, x, around, p.eps)).mean()
+
+
+def ciou(y: Tensor, x: Tensor, p: Any) -> Any:
+    overlap, _, around, (w, h, u, v) = boxes(y, x, p.eps)
+    aspect = 4 / math.pi**2 * (torch.atan(u / v) - torch.atan(w / h)).square()
+    alpha = (aspect / (1 - overlap + aspect + p.eps)).detach()
+    return (1 - overlap + _distance(y, x, around, p.eps) + alpha * aspect).mean()
+
+
+def nwd(y: Tensor, x: Tensor, p: Any) -> Any:
+    return (1 - torch.exp(-torch.sqrt((x - y).square().sum(1) / 2) / p.constant)).mean()
+
+
 # The mean of each loss, given y_true, y_pred and the loss with its parameters.
 LOSSES: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
     "squared_error": lambda y, x, p: F.mse_loss(x, y),
@@ -42,6 +84,11 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
     "squared_hinge": lambda y, x, p: torch.relu(p.margin - y * x).square().mean(),
     "cross_entropy": lambda y, x, p: F.cross_entropy(x, y),
     "perceptron": lambda y, x, p: torch.relu(-y * x).mean(),
+    "iou": iou,
+    "giou": giou,
+    "diou": diou,
+    "ciou": ciou,
+    "nwd": nwd,
 }
 
 

@@ -35,6 +35,7 @@ class Row(NamedTuple):
 
 
 PYTORCH, KERAS, SKLEARN, SCIPY, OPTAX, XGBOOST = "PyTorch", "Keras", "scikit-learn", "SciPy", "optax", "XGBoost"
+TORCHVISION = "torchvision"
 
 ROWS = (
     # Of values
@@ -448,6 +449,26 @@ ROWS = (
         ours="fl.ctc(y_true, y_pred)",
         note="optax takes paddings for lengths.",
     ),
+    # Of boxes
+    Row(
+        "generalized_box_iou_loss",
+        TORCHVISION,
+        "ops.generalized_box_iou_loss(y_pred, y_true, reduction='mean')",
+        "boxes",
+    ),
+    Row("distance_box_iou_loss", TORCHVISION, "ops.distance_box_iou_loss(y_pred, y_true, reduction='mean')", "boxes"),
+    Row("complete_box_iou_loss", TORCHVISION, "ops.complete_box_iou_loss(y_pred, y_true, reduction='mean')", "boxes"),
+    *(
+        Row(
+            name,
+            TORCHVISION,
+            f"ops.{name}(y_true, y_pred)",
+            "boxes",
+            ours=f"fl.{name}(y_true, y_pred).mean()",
+            note="Of all pairs of two sets.",
+        )
+        for name in ("box_iou", "generalized_box_iou", "distance_box_iou", "complete_box_iou")
+    ),
     # Of a linear layer
     Row(
         "linear_cross_entropy",
@@ -465,6 +486,7 @@ OTHER_THINGS = {
     "quantile": "a quantile of data in PyTorch, NumPy and SciPy",
     "expectile": "an expectile of data in SciPy",
     "cauchy": "a distribution in SciPy",
+    "IoU": "a metric of masks in Keras",
 }
 
 

@@ -21,6 +21,7 @@
  * log_f32                              0.94     0.96
  * log1p_within_f32                     0.96     1.02   -1 < x < inf
  * tanh_f32                             0.76     0.77
+ * atan_f32                             0.90     0.90
  * logistic_f32, softplus               1.55     1.84
  * logistic_f32, sigmoid                1.71     2.03
  * mul_add_f32                          0.50     1.00   all > 0
@@ -28,7 +29,11 @@
  * log_f64                              0.86     0.86
  * log1p_f64                            0.87     0.90
  * log1p_within_f64                     0.88     0.88   -1 < x < inf
+ * less_log1p_f64                       4.00     4.00   -1 < x < inf
  * tanh_f64                             0.81     0.80
+ * atan_f64                             0.90     0.90
+ * sincos_f64, sine                     0.90     0.90   |x| <= 2^20
+ * sincos_f64, cosine                   0.90     0.90   |x| <= 2^20
  * logistic_f64, softplus               1.19     1.44
  * logistic_f64, sigmoid                0.77     0.78
  * exp_tail_f64                         1.80     1.80   |z| <= 1
@@ -37,6 +42,8 @@
  * two_sum_f64                             0        0   |a + b| < inf
  * two_prod_f64                            0        0   2^-960 <= |a b| <= 2^1000
  * finite_or_zero_f64                      0        0
+ * inverse_size_f32                        0        0   2^-126 <= x < 2^126
+ * inverse_size_f64                        0        0   2^-1022 <= x < 2^1022
  * quotient_f64                     2^-103.7 2^-103.7   2^-800 <= |hi / d| <= 2^800
  * square_f64                       2^-103.6 2^-103.6   2^-450 <= |hi| <= 2^500
  * divided_f64                          1.00     1.00   2^-800 <= |n / d| <= 2^800
@@ -77,5 +84,6 @@
 #include "vecmath/logarithm.h"
 #include "vecmath/logistic.h"
 #include "vecmath/rounded.h"
+#include "vecmath/trigonometry.h"
 
 #endif

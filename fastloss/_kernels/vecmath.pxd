@@ -24,6 +24,12 @@ cdef extern from "vecmath.h" nogil:
     double log "fl_log_f64"(double x)
     double log1p "fl_log1p_f64"(double x)
     double tanh "fl_tanh_f64"(double x)
+    float fl_atan_f32(float x)
+    double fl_atan_f64(double x)
+    void sincos "fl_sincos_f64"(double x, double* sine, double* cosine)
+    double less_log1p "fl_less_log1p_f64"(double x)
+    float fl_inverse_size_f32(float x)
+    double fl_inverse_size_f64(double x)
     double two_sum "fl_two_sum_f64"(double a, double b, double* lo)
     double two_prod "fl_two_prod_f64"(double a, double b, double* lo)
     double finite_or_zero "fl_finite_or_zero_f64"(double low)
@@ -65,6 +71,15 @@ cdef inline floating log1p_within(floating x) noexcept nogil:
 
 cdef inline floating tanh_of(floating x) noexcept nogil:
     return fl_tanh_f32(x) if floating is float else tanh(x)
+
+
+cdef inline floating atan_of(floating x) noexcept nogil:
+    return fl_atan_f32(x) if floating is float else fl_atan_f64(x)
+
+
+cdef inline floating inverse_size(floating x) noexcept nogil:
+    """The power of two s with 1 <= s x < 2, for x from the smallest normal number to a quarter of the largest."""
+    return fl_inverse_size_f32(x) if floating is float else fl_inverse_size_f64(x)
 
 
 cdef inline floating exp_nonpositive(floating a) noexcept nogil:

@@ -20,13 +20,17 @@
     DO(log_f32, float, float, FL_OUT(0) = fl_log_f32(FL_X(0)))                                               \
     DO(log1p_within_f32, float, float, FL_OUT(0) = fl_log1p_within_f32(FL_X(0)))                             \
     DO(tanh_f32, float, float, FL_OUT(0) = fl_tanh_f32(FL_X(0)))                                             \
+    DO(atan_f32, float, float, FL_OUT(0) = fl_atan_f32(FL_X(0)))                                             \
     DO(logistic_f32, float, float, fl_logistic_f32(FL_X(0), &FL_OUT(0), &FL_OUT(1)))                         \
     DO(mul_add_f32, float, float, FL_OUT(0) = fl_mul_add_f32(FL_X(0), FL_X(1), FL_X(2)))                     \
     DO(exp_f64, double, double, FL_OUT(0) = fl_exp_f64(FL_X(0)))                                             \
     DO(log_f64, double, double, FL_OUT(0) = fl_log_f64(FL_X(0)))                                             \
     DO(log1p_f64, double, double, FL_OUT(0) = fl_log1p_f64(FL_X(0)))                                         \
     DO(log1p_within_f64, double, double, FL_OUT(0) = fl_log1p_within_f64(FL_X(0)))                           \
+    DO(less_log1p_f64, double, double, FL_OUT(0) = fl_less_log1p_f64(FL_X(0)))                               \
     DO(tanh_f64, double, double, FL_OUT(0) = fl_tanh_f64(FL_X(0)))                                           \
+    DO(atan_f64, double, double, FL_OUT(0) = fl_atan_f64(FL_X(0)))                                           \
+    DO(sincos_f64, double, double, fl_sincos_f64(FL_X(0), &FL_OUT(0), &FL_OUT(1)))                           \
     DO(logistic_f64, double, double, fl_logistic_f64(FL_X(0), &FL_OUT(0), &FL_OUT(1)))                       \
     DO(exp_tail_f64, double, double, FL_OUT(0) = fl_exp_tail_f64(FL_X(0)))                                   \
     DO(log1p_tail_f64, double, double, FL_OUT(0) = fl_log1p_tail_f64(FL_X(0)))                               \
@@ -34,6 +38,8 @@
     DO(two_sum_f64, double, double, FL_OUT(0) = fl_two_sum_f64(FL_X(0), FL_X(1), &FL_OUT(1)))                \
     DO(two_prod_f64, double, double, FL_OUT(0) = fl_two_prod_f64(FL_X(0), FL_X(1), &FL_OUT(1)))              \
     DO(finite_or_zero_f64, double, double, FL_OUT(0) = fl_finite_or_zero_f64(FL_X(0)))                       \
+    DO(inverse_size_f32, float, float, FL_OUT(0) = fl_inverse_size_f32(FL_X(0)))                             \
+    DO(inverse_size_f64, double, double, FL_OUT(0) = fl_inverse_size_f64(FL_X(0)))                           \
     DO(quotient_f64, double, double, FL_OUT(0) = fl_quotient_f64(FL_X(0), FL_X(1), FL_X(2), &FL_OUT(1)))     \
     DO(square_f64, double, double, FL_OUT(0) = fl_square_f64(FL_X(0), FL_X(1), &FL_OUT(1)))                  \
     DO(divided_f64, double, double, FL_OUT(0) = fl_divided_f64(FL_X(0), FL_X(1), FL_X(2), FL_X(3)))          \

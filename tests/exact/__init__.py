@@ -17,10 +17,10 @@ from sympy import Abs, Add, Max, Mul, Piecewise, Pow, Symbol
 from sympy.core.relational import Relational
 
 from fastloss import Loss
-from tests.exact import aggregate, alignment, columns, composition, elementwise, rowwise
+from tests.exact import aggregate, alignment, boxes, columns, composition, elementwise, regions, rowwise, vectors
 from tests.exact.functions import AUTOMATIC, NUMBERS
 
-FAMILIES = elementwise, columns, rowwise, aggregate, alignment, composition
+FAMILIES = elementwise, columns, rowwise, aggregate, vectors, boxes, regions, alignment, composition
 FORMULAS = {name: f for family in FAMILIES for name, f in vars(family).items()}
 ORDERS = "value", "grad", "hess"
 VALUE, GRAD, HESS = range(3)

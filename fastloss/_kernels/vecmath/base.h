@@ -153,6 +153,16 @@ FL_INLINE double flv_div_f64(double n, double nl, double d, double dl, double *l
     return q;
 }
 
+/* The power of two s with 1 <= s x < 2, for x from the smallest normal number to a quarter of the largest:
+   what makes a number of any size one that squares and cubes of which are in range. */
+FL_INLINE float fl_inverse_size_f32(float x) {
+    return flv_from_bits_f32(0x7f000000u - (flv_bits_f32(x) & 0x7f800000u));
+}
+
+FL_INLINE double fl_inverse_size_f64(double x) {
+    return flv_from_bits_f64(0x7fe0000000000000u - (flv_bits_f64(x) & 0x7ff0000000000000u));
+}
+
 /* The polynomial of the n coefficients c at x, by Horner's rule. The loops below are unrolled, and the
    coefficients constants, before the vectoriser comes. */
 FL_INLINE float flv_horner_f32(const float *c, int n, float x) {

@@ -12,13 +12,14 @@ cdef inline floating signed_distance_slope(floating p, floating q, floating t, f
 
 cdef inline void distant_errors(floating p, floating q, floating t, floating d, floating* s0, floating* s1,
                                 floating* s2, floating* s3) noexcept nogil:
-    cdef floating r = p * (1 - t) - q * t
+    cdef floating r = apart_from(p, q, t)
     s0[0] = d * (r * r)
 
 
 cdef inline floating distant_errors_slope(floating p, floating q, floating t, floating d, floating c0, floating c1,
                                           floating c2, floating c3) noexcept nogil:
-    return 2 * c0 * d * (p * (1 - t) - q * t)
+    cdef floating r = apart_from(p, q, t)
+    return c0 * d * (r + r)
 
 
 cdef void add_signed_distance(const Elements* e) noexcept nogil:

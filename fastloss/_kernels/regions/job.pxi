@@ -56,18 +56,20 @@ cdef struct RegionScratch:
     double crossed[ROOM]
     double* weight                      # NULL: all are 1
     double* tile                        # as many elements of each class
+    double* scaled                      # the derivatives in the sums of each class
     double* tile_slopes                 # ... and of each their slope, or their distance from the largest
 
 
 cdef inline size_t scratch_bytes(RegionJob* job) noexcept nogil:
     cdef size_t tile = job.classes * job.step * sizeof(double) if job.joint else 0
-    return sizeof(RegionScratch) + 2 * (tile + 64)
+    return sizeof(RegionScratch) + 2 * tile + job.classes * TERMS * sizeof(double) + 64
 
 
 cdef inline RegionScratch* scratch_of(RegionJob* job, Worker* worker) noexcept nogil:
     cdef RegionScratch* s = <RegionScratch*> worker.scratch
     s.tile = <double*> (worker.scratch + (sizeof(RegionScratch) + 63) // 64 * 64)
     s.tile_slopes = s.tile + (job.classes * job.step if job.joint else 0)
+    s.scaled = s.tile_slopes + (job.classes * job.step if job.joint else 0)
     return s
 
 
@@ -182,11 +184,16 @@ cdef void settle(RegionJob* job, Py_ssize_t image) noexcept nogil:
             c[k * SUMS + j] = job.class_weight[k] * slopes[j] if job.class_weight[k] > 0 else 0
 
 
-cdef inline double largest(const double* c, Py_ssize_t classes) noexcept nogil:
-    """The largest magnitude among slopes, by which those of elements are scaled; 1 where all are 0 or one is NaN."""
-    cdef double most = 0
+cdef double scaled(const double* c, Py_ssize_t classes, double scale, double* to) noexcept nogil:
+    """The derivatives times `scale`, so that they are numbers of float32 too; what then is left of the scale."""
+    cdef double most = 0, factor = scale
     cdef Py_ssize_t k, j
     for k in range(classes):
         for j in range(TERMS):
             most = fabs(c[k * SUMS + j]) if not fabs(c[k * SUMS + j]) <= most else most
-    return most if most > 0 and is_finite(most) else 1
+    if most > 0 and not (most * fabs(scale) > 1e-30 and most * fabs(scale) < 1e30) and is_finite(most):
+        factor = 1 / most
+    for k in range(classes):
+        for j in range(TERMS):
+            to[k * TERMS + j] = c[k * SUMS + j] * factor
+    return 1 if factor == scale else scale * most

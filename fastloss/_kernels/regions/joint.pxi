@@ -11,38 +11,39 @@ cdef inline void exponentiate(floating* x, const floating* top, floating* rest, 
                               Py_ssize_t n) noexcept nogil:
     """x = exp(x - top); what is not a largest one is added to `rest`, the others are counted."""
     cdef Py_ssize_t i
-    cdef floating e
-    cdef bint largest
+    cdef floating e, zero = 0, one = 1
     for i in range(n):
-        e = exp_nonpositive(x[i] - top[i] if x[i] != top[i] else <floating> 0)
-        rest[i] += e if x[i] != top[i] else 0
-        tops[i] += 0 if x[i] != top[i] else 1
+        e = exp_nonpositive(x[i] - top[i] if x[i] != top[i] else zero)
+        rest[i] += e if x[i] != top[i] else zero
+        tops[i] += zero if x[i] != top[i] else one
         x[i] = e
 
 
 cdef inline void invert(floating* rest, floating* tops, floating* inverse, Py_ssize_t n) noexcept nogil:
     """1 over the sum of the exponentials, and what of it all but one of the largest make."""
     cdef Py_ssize_t i
+    cdef floating one = 1
     for i in range(n):
-        inverse[i] = 1 / (rest[i] + tops[i])
-        rest[i] = rest[i] + (tops[i] - 1)
+        inverse[i] = one / (rest[i] + tops[i])
+        rest[i] = rest[i] + (tops[i] - one)
 
 
 cdef inline void normalise(const floating* e, const floating* rest, const floating* inverse, floating* p, floating* q,
                            Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef floating v
+    cdef floating v, one = 1
     for i in range(n):
         v = e[i] * inverse[i]
-        q[i] = rest[i] * inverse[i] if e[i] == 1 else 1 - v
+        q[i] = rest[i] * inverse[i] if e[i] == one else one - v
         p[i] = v
 
 
 cdef inline void indicate(const floating* label, floating k, floating* t, Py_ssize_t n) noexcept nogil:
     """1 where a label is the class k; NaN where it is missing."""
     cdef Py_ssize_t i
+    cdef floating one = 1
     for i in range(n):
-        t[i] = 1 if label[i] == k else label[i] - label[i]
+        t[i] = one if label[i] == k else label[i] - label[i]
 
 
 cdef const floating* targets_of(RegionJob* job, Py_ssize_t image, Py_ssize_t k, Py_ssize_t start, Py_ssize_t n,
@@ -173,7 +174,7 @@ cdef void joint_sums(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ssiz
         return
     if job.base.operation and job.activation == SOFTMAX:
         softmax_tile(job, image, start, n, s, like)
-    e.p, e.q, e.weight, e.n, e.single = p, s.q, weight, n, floating is float
+    e.z, e.p, e.q, e.weight, e.n, e.single = NULL, p, s.q, weight, n, floating is float
     for k in range(job.classes):
         sums[k * SUMS + EXTENT] += extent
         t = targets_of(job, image, k, start, n, s, like)
@@ -202,9 +203,7 @@ cdef void joint_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ss
     That of a softmax is p (a - sum of p a), a the slope in p. Of a most probable class it is what the others make
     together, so that slopes are taken relative to that of one of these: no confident prediction cancels.
     """
-    cdef const double* c = slopes_of(job, image, 0)
-    cdef double scale = largest(c, job.classes)
-    cdef double scaled[TERMS]
+    cdef double scale = scaled(slopes_of(job, image, 0), job.classes, job.base.scale, s.scaled)
     cdef floating* p
     cdef floating* q = <floating*> s.q
     cdef floating* a
@@ -215,24 +214,22 @@ cdef void joint_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ss
     cdef const floating* inverse = <const floating*> s.inverse
     cdef const floating* rest = <const floating*> s.rest
     cdef const floating* t
-    cdef floating factor, complement
-    cdef Py_ssize_t i, j, k
+    cdef floating factor, complement, one = 1
+    cdef Py_ssize_t i, k
     cdef Elements e
     if job.activation == SOFTMAX:
         softmax_tile(job, image, start, n, s, like)
-    e.q, e.n, e.single, e.c = q, n, floating is float, scaled
+    e.z, e.q, e.n, e.single = NULL, q, n, floating is float
     for i in range(n):
         apart[i] = crossed[i] = pivot[i] = 0
     for k in range(job.classes):
         p = <floating*> s.tile + k * job.step if job.activation == SOFTMAX else <floating*> s.p
         a = <floating*> s.tile_slopes + k * job.step
-        for j in range(TERMS):
-            scaled[j] = c[k * SUMS + j] / scale
         t = targets_of(job, image, k, start, n, s, like)
         probabilities_of(job, image, k, start, n, p, s)
-        e.p, e.t, e.d, e.slope = p, t, t, a
+        e.p, e.t, e.d, e.c, e.slope = p, t, t, s.scaled + k * TERMS, a
         job.program.slope(&e)
-        factor = <floating> scaled[TERMS - 1]
+        factor = <floating> s.scaled[k * TERMS + TERMS - 1]
         if job.activation == SOFTMAX:
             for i in range(n):
                 pivot[i] = a[i] if p[i] == inverse[i] else pivot[i]
@@ -242,8 +239,8 @@ cdef void joint_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ss
             continue
         if job.program.crossed:
             for i in range(n):
-                a[i] -= factor * share(t[i], 1 / p[i])
-        finish(&job.base, a, weight, scale * job.base.scale, n)
+                a[i] -= factor * share(t[i], one / p[i])
+        finish(&job.base, a, weight, scale, n)
         store(&job.base.operands[GRAD_OUT], &job.planes, (image * job.classes + k) * job.elements + start, n, a,
               &s.block)
     if job.activation != SOFTMAX:
@@ -257,12 +254,12 @@ cdef void joint_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ss
         for i in range(n):
             g[i] = p[i] * ((a[i] - pivot[i]) - apart[i])
         if job.program.crossed:
-            factor = <floating> (c[k * SUMS + TERMS - 1] / scale)
+            factor = <floating> s.scaled[k * TERMS + TERMS - 1]
             t = targets_of(job, image, k, start, n, s, like)
             for i in range(n):
-                complement = rest[i] * inverse[i] if p[i] == inverse[i] else 1 - p[i]
+                complement = rest[i] * inverse[i] if p[i] == inverse[i] else one - p[i]
                 g[i] += p[i] * (crossed[i] - factor * t[i]) - complement * (factor * t[i])
-        finish(&job.base, g, weight, scale * job.base.scale, n)
+        finish(&job.base, g, weight, scale, n)
         store(&job.base.operands[GRAD_OUT], &job.planes, (image * job.classes + k) * job.elements + start, n, g,
               &s.block)
 

@@ -11,12 +11,19 @@ cdef inline void table(floating p, floating q, floating t, floating d, floating*
 
 cdef inline floating table_slope(floating p, floating q, floating t, floating d, floating tp, floating fp, floating fn,
                                  floating tn) noexcept nogil:
-    return (tp - fn) * t + (fp - tn) * (1 - t)
+    cdef floating u = 1 - t
+    return (tp - fn) * t + (fp - tn) * u
+
+
+cdef inline floating apart_from(floating p, floating q, floating t) noexcept nogil:
+    """p - t, which does not cancel for targets of 0 and 1."""
+    cdef floating u = 1 - t
+    return p * u - q * t
 
 
 cdef inline void squares(floating p, floating q, floating t, floating d, floating* apart, floating* pp, floating* tt,
                          floating* unused) noexcept nogil:
-    cdef floating r = p * (1 - t) - q * t       # p - t, which does not cancel for targets of 0 and 1
+    cdef floating r = apart_from(p, q, t)
     apart[0] = r * r
     pp[0] = p * p
     tt[0] = t * t
@@ -24,20 +31,22 @@ cdef inline void squares(floating p, floating q, floating t, floating d, floatin
 
 cdef inline floating squares_slope(floating p, floating q, floating t, floating d, floating apart, floating pp,
                                    floating tt, floating unused) noexcept nogil:
-    return 2 * (apart * (p * (1 - t) - q * t) + pp * p)
+    cdef floating half = apart * apart_from(p, q, t) + pp * p
+    return half + half
 
 
 cdef inline void errors(floating p, floating q, floating t, floating d, floating* inside, floating* outside,
                         floating* mask, floating* unused) noexcept nogil:
-    cdef floating r = p * (1 - t) - q * t
+    cdef floating r = apart_from(p, q, t), u = 1 - t
     inside[0] = t * (r * r)
-    outside[0] = (1 - t) * (r * r)
+    outside[0] = u * (r * r)
     mask[0] = t
 
 
 cdef inline floating errors_slope(floating p, floating q, floating t, floating d, floating inside, floating outside,
                                   floating mask, floating unused) noexcept nogil:
-    return 2 * (p * (1 - t) - q * t) * (inside * t + outside * (1 - t))
+    cdef floating r = apart_from(p, q, t), u = 1 - t
+    return (r + r) * (inside * t + outside * u)
 
 
 cdef void add_table(const Elements* e) noexcept nogil:

@@ -16,6 +16,7 @@ cdef enum:
 
 # A block of elements: arrays of float or, unless `single`, of double.
 cdef struct Elements:
+    const void* z                       # NULL, or logits from which p and q are computed, of elements of weight 1
     const void* p
     const void* q
     const void* t
@@ -78,6 +79,9 @@ cdef int declare(str name, Program program, tuple parameters=()) except -1:
     return 0
 
 
+# Formulas of `floating` keep literals apart from other arithmetic: in C they are of double, and a longer expression with
+# one would be computed in double.
+
 # The two loops over a block: what an element adds, and what the loss gains with its p ------------------------------
 
 ctypedef void (*Terms)(
@@ -110,51 +114,86 @@ cdef inline double folded(double* lanes) noexcept nogil:
     return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 
 
-cdef inline void add_terms(Terms terms, const Elements* e, const floating* p, int count, bint weighted) noexcept nogil:
-    """Add the terms to the sums in float64, in sixteen lanes whatever the width of the registers."""
+cdef inline void halves(floating z, floating* p, floating* q) noexcept nogil:
+    """sigmoid(z) and sigmoid(-z), both to full relative accuracy."""
+    cdef floating one = 1, e = exp_nonpositive(-absolute(z))
+    cdef floating large = one / (one + e)
+    cdef floating small = e * large
+    p[0] = large if z >= 0 else small
+    q[0] = small if z >= 0 else large
+
+
+cdef inline void add_terms(Terms terms, const Elements* e, const floating* t, int count, bint weighted,
+                           bint logits) noexcept nogil:
+    """Add the terms to the sums, in sixteen lanes whatever the width of the registers.
+
+    Sums are in float64; of float32 terms, which are not negative, the next four are added up first.
+    """
+    cdef const floating* z = <const floating*> e.z
+    cdef const floating* p = <const floating*> e.p
     cdef const floating* q = <const floating*> e.q
-    cdef const floating* t = <const floating*> e.t
     cdef const floating* d = <const floating*> e.d
     cdef const double* w = e.weight
     cdef double a0[16]
     cdef double a1[16]
     cdef double a2[16]
     cdef double a3[16]
-    cdef floating s0, s1, s2, s3
-    cdef Py_ssize_t i = 0, j, n = e.n
+    cdef floating f0, f1, f2, f3
+    cdef floating u, v, s0, s1, s2, s3
+    cdef Py_ssize_t i = 0, j, k, n = e.n
     for j in range(16):
         a0[j] = a1[j] = a2[j] = a3[j] = 0
-    while i + 16 <= n:
+    while not weighted and i + 64 <= n:
+        for j in range(i, i + 16):
+            f0 = f1 = f2 = f3 = 0
+            for k in range(0, 64, 16):
+                if logits:
+                    halves(z[j + k], &u, &v)
+                else:
+                    u, v = p[j + k], q[j + k]
+                terms(u, v, t[j + k], d[j + k], &s0, &s1, &s2, &s3)
+                f0 += s0
+                if count > 1:
+                    f1 += s1
+                if count > 2:
+                    f2 += s2
+                if count > 3:
+                    f3 += s3
+            a0[j - i] += f0
+            if count > 1:
+                a1[j - i] += f1
+            if count > 2:
+                a2[j - i] += f2
+            if count > 3:
+                a3[j - i] += f3
+        i += 64
+    while weighted and i + 16 <= n:
         for j in range(16):
             terms(p[i + j], q[i + j], t[i + j], d[i + j], &s0, &s1, &s2, &s3)
-            if weighted:
-                a0[j] += w[i + j] * s0 if w[i + j] > 0 else 0
-                if count > 1:
-                    a1[j] += w[i + j] * s1 if w[i + j] > 0 else 0
-                if count > 2:
-                    a2[j] += w[i + j] * s2 if w[i + j] > 0 else 0
-                if count > 3:
-                    a3[j] += w[i + j] * s3 if w[i + j] > 0 else 0
-            else:
-                a0[j] += s0
-                if count > 1:
-                    a1[j] += s1
-                if count > 2:
-                    a2[j] += s2
-                if count > 3:
-                    a3[j] += s3
+            a0[j] += w[i + j] * s0 if w[i + j] > 0 else 0
+            if count > 1:
+                a1[j] += w[i + j] * s1 if w[i + j] > 0 else 0
+            if count > 2:
+                a2[j] += w[i + j] * s2 if w[i + j] > 0 else 0
+            if count > 3:
+                a3[j] += w[i + j] * s3 if w[i + j] > 0 else 0
         i += 16
-    for j in range(n - i):
-        terms(p[i + j], q[i + j], t[i + j], d[i + j], &s0, &s1, &s2, &s3)
-        if weighted and not w[i + j] > 0:
-            continue
-        a0[j] += w[i + j] * s0 if weighted else s0
-        if count > 1:
-            a1[j] += w[i + j] * s1 if weighted else s1
-        if count > 2:
-            a2[j] += w[i + j] * s2 if weighted else s2
-        if count > 3:
-            a3[j] += w[i + j] * s3 if weighted else s3
+    while i < n:
+        if logits:
+            halves(z[i], &u, &v)
+        else:
+            u, v = p[i], q[i]
+        terms(u, v, t[i], d[i], &s0, &s1, &s2, &s3)
+        j = i % 16
+        if not weighted or w[i] > 0:
+            a0[j] += w[i] * s0 if weighted else s0
+            if count > 1:
+                a1[j] += w[i] * s1 if weighted else s1
+            if count > 2:
+                a2[j] += w[i] * s2 if weighted else s2
+            if count > 3:
+                a3[j] += w[i] * s3 if weighted else s3
+        i += 1
     e.sums[0] += folded(a0)
     if count > 1:
         e.sums[1] += folded(a1)
@@ -165,29 +204,40 @@ cdef inline void add_terms(Terms terms, const Elements* e, const floating* p, in
 
 
 cdef inline void add(FloatTerms narrow, DoubleTerms wide, const Elements* e, int count) noexcept nogil:
-    if e.single and e.weight == NULL:
-        add_terms(narrow, e, <const float*> e.p, count, False)
+    if e.single and e.z != NULL:
+        add_terms(narrow, e, <const float*> e.t, count, False, True)
+    elif e.single and e.weight == NULL:
+        add_terms(narrow, e, <const float*> e.t, count, False, False)
     elif e.single:
-        add_terms(narrow, e, <const float*> e.p, count, True)
+        add_terms(narrow, e, <const float*> e.t, count, True, False)
     elif e.weight == NULL:
-        add_terms(wide, e, <const double*> e.p, count, False)
+        add_terms(wide, e, <const double*> e.t, count, False, False)
     else:
-        add_terms(wide, e, <const double*> e.p, count, True)
+        add_terms(wide, e, <const double*> e.t, count, True, False)
 
 
-cdef inline void slope_loop(Slope slope, const Elements* e, const floating* p) noexcept nogil:
+cdef inline void slope_loop(Slope slope, const Elements* e, const floating* t, bint logits) noexcept nogil:
+    cdef const floating* z = <const floating*> e.z
+    cdef const floating* p = <const floating*> e.p
     cdef const floating* q = <const floating*> e.q
-    cdef const floating* t = <const floating*> e.t
     cdef const floating* d = <const floating*> e.d
     cdef floating* to = <floating*> e.slope
     cdef floating c0 = <floating> e.c[0], c1 = <floating> e.c[1], c2 = <floating> e.c[2], c3 = <floating> e.c[3]
+    cdef floating u, v
     cdef Py_ssize_t i
     for i in range(e.n):
-        to[i] = slope(p[i], q[i], t[i], d[i], c0, c1, c2, c3)
+        if logits:
+            halves(z[i], &u, &v)
+            to[i] = slope(u, v, t[i], d[i], c0, c1, c2, c3) * (u * v)
+        else:
+            to[i] = slope(p[i], q[i], t[i], d[i], c0, c1, c2, c3)
 
 
 cdef inline void slopes(FloatSlope narrow, DoubleSlope wide, const Elements* e) noexcept nogil:
-    if e.single:
-        slope_loop(narrow, e, <const float*> e.p)
+    """The slope in p; of logits, in these."""
+    if e.single and e.z != NULL:
+        slope_loop(narrow, e, <const float*> e.t, True)
+    elif e.single:
+        slope_loop(narrow, e, <const float*> e.t, False)
     else:
-        slope_loop(wide, e, <const double*> e.p)
+        slope_loop(wide, e, <const double*> e.t, False)

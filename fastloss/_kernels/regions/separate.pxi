@@ -2,11 +2,8 @@
 
 cdef inline void from_logits(const floating* z, floating* p, floating* q, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef floating softplus, small
     for i in range(n):
-        logistic(z[i], &softplus, &small)
-        p[i] = 1 - small if z[i] >= 0 else small
-        q[i] = small if z[i] >= 0 else 1 - small
+        halves(z[i], &p[i], &q[i])
 
 
 cdef inline void from_probabilities(const floating* z, floating* p, floating* q, Py_ssize_t n) noexcept nogil:
@@ -23,17 +20,38 @@ cdef inline floating share(floating t, floating v) noexcept nogil:
 
 cdef inline void cross_entropy_of_logits(const floating* z, const floating* t, floating* to, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef floating softplus, small
+    cdef floating softplus, small, one = 1
     for i in range(n):
         logistic(z[i], &softplus, &small)
-        to[i] = softplus + (share(1 - t[i], z[i]) if z[i] > 0 else share(t[i], -z[i]))
+        to[i] = softplus + (share(one - t[i], z[i]) if z[i] > 0 else share(t[i], -z[i]))
 
 
 cdef inline void cross_entropy_of_probabilities(const floating* p, const floating* q, const floating* t, floating* to,
                                                 Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
+    cdef floating one = 1
     for i in range(n):
-        to[i] = -share(t[i], log_of(p[i])) - share(1 - t[i], log1p_within(-p[i]) if p[i] < 1 else log_of(q[i]))
+        to[i] = -share(t[i], log_of(p[i])) - share(one - t[i], log1p_within(-p[i]) if p[i] < 1 else log_of(q[i]))
+
+
+cdef inline void add_cross_entropy_slopes(RegionJob* job, floating factor, const floating* t, floating* to, Py_ssize_t n,
+                                          RegionScratch* s) noexcept nogil:
+    cdef const floating* p = <const floating*> s.p
+    cdef const floating* q = <const floating*> s.q
+    cdef Py_ssize_t i
+    cdef floating one = 1
+    if job.activation == SIGMOID:
+        for i in range(n):
+            to[i] += factor * apart_from(p[i], q[i], t[i])
+    else:
+        for i in range(n):
+            to[i] += factor * (share(one - t[i], one / q[i]) - share(t[i], one / p[i]))
+
+
+cdef inline void foresee(const Operand* operand, Py_ssize_t flat, Py_ssize_t n) noexcept nogil:
+    """Fetch elements that are wanted soon: between two blocks the processor does not."""
+    if operand.direct:
+        prefetch(<const char*> operand.data + (flat + AHEAD) * operand.itemsize, n * operand.itemsize)
 
 
 cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_ssize_t n, bint second,
@@ -47,10 +65,11 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     cdef const floating* t = load(&operands[Y], &job.planes, flat, n, <floating*> s.t, &s.block)
     cdef const floating* d = t
     cdef const double* weight = weigh_elements(job, t, flat, n, s, partial)
-    cdef const double* c
-    cdef floating factor
     cdef double scale
+    cdef bint at_once
     cdef Elements e
+    foresee(&operands[Y], flat, n)
+    foresee(&operands[X], flat, n)
     if job.base.checked and not second:
         check(&job.base, Y, t, weight, flat, n, partial)
     if job.base.operation or job.base.domains[X].checked:
@@ -68,10 +87,12 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     if job.base.operation == 0:
         sums[job.program.empty[0]] += weighted_total(&job.base, weight, t, n, &s.block)
         return
-    if job.activation == SIGMOID:
-        from_logits(z, p, q, n)
-    else:
+    at_once = floating is float and job.activation == SIGMOID and weight == NULL and not job.program.crossed
+    if job.activation != SIGMOID:
         from_probabilities(z, p, q, n)
+    elif not at_once:
+        from_logits(z, p, q, n)
+    e.z = z if at_once else NULL
     e.p, e.q, e.t, e.d, e.weight, e.n, e.single = p, q, t, d, weight, n, floating is float
     if not second:
         e.sums = sums
@@ -83,21 +104,13 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
                 cross_entropy_of_probabilities(p, q, t, a, n)
             sums[TERMS - 1] += weighted_total(&job.base, weight, a, n, &s.block)
         return
-    c = slopes_of(job, unit // job.classes, unit % job.classes)
-    scale = largest(c, 1)
-    for i in range(TERMS):
-        s.crossed[i] = c[i] / scale
-    e.c, e.slope = s.crossed, a
+    scale = scaled(slopes_of(job, unit // job.classes, unit % job.classes), 1, job.base.scale, s.scaled)
+    e.c, e.slope = s.scaled, a
     job.program.slope(&e)
-    factor = <floating> s.crossed[TERMS - 1]
-    if job.activation == SIGMOID:
+    if job.activation == SIGMOID and not at_once:
         for i in range(n):
             a[i] = a[i] * (p[i] * q[i])
-        if job.program.crossed:
-            for i in range(n):
-                a[i] += factor * (p[i] * (1 - t[i]) - q[i] * t[i])
-    elif job.program.crossed:
-        for i in range(n):
-            a[i] += factor * (share(1 - t[i], 1 / q[i]) - share(t[i], 1 / p[i]))
-    finish(&job.base, a, weight, scale * job.base.scale, n)
+    if job.program.crossed:
+        add_cross_entropy_slopes(job, <floating> s.scaled[TERMS - 1], t, a, n, s)
+    finish(&job.base, a, weight, scale, n)
     store(&operands[GRAD_OUT], &job.planes, flat, n, a, &s.block)

@@ -72,7 +72,7 @@ def weights(*, default: None, kw_only: bool = False) -> Any:
     return field(default=default, kw_only=kw_only, metadata={"domain": NON_NEGATIVE, "several": True, "optional": True})
 
 
-def integer(*, default: int, optional: bool = False) -> Any:
+def integer(*, default: int | None, optional: bool = False) -> Any:
     """A parameter of a loss: an integer, or None if `optional`; by keyword alone."""
     return field(default=default, kw_only=True, metadata={"integer": True, "optional": optional})
 

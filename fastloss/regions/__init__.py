@@ -1,5 +1,5 @@
 """The losses of regions: overlap of masks, from sums over images, classes or a whole batch."""
 
-from fastloss.regions import overlap
+from fastloss.regions import overlap, lovasz, boundary
 
-__all__ = ["overlap"]
+__all__ = ["boundary", "lovasz", "overlap"]

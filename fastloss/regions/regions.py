@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastloss._core.counting import mean
 from fastloss._core.evaluation import ABSENT, NARROW, Evaluation, Operand, Specification, mismatched
 from fastloss._core.isa import kernels
-from fastloss._core.loss import Loss, Scores, choice, integer, weights
+from fastloss._core.loss import RAW, Loss, Scores, choice, integer, weights
 from fastloss._core.operands import EXACT_IN_SINGLE, INTEGERS, memory_order, operand, readable
-from fastloss._core.parameters import ANY, UNIT, Domain
+from fastloss._core.parameters import ANY, UNIT, Domain, check_names
 from fastloss._core.runtime import (
     BOOL,
     HESS,
@@ -250,12 +250,23 @@ class RegionEvaluation(Evaluation):
                 counts=found.counts,
                 image_weight=self._image_weight,
                 class_weight=class_weight,
+                errors=self._room(),
             )  # fmt: skip
         except Mismatch as error:
             raise mismatched(spec.owner, ARRAYS, error) from None
         if bad >= 0:
             self._refuse(walk, bad, culprit)
         return found
+
+    def _room(self) -> NDArray[Any] | None:
+        """Memory for an error of each element, where they are sorted."""
+        if not self._loss.sorted:
+            return None
+        if self._x.size // self._classes >= 2**31:
+            raise ValueError(
+                f"{self._spec.owner}: y_pred has shape {self._x.shape}, must have fewer than 2**31 elements of a class"
+            )
+        return np.empty(self._x.size, np.float32 if self._single else np.float64)
 
     def _walk(self, by_image: bool) -> Walk:
         rest = self._elements[1:]
@@ -480,6 +491,71 @@ class RegionState:
         return found
 
 
+# What the losses of this family have in common, in the docstring of each in place of the name in braces.
+COMMON = {
+    "regions": """
+mode : {"binary", "multiclass", "multilabel"}, default="binary"
+    What an element belongs to: one class or not, for predictions of the shape of the targets; one of several
+    classes, whose targets are labels of any integer type without the class axis, or of the predictions' shape; or
+    any of several classes, for targets of the predictions' shape.
+""",
+    "logits": """
+from_logits : bool, default=False
+    Whether predictions are logits, of which a sigmoid or for "multiclass" a softmax makes probabilities.
+""",
+    "groups": """
+groups : {"batch", "image", "class", "image_class"}, default="batch"
+    What a region is, that has one loss: all elements of all classes, those of an image, those of a class, or those
+    of a class in an image. Images lie along the first axis other than that of classes.
+""",
+    "classes": """
+axis : int, default=1
+    The axis of the classes.
+class_weight : sequence of float, optional
+    The weight of the loss of each class, or of its elements where a region has all classes; 0 leaves a class out.
+""",
+    "empty": """
+empty : {"formula", "zero", "one", "mean", "skip"}, default="formula"
+    The loss of a region without targets: what the formula gives, which is 0 where nothing is predicted either; 0 or
+    1, whatever is predicted; the mean of what is predicted, or with squares that of its squares; or none, so that
+    the region does not count.
+ignore_index : int, optional
+    The target of elements that do not count: they leave all sums.
+""",
+    "score": """
+smooth : float, default=1e-07
+    What is added to numerator and denominator.
+eps : float, default=0.0
+    The least denominator, and the least score of which a logarithm is taken.
+log_loss : bool, default=False
+    The negative logarithm of the score in place of 1 less the score.
+""",
+    "weights": """
+`sample_weight` and `mask` have the shape of the elements, that of `y_pred` without the class axis, and act on the sums:
+what has weight 0 leaves all of them, also where it is not finite. With one number for each image they act on its
+losses where these are of one image, else on its elements. A mean is over the regions that have an element that counts,
+under the weights of their images and classes.
+""",
+    "numerics": """
+Probabilities and their complements are accurate each by itself, in float32 for narrow input; the sums of true positives,
+false positives and false negatives in float64 (of float32 terms, which are never negative, four are added up first), so
+that the loss of confident right predictions does not cancel. An infinite logit has slope 0; of infinite logits
+of a softmax the largest share. A NaN makes its region NaN, value and gradient, and no other.
+""",
+}
+
+
+def _with_common(documentation: str) -> str:
+    """A docstring with what is common in place of its names in braces."""
+    for name, text in COMMON.items():
+        found = documentation.find(f"{{{name}}}\n")
+        if found >= 0:
+            indent = documentation[documentation.rfind("\n", 0, found) + 1 : found]
+            lines = text.strip("\n").replace("\n", "\n" + indent)
+            documentation = documentation.replace(f"{{{name}}}\n", lines + "\n")
+    return documentation
+
+
 class RegionLoss(Loss):
     """A loss of each region of elements, such as the pixels of an image that are of a class.
 
@@ -488,33 +564,35 @@ class RegionLoss(Loss):
 
     _evaluation: ClassVar[type[Evaluation]] = RegionEvaluation
     labels: ClassVar[bool] = True  # a target of several classes may be a label
+    mode: Any  # a parameter of most
     sorted: ClassVar[bool] = False  # of the sorted errors of a region, not of sums
     target = UNIT
-    mode: str = choice("binary", "multiclass", "multilabel", default="binary", kw_only=True)
-    from_logits: bool = field(default=False, kw_only=True)
     groups: str = choice("batch", "image", "class", "image_class", default="batch", kw_only=True)
     axis: int = integer(default=1)
     class_weight: Sequence[float] | None = weights(default=None, kw_only=True)
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__doc__:
+            cls.__doc__ = _with_common(cls.__doc__)
+
     @property
     def signature(self) -> Signature:  # type: ignore[override]
-        return OF_BATCH if self.groups in ("batch", "class") else OF_IMAGES
+        return OF_IMAGES if self.groups in ("image", "image_class") else OF_BATCH
 
     @property
     def scores(self) -> Scores:  # type: ignore[override]
-        return "logits" if self.from_logits else "probabilities"
-
-    def _target_domain(self) -> Domain:
-        return self.target
+        return "logits" if self.parameters()["from_logits"] else "probabilities"
 
     def _prediction_domain(self) -> Domain:
-        return ANY if self.from_logits else UNIT
+        return ANY if self.scores in RAW else UNIT
 
     def _specified(self) -> RegionSpecification:
         given = self.parameters()
         rules = (*(str(domain) for domain in self.domains()), "finite and not negative")
         class_weight = given["class_weight"]
-        activation = (SOFTMAX if self.mode == "multiclass" else SIGMOID) if given.get("from_logits") else NO_ACTIVATION
+        mode, groups = self.mode, given["groups"]
+        activation = (SOFTMAX if mode == "multiclass" else SIGMOID) if given.get("from_logits") else NO_ACTIVATION
         return RegionSpecification(
             owner=type(self).__name__,
             kernel=KERNELS[self._kernel()[0]],
@@ -522,10 +600,10 @@ class RegionLoss(Loss):
             bounded=False,
             closed=(None, None),
             rules=rules,
-            mode=self.mode,
+            mode=mode,
             activation=activation,
-            by_image=self.groups in ("image", "image_class"),
-            by_class=self.groups in ("class", "image_class"),
+            by_image=groups in ("image", "image_class"),
+            by_class=groups in ("class", "image_class"),
             empty=EMPTY.index(given.get("empty", "formula")),
             ignore_index=given.get("ignore_index"),
             class_weight=None if class_weight is None else np.array(class_weight, np.float64),
@@ -535,26 +613,32 @@ class RegionLoss(Loss):
         return self.kernel, {}
 
     def _constants(self, classes: int) -> dict[str, float]:
-        """The constants of the formula by name; by default the parameters of these names."""
+        """The constants of the formula by name; by default the parameters of these names, 0 where the loss has none."""
         given = self.parameters()
-        return {name: float(given[name]) for name in KERNELS[self._kernel()[0]].parameters}
+        return {name: float(given.get(name, 0.0)) for name in self._spec.kernel.parameters}
 
-    def states(self, y_true: Any, y_pred: Any, *, groups: Any, **options: Any) -> dict[Any, Any]:
-        names = ("sample_weight", "mask", "nan_policy", "num_threads")
-        given = {name: options.pop(name) for name in names if name in options}
-        if options:
-            raise TypeError(f"{type(self).__name__}: unknown parameter {next(iter(options))!r}")
-        evaluation: Any = self._evaluation(self, y_true, y_pred, **given)
+    def states(self, *arrays: Any, groups: Any, **options: Any) -> dict[Any, Any]:
+        given = {name: options.pop(name) for name in _OPTIONS if name in options}
+        check_names(type(self).__name__, options, (*_OPTIONS, "groups"))
+        evaluation: Any = self._evaluated(arrays, given)
         return evaluation.states(groups)
 
     states.__doc__ = Loss.states.__doc__
+
+    def _evaluated(self, arrays: Sequence[Any], options: dict[str, Any]) -> Any:
+        return self._evaluation(self, *arrays, **options)
+
+
+_OPTIONS = ("sample_weight", "mask", "nan_policy", "num_threads")
 
 
 class OverlapLoss(RegionLoss):
     """A loss of how far a mask and a prediction overlap."""
 
+    mode: str = choice("binary", "multiclass", "multilabel", default="binary", kw_only=True)
+    from_logits: bool = field(default=False, kw_only=True)
     empty: str = choice(*EMPTY, default="formula", kw_only=True)
-    ignore_index: int | None = integer(default=None, optional=True)  # type: ignore[arg-type]
+    ignore_index: int | None = integer(default=None, optional=True)
 
 
 _TRUE, _PRED = Argument("y_true", REGION), Argument("y_pred", REGION)

@@ -22,6 +22,7 @@ include "regions/programs.pxi"
 include "regions/overlap.pxi"
 include "regions/boundary.pxi"
 include "regions/job.pxi"
+include "regions/lovasz.pxi"
 include "regions/separate.pxi"
 include "regions/joint.pxi"
 
@@ -71,6 +72,7 @@ cdef struct Wave:
     Py_ssize_t first                    # of its chunks
     Py_ssize_t last
     bint second
+    Py_ssize_t image                    # the first one
     Py_ssize_t images                   # for each task
 
 
@@ -87,10 +89,15 @@ cdef bint is_refused(RegionJob* job, Py_ssize_t first, Py_ssize_t last) noexcept
     return False
 
 
+cdef void gather_images(RegionJob* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef unsigned mode = enter_ieee_mode()
+    gather(job, first, last)
+    leave_ieee_mode(mode)
+
+
 cdef void settle_images(RegionJob* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef Py_ssize_t image
     cdef unsigned mode = enter_ieee_mode()
-    gather(job, first, last)
     for image in range(first, last if job.by_image else first + 1):
         settle(job, image)
     leave_ieee_mode(mode)
@@ -107,21 +114,35 @@ cdef void images_of_task(void* wave, Py_ssize_t index, Worker* worker) noexcept 
             run_chunk(job, each, False, worker)
         if is_refused(job, first, last) or not go_on(worker, 0):
             return
+        gather_images(job, image, image + 1)
         settle_images(job, image, image + 1)
         for each in range(last - 1, first - 1, -1):
             run_chunk(job, each, True, worker)
+
+
+cdef void region_of_wave(void* wave, Py_ssize_t index, Worker* worker) noexcept nogil:
+    """Sort the errors of one region, counted from the wave's first image on."""
+    cdef RegionJob* job = (<Wave*> wave).job
+    cdef Py_ssize_t first = (<Wave*> wave).image + index // job.classes
+    cdef Py_ssize_t last = first + 1 if job.by_image else job.images
+    cdef unsigned mode = enter_ieee_mode()
+    if job.single:
+        sort_region(job, first, last, index % job.classes, worker, <float> 1)
+    else:
+        sort_region(job, first, last, index % job.classes, worker, <double> 1)
+    leave_ieee_mode(mode)
 
 
 cdef int run(RegionJob* job, int num_threads) except -1:
     """Both passes over all regions, or the first one where no gradient is wanted."""
     cdef Wave wave
     cdef Py_ssize_t per_image = job.units // job.images * job.per_unit, size = job.classes * job.elements
-    cdef Py_ssize_t image, images, tasks, last
+    cdef Py_ssize_t image, images, tasks, last, regions
     cdef bint grad = (job.base.operation & GRAD) != 0
     cdef size_t bytes = scratch_bytes(job)
     wave.job = job
     wave.images = max(1, CHUNK // max(1, size))
-    if grad and job.by_image and job.images >= ALONE * num_threads * wave.images:
+    if grad and not job.program.sorted and job.by_image and job.images >= ALONE * num_threads * wave.images:
         tasks = (job.images + wave.images - 1) // wave.images
         num_threads = team(tasks, num_threads)
         with nogil:
@@ -138,6 +159,11 @@ cdef int run(RegionJob* job, int num_threads) except -1:
             parallel_for(chunk_of_wave, &wave, wave.last - wave.first, num_threads, bytes)
             if is_refused(job, wave.first, wave.last):
                 break
+            gather_images(job, image, last)
+            if job.program.sorted and job.base.operation:
+                wave.image = image
+                regions = (last - image if job.by_image else 1) * job.classes
+                parallel_for(region_of_wave, &wave, regions, num_threads, sorting_bytes(job))
             settle_images(job, image, last)
             if grad:
                 wave.second = True
@@ -164,16 +190,16 @@ cdef int describe_call(RegionJob* job, Kernel kernel, tuple constants, double* n
 def regions(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, bint joint, bint labelled, int activation,
             int empty, bint by_image, bint by_class, tuple constants, domains, double scale, ignored, int nan_policy,
             bint single, int num_threads, double[:, ::1] sums, double[::1] values, double[::1] weights,
-            double[::1] counts, const double[::1] image_weight, const double[::1] class_weight):
+            double[::1] counts, const double[::1] image_weight, const double[::1] class_weight, errors):
     """Run one kernel over the regions of arrays of (images, classes, elements ...).
 
     `arrays` are the targets, the predictions, a further number of each element, weights, a mask and the gradient, None
     where absent. Weights, mask, and targets that are labels have no axis of classes where a unit has all of them
-    (`joint`). Fills `sums` for each class of each region, and for each region its loss, its weight and whether it counts.
+    (`joint`); `errors` is room for a number of each element, where they are sorted. Fills `sums` for each class of each region, and for each region its loss, its weight and whether it counts.
     Returns (bad index or -1, culprit).
     """
     cdef RegionJob job
-    cdef Py_buffer views[6]
+    cdef Py_buffer views[7]
     cdef Operand* of_planes[6]
     cdef Operand* of_elements[6]
     cdef double numbers[8]
@@ -233,6 +259,11 @@ def regions(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, bint jo
             coalesce(&job.base.shape, of_elements, elements)
         else:
             job.base.shape = job.planes
+        if errors is not None:          # contiguous, in the type of the computation
+            hold(errors, &views[held], FLOAT32 if single else FLOAT64, True, 6)
+            held += 1
+            match(&views[held - 1], &job.planes.size, 1, 6)
+            job.errors = views[held - 1].buf
         job.base.weighted = (
             job.base.operands[WEIGHT].data != NULL or job.base.operands[MASK].data != NULL or nan_policy == OMIT
             or job.base.ignoring

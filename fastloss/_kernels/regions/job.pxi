@@ -29,6 +29,7 @@ cdef struct RegionJob:
     Py_ssize_t wide                     # classes of a unit
     Py_ssize_t step                     # elements that are at hand together
     Py_ssize_t per_unit                 # chunks of a unit
+    void* errors                        # NULL, or room for a number of each element of `planes`
     double* chunk_sums                  # of each chunk, for each class of its unit
     double* sums                        # of each region, for each class
     double* slopes                      # the loss's derivatives in these sums, likewise

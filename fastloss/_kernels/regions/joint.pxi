@@ -182,6 +182,11 @@ cdef void joint_sums(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ssiz
             sums[k * SUMS + job.program.empty[0]] += weighted_total(&job.base, weight, t, n, &s.block)
             continue
         probabilities_of(job, image, k, start, n, p, s)
+        if job.program.sorted:
+            sums[k * SUMS] += weighted_total(&job.base, weight, t, n, &s.block)
+            absolute_errors(p, <const floating*> s.q, t, weight,
+                            <floating*> job.errors + (image * job.classes + k) * job.elements + start, n)
+            continue
         e.t, e.d, e.sums = t, t, sums + k * SUMS
         job.program.add(&e)
         if not job.program.crossed:
@@ -203,7 +208,7 @@ cdef void joint_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ss
     That of a softmax is p (a - sum of p a), a the slope in p. Of a most probable class it is what the others make
     together, so that slopes are taken relative to that of one of these: no confident prediction cancels.
     """
-    cdef double scale = scaled(slopes_of(job, image, 0), job.classes, job.base.scale, s.scaled)
+    cdef double scale = job.base.scale
     cdef floating* p
     cdef floating* q = <floating*> s.q
     cdef floating* a
@@ -220,6 +225,8 @@ cdef void joint_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ss
     if job.activation == SOFTMAX:
         softmax_tile(job, image, start, n, s, like)
     e.z, e.q, e.n, e.single = NULL, q, n, floating is float
+    if not job.program.sorted:
+        scale = scaled(slopes_of(job, image, 0), job.classes, scale, s.scaled)
     for i in range(n):
         apart[i] = crossed[i] = pivot[i] = 0
     for k in range(job.classes):
@@ -228,8 +235,11 @@ cdef void joint_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ss
         t = targets_of(job, image, k, start, n, s, like)
         probabilities_of(job, image, k, start, n, p, s)
         e.p, e.t, e.d, e.c, e.slope = p, t, t, s.scaled + k * TERMS, a
-        job.program.slope(&e)
-        factor = <floating> s.scaled[k * TERMS + TERMS - 1]
+        if job.program.sorted:
+            scale_slopes(job, image, k, start, n, a)
+        else:
+            job.program.slope(&e)
+        factor = <floating> s.scaled[k * TERMS + TERMS - 1] if job.program.crossed else 0
         if job.activation == SOFTMAX:
             for i in range(n):
                 pivot[i] = a[i] if p[i] == inverse[i] else pivot[i]

@@ -21,6 +21,12 @@ cdef inline floating apart_from(floating p, floating q, floating t) noexcept nog
     return p * u - q * t
 
 
+cdef inline floating overlap_slope(floating p, floating q, floating t, floating d, floating tp, floating fp,
+                                   floating fn, floating unused) noexcept nogil:
+    cdef floating u = 1 - t
+    return (tp - fn) * t + fp * u
+
+
 cdef inline void squares(floating p, floating q, floating t, floating d, floating* apart, floating* pp, floating* tt,
                          floating* unused) noexcept nogil:
     cdef floating r = apart_from(p, q, t)
@@ -59,6 +65,10 @@ cdef void add_overlap(const Elements* e) noexcept nogil:
 
 cdef void table_slopes(const Elements* e) noexcept nogil:
     slopes(table_slope, table_slope, e)
+
+
+cdef void overlap_slopes(const Elements* e) noexcept nogil:
+    slopes(overlap_slope, overlap_slope, e)
 
 
 cdef void add_squares(const Elements* e) noexcept nogil:
@@ -256,13 +266,13 @@ cdef double combo(const double* s, Py_ssize_t classes, const double* class_weigh
 
 
 SCORE = ("smooth", "eps", "log_loss")
-declare("dice", program(add_overlap, table_slopes, dice), SCORE)
+declare("dice", program(add_overlap, overlap_slopes, dice), SCORE)
 declare("dice_squared", program(add_squares, squares_slopes, dice_squared, 2, 2), SCORE)
-declare("log_cosh_dice", program(add_overlap, table_slopes, log_cosh_dice), ("smooth", "eps"))
-declare("jaccard", program(add_overlap, table_slopes, jaccard), SCORE)
-declare("tversky", program(add_overlap, table_slopes, tversky), (*SCORE, "alpha", "beta"))
-declare("focal_tversky", program(add_overlap, table_slopes, focal_tversky), (*SCORE, "alpha", "beta", "gamma"))
-declare("generalized_dice", across(program(add_overlap, table_slopes, generalized_dice)), ("smooth", "eps", "log_loss", "power"))
+declare("log_cosh_dice", program(add_overlap, overlap_slopes, log_cosh_dice), ("smooth", "eps"))
+declare("jaccard", program(add_overlap, overlap_slopes, jaccard), SCORE)
+declare("tversky", program(add_overlap, overlap_slopes, tversky), (*SCORE, "alpha", "beta"))
+declare("focal_tversky", program(add_overlap, overlap_slopes, focal_tversky), (*SCORE, "alpha", "beta", "gamma"))
+declare("generalized_dice", across(program(add_overlap, overlap_slopes, generalized_dice)), ("smooth", "eps", "log_loss", "power"))
 declare("mcc", program(add_table, table_slopes, mcc), ("smooth",))
 declare("sensitivity_specificity", program(add_errors, errors_slopes, sensitivity_specificity, 2, 2), ("smooth", "sensitivity"))
-declare("combo", crossed(program(add_overlap, table_slopes, combo)), ("smooth", "eps", "share", "factor"))
+declare("combo", crossed(program(add_overlap, overlap_slopes, combo)), ("smooth", "eps", "share", "factor"))

@@ -48,6 +48,16 @@ cdef inline void add_cross_entropy_slopes(RegionJob* job, floating factor, const
             to[i] += factor * (share(one - t[i], one / q[i]) - share(t[i], one / p[i]))
 
 
+cdef inline void scale_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t k, Py_ssize_t start, Py_ssize_t n,
+                              floating* to) noexcept nogil:
+    """The slopes that sorted errors were turned into, by the weight of their region."""
+    cdef const floating* slope = <const floating*> job.errors + (image * job.classes + k) * job.elements + start
+    cdef double weight = slopes_of(job, image, k)[0]
+    cdef Py_ssize_t i
+    for i in range(n):
+        to[i] = <floating> (weight * slope[i])
+
+
 cdef inline void foresee(const Operand* operand, Py_ssize_t flat, Py_ssize_t n) noexcept nogil:
     """Fetch elements that are wanted soon: between two blocks the processor does not."""
     if operand.direct:
@@ -86,6 +96,15 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
         sums[EXTENT] += total(weight, n) if weight != NULL else n
     if job.base.operation == 0:
         sums[job.program.empty[0]] += weighted_total(&job.base, weight, t, n, &s.block)
+        return
+    if job.program.sorted:
+        if second:
+            scale_slopes(job, unit // job.classes, unit % job.classes, start, n, a)
+            finish(&job.base, a, weight, job.base.scale, n)
+            store(&operands[GRAD_OUT], &job.planes, flat, n, a, &s.block)
+        else:
+            sums[0] += weighted_total(&job.base, weight, t, n, &s.block)
+            hinge_errors(z, t, weight, <floating*> job.errors + flat, n)
         return
     at_once = floating is float and job.activation == SIGMOID and weight == NULL and not job.program.crossed
     if job.activation != SIGMOID:

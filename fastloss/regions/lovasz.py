@@ -62,7 +62,7 @@ class LovaszHinge(RegionLoss):
     --------
     >>> import fastloss as fl
     >>> fl.LovaszHinge()([[1, 1, 0, 0]], [[2.0, -1.0, 0.5, -3.0]])
-    1.75
+    1.25
     """
 
     variants = (

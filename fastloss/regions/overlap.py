@@ -23,7 +23,7 @@ __all__ = [
 # What every option of regions does, in a few losses.
 EVERYWHERE: tuple[dict[str, object], ...] = (
     {"from_logits": True, "groups": "image"},
-    {"mode": "multiclass", "from_logits": True, "groups": "class"},
+    {"mode": "multiclass", "from_logits": True, "groups": "class", "empty": "skip"},
     {"mode": "multiclass", "from_logits": True, "groups": "image_class", "class_weight": (1.0, 0.0, 2.5)},
     {"mode": "multilabel", "from_logits": True, "groups": "image_class", "empty": "mean"},
 )
@@ -318,7 +318,7 @@ class LogCoshDice(OverlapLoss):
     --------
     >>> import fastloss as fl
     >>> round(fl.LogCoshDice(smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]]), 6)
-    0.030925
+    0.03093
     """
 
     variants = ({"smooth": 1.0, "eps": 1e-3}, *EVERYWHERE[:2])
@@ -389,7 +389,7 @@ class GeneralizedDice(OverlapLoss):
     variants = (
         {"mode": "multiclass", "from_logits": True, "groups": "image"},
         {"mode": "multilabel", "from_logits": True, "power": 1.0, "smooth": 1.0, "eps": 1e-3},
-        {"mode": "multiclass", "class_weight": (1.0, 0.0, 2.5), "power": 0.0},
+        {"mode": "multiclass", "class_weight": (1.0, 0.0, 2.5), "power": 0.0, "empty": "one"},
     )
     kernel = "generalized_dice"
     smooth: float = number(NON_NEGATIVE, default=1e-7)

@@ -311,25 +311,29 @@ class RegionEvaluation(Evaluation):
 
     def states(self, groups: Any) -> dict[Any, Any]:
         """The state of each group of images."""
-        from fastloss._core.groups import encode  # a call of many milliseconds: the import of the package is spared
+        from fastloss._core import labels  # a call of many milliseconds: the import of the package is spared
 
         owner = self._spec.owner
         if not self.indexed:
             raise ValueError(f"{owner}: y_pred is a single number, must have a first axis for groups to index")
         if not self._spec.by_image:
             self._refuse_states()
-        labels, codes = encode(groups)
-        if codes.shape != (self._images,):
-            raise ValueError(f"{owner}: groups has shape {codes.shape}, must be {(self._images,)}, one for each image")
-        found = self.regions(VALUE, apart=True)
+        coding = labels.encode(owner, groups, self._num_threads)
+        if coding.codes.shape != (self._images,):
+            raise ValueError(
+                f"{owner}: groups has shape {coding.codes.shape}, must be {(self._images,)}, one for each image"
+            )
+        found, codes, ranks = self.regions(VALUE, apart=True), labels.places(coding), coding.ranks()
         present = np.unique(codes)
-        if not self._spec.by_image:
-            sums = np.zeros((len(labels), self._classes * SUMS))
+        if ranks is not None:
+            present = present[np.argsort(ranks[present])]
+        if self._spec.by_image:
+            states: list[Any] = [_state_of(found, codes == k) for k in present]
+        else:
+            sums = np.zeros((len(coding), self._classes * SUMS))
             np.add.at(sums, codes, found.sums.reshape(self._images, -1))
-            return {
-                labels[k]: RegionState(self._loss, _rows(sums[k].reshape(self._classes, SUMS))) for k in present
-            }
-        return {labels[k]: _state_of(found, codes == k) for k in present}
+            states = [RegionState(self._loss, _rows(sums[k].reshape(self._classes, SUMS))) for k in present]
+        return dict(zip(coding.labels(present), states, strict=True))
 
 
 def given_like(given: ArrayLike, array: NDArray[Any], ndim: int) -> Any:

@@ -35,9 +35,18 @@ cdef enum:
 
 # Chunks and images ---------------------------------------------------------------------------------
 
+cdef void store_zeros(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_ssize_t n, RegionScratch* s,
+                      floating like) noexcept nogil:
+    cdef Py_ssize_t k
+    memset(s.a, 0, n * sizeof(floating))
+    for k in range(job.wide):
+        store(&job.base.operands[GRAD_OUT], &job.planes, (unit * job.wide + k) * job.elements + start, n,
+              <const floating*> s.a, &s.block)
+
+
 cdef void chunk(RegionJob* job, Py_ssize_t index, bint second, Worker* worker, floating like) noexcept nogil:
     cdef RegionScratch* s = scratch_of(job, worker)
-    cdef Py_ssize_t unit = index // job.per_unit
+    cdef Py_ssize_t unit = index // job.per_unit, per_image = 1 if job.joint else job.classes
     cdef Py_ssize_t start = index % job.per_unit * job.base.chunk, stop = min(start + job.base.chunk, job.elements)
     cdef Py_ssize_t n
     cdef double* sums = job.chunk_sums + index * job.wide * SUMS
@@ -48,7 +57,9 @@ cdef void chunk(RegionJob* job, Py_ssize_t index, bint second, Worker* worker, f
         memset(sums, 0, job.wide * SUMS * sizeof(double))
     while start < stop and partial.bad < 0 and go_on(worker, job.step * job.wide):
         n = min(job.step, stop - start)
-        if job.joint:
+        if second and is_still(slopes_of(job, unit // per_image, unit % per_image), job.wide):
+            store_zeros(job, unit, start, n, s, like)
+        elif job.joint:
             joint_tile(job, unit, start, n, second, s, sums, &partial, like)
         else:
             separate_block(job, unit, start, n, second, s, sums, &partial, like)

@@ -116,6 +116,15 @@ cdef void gather(RegionJob* job, Py_ssize_t first, Py_ssize_t last) noexcept nog
                     to[j] += source[j]
 
 
+cdef inline bint is_still(const double* c, Py_ssize_t classes) noexcept nogil:
+    """Whether no element of these classes has a slope: not even one that is not finite."""
+    cdef Py_ssize_t k
+    for k in range(classes):
+        if c[k * SUMS + MOVES] != 0:
+            return False
+    return True
+
+
 # Sums to losses ------------------------------------------------------------------------------------
 
 cdef void settle_region(RegionJob* job, double* s, Py_ssize_t classes, const double* class_weight, double weight,
@@ -124,7 +133,7 @@ cdef void settle_region(RegionJob* job, double* s, Py_ssize_t classes, const dou
     cdef const Program* program = job.program
     cdef double mask = 0, extent = 0, positives = 0, value = 0
     cdef Py_ssize_t k, j
-    cdef bint is_empty
+    cdef bint is_empty, moves = False
     for k in range(classes):
         if class_weight[k] > 0:
             mask += s[k * SUMS + program.empty[0]] + s[k * SUMS + program.empty[1]]
@@ -133,6 +142,7 @@ cdef void settle_region(RegionJob* job, double* s, Py_ssize_t classes, const dou
     counts = counts and extent > 0 and not (is_empty and job.empty == IS_SKIPPED)
     memset(c, 0, classes * SUMS * sizeof(double))
     if counts and weight > 0 and job.base.operation:
+        moves = not is_empty or job.empty == IS_MEAN
         if is_empty:
             if job.empty == IS_ONE:
                 value = 1
@@ -148,8 +158,9 @@ cdef void settle_region(RegionJob* job, double* s, Py_ssize_t classes, const dou
     job.weights[place] = weight if counts else 0
     job.counts[place] = counts
     for k in range(classes):
+        c[k * SUMS + MOVES] = moves and class_weight[k] > 0
         for j in range(TERMS):
-            c[k * SUMS + j] *= weight if weight > 0 else 0
+            c[k * SUMS + j] = NAN if value != value else weight * c[k * SUMS + j]
 
 
 cdef void settle(RegionJob* job, Py_ssize_t image) noexcept nogil:
@@ -183,6 +194,7 @@ cdef void settle(RegionJob* job, Py_ssize_t image) noexcept nogil:
     for k in range(job.classes):
         for j in range(TERMS):
             c[k * SUMS + j] = job.class_weight[k] * slopes[j] if job.class_weight[k] > 0 else 0
+        c[k * SUMS + MOVES] = job.class_weight[k] > 0 and slopes[MOVES] != 0
 
 
 cdef double scaled(const double* c, Py_ssize_t classes, double scale, double* to) noexcept nogil:

@@ -10,6 +10,7 @@
 cdef enum:
     TERMS = 4
     EXTENT = TERMS                      # the sum of the weights of the elements
+    MOVES = EXTENT                      # among the derivatives in the sums: whether elements have a slope
     SUMS                                # numbers that are kept of a region
     ROOM = BLOCK + 24                   # streams are not a multiple of 4 KB apart
     MOST_PROGRAMS = 64

@@ -189,7 +189,7 @@ def mcc_grad(y, x, smooth, mode, from_logits, groups, class_weight, empty):
 
 def _of_sensitivity_specificity(y, x, sensitivity, smooth, mode, from_logits, groups, class_weight, empty):
     formula = _sensitivity_specificity(sensitivity, smooth)
-    return of_regions(formula, y, x, mode, groups, class_weight, from_logits, empty)
+    return of_regions(formula, y, x, mode, groups, class_weight, from_logits, empty, squared=True)
 
 
 def sensitivity_specificity(y, x, sensitivity, smooth, mode, from_logits, groups, class_weight, empty):

@@ -175,6 +175,7 @@ TITLES = {
     "targets": "Losses and integrations",
     "rowwise": "Rows of classes, and language models",
     "linear": "Linear models",
+    "regions": "Regions",
     "groups": "States of groups",
     "company": "The first call after other work",
 }

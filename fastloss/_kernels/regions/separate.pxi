@@ -18,7 +18,8 @@ cdef inline floating share(floating t, floating v) noexcept nogil:
     return t * v if t != 0 else 0
 
 
-cdef inline void cross_entropy_of_logits(const floating* z, const floating* t, floating* to, Py_ssize_t n) noexcept nogil:
+cdef inline void cross_entropy_of_logits(const floating* z, const floating* t, floating* to,
+                                         Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef floating softplus, small, one = 1
     for i in range(n):
@@ -34,8 +35,8 @@ cdef inline void cross_entropy_of_probabilities(const floating* p, const floatin
         to[i] = -share(t[i], log_of(p[i])) - share(one - t[i], log1p_within(-p[i]) if p[i] < 1 else log_of(q[i]))
 
 
-cdef inline void add_cross_entropy_slopes(RegionJob* job, floating factor, const floating* t, floating* to, Py_ssize_t n,
-                                          RegionScratch* s) noexcept nogil:
+cdef inline void add_cross_entropy_slopes(RegionJob* job, floating factor, const floating* t, floating* to,
+                                          Py_ssize_t n, RegionScratch* s) noexcept nogil:
     cdef const floating* p = <const floating*> s.p
     cdef const floating* q = <const floating*> s.q
     cdef Py_ssize_t i

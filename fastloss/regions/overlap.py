@@ -443,7 +443,7 @@ class MCC(OverlapLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.MCC()([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
+    >>> fl.MCC(smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
     0.5
     """
 
@@ -497,7 +497,7 @@ class SensitivitySpecificity(OverlapLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.SensitivitySpecificity(sensitivity=0.5)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
+    >>> fl.SensitivitySpecificity(sensitivity=0.5, smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
     0.125
     """
 

@@ -254,8 +254,8 @@ cdef double sensitivity_specificity(const double* s, Py_ssize_t classes, const d
 
 cdef double combo(const double* s, Py_ssize_t classes, const double* class_weight, const double* a,
                   double* c) noexcept nogil:
-    """share * cross-entropy, the mean over the elements, times `factor` for one of several classes, + the rest *
-    Dice.""" cdef double constants[3]
+    """share * cross-entropy + (1 - share) * Dice; of cross-entropy the mean over the elements, times `factor`."""
+    cdef double constants[3]
     constants[0], constants[1], constants[2] = a[0], a[1], 0
     cdef double loss = dice(s, classes, class_weight, constants, c), share = a[2]
     cdef Py_ssize_t k

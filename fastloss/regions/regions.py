@@ -133,10 +133,7 @@ class RegionEvaluation(Evaluation):
         self._shape = (self._images,) * spec.by_image + (self._classes,) * spec.by_class
         exact = self._labelled or self._y_code in EXACT_IN_SINGLE or self._y_code in INTEGERS
         self._single = self._x_code in NARROW and exact
-        target, prediction, further = self._loss.domains()
-        limits = [ANY if self._labelled else target, prediction, further]
-        dtype = np.float32 if self._single else np.float64
-        self._limits = tuple(None if domain is ANY else domain.closed(dtype) for domain in limits)
+        self._limits = (None if self._labelled else spec.closed[self._single][0], *spec.closed[self._single][1:])
         self._domains = (None,)  # targets are checked, always
         self._weighted |= (
             spec.class_weight is not None or spec.ignore_index is not None or spec.empty == EMPTY.index("skip")
@@ -563,6 +560,11 @@ def _with_common(documentation: str) -> str:
     return documentation
 
 
+def _closed(domains: Sequence[Domain], dtype: type[np.floating[Any]]) -> tuple[Any, ...]:
+    """The domains as the kernel tests them."""
+    return tuple(None if domain is ANY else domain.closed(dtype) for domain in domains)
+
+
 class RegionLoss(Loss):
     """A loss of each region of elements, such as the pixels of an image that are of a class.
 
@@ -596,7 +598,8 @@ class RegionLoss(Loss):
 
     def _specified(self) -> RegionSpecification:
         given = self.parameters()
-        rules = (*(str(domain) for domain in self.domains()), "finite and not negative")
+        domains = self.domains()
+        rules = (*(str(domain) for domain in domains), "finite and not negative")
         class_weight = given["class_weight"]
         mode, groups = self.mode, given["groups"]
         activation = (SOFTMAX if mode == "multiclass" else SIGMOID) if given.get("from_logits") else NO_ACTIVATION
@@ -605,7 +608,7 @@ class RegionLoss(Loss):
             kernel=KERNELS[self._kernel()[0]],
             constants=(),
             bounded=False,
-            closed=(None, None),
+            closed=(_closed(domains, np.float64), _closed(domains, np.float32)),
             rules=rules,
             mode=mode,
             activation=activation,

@@ -96,7 +96,8 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     if not second:
         sums[EXTENT] += total(weight, n) if weight != NULL else n
     if job.base.operation == 0:
-        sums[job.program.empty[0]] += weighted_total(&job.base, weight, t, n, &s.block)
+        if job.empty == IS_SKIPPED:
+            sums[job.program.empty[0]] += weighted_total(&job.base, weight, t, n, &s.block)
         return
     if job.program.sorted:
         if second:

@@ -80,10 +80,10 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     cdef bint at_once
     cdef Elements e
     foresee(&operands[Y], flat, n)
-    foresee(&operands[X], flat, n)
     if job.base.checked and not second:
         check(&job.base, Y, t, weight, flat, n, partial)
     if job.base.operation or job.base.domains[X].checked:
+        foresee(&operands[X], flat, n)
         z = load(&operands[X], &job.planes, flat, n, <floating*> s.g, &s.block)
         if job.base.checked and not second:
             check(&job.base, X, z, weight, flat, n, partial)

@@ -20,6 +20,7 @@ _LATER = {
     "LinearFit": "linear.objective",
     "LinearGrads": "composition.linear_layer",
     "LinearObjective": "linear.objective",
+    "RegionState": "regions.regions",
     "SequenceScores": "language.tokens",
     "ShardState": "language.shards",
     "TokenScores": "language.tokens",

@@ -14,7 +14,7 @@ import pytest
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import alignment, bandwidth, groups, integrations, peers, record, report, rowwise, turns
+from benchmarks import alignment, bandwidth, groups, integrations, peers, record, regions, report, rowwise, turns
 from benchmarks.contenders import SPARSE, fastloss, fastloss_reused, memory, numpy, prepared
 from benchmarks.scope import LIMIT, ROUNDS, Scope
 from benchmarks.workload import SIZES, WORKS, LeftOut, Workload, workload
@@ -166,6 +166,16 @@ def test_sequences_agree_with_other_libraries(capsys, monkeypatch):
     assert sum(line.startswith(("| `ctc`", "| `transducer`")) for line in lines) == 3
     with pytest.raises(SystemExit):
         alignment.main(["--only", "nothing"])
+
+
+def test_targets_of_regions(capsys, monkeypatch):
+    monkeypatch.setattr(regions, "SETTLE", 0)
+    monkeypatch.setattr(regions, "WIDTH", 32)
+    regions.main(["--rounds", "2", "--scale", "512", "--only", "every"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("against numpy" in line for line in lines) == 13
+    with pytest.raises(SystemExit):
+        regions.main(["--only", "nothing"])
 
 
 def test_groups_agree_with_those_of_other_libraries(monkeypatch):

@@ -153,8 +153,11 @@ def _summary(documented: object) -> str:
 TITLES = {
     "targets": "Losses and integrations",
     "rowwise": "Rows of classes, and language models",
-    "alignment": "Sequences",
+    "vectors": "Vectors",
+    "batches": "Batches of vectors",
     "boxes": "Boxes",
+    "regions": "Regions",
+    "alignment": "Sequences",
     "linear": "Linear models",
     "groups": "States of groups",
     "company": "The first call after other work",

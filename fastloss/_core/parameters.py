@@ -67,12 +67,12 @@ def numbers(domain: Domain = ANY, *, default: tuple[float, ...]) -> Any:
     return field(default=default, metadata={"domain": domain, "several": True})
 
 
-def weights(*, default: None) -> Any:
+def weights(*, default: None, kw_only: bool = False) -> Any:
     """A parameter of a loss: a finite weight that is not negative for each class, kept as a tuple, or None."""
-    return field(default=default, metadata={"domain": NON_NEGATIVE, "several": True, "optional": True})
+    return field(default=default, kw_only=kw_only, metadata={"domain": NON_NEGATIVE, "several": True, "optional": True})
 
 
-def integer(*, default: int, optional: bool = False) -> Any:
+def integer(*, default: int | None, optional: bool = False) -> Any:
     """A parameter of a loss: an integer, or None if `optional`; by keyword alone."""
     return field(default=default, kw_only=True, metadata={"integer": True, "optional": optional})
 

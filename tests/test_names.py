@@ -15,6 +15,7 @@ import pytest
 import fastloss as fl
 from fastloss import registry
 from fastloss._core.loss import PREDICTIONS, prediction
+from fastloss._core.multi_input import MultiInputLoss
 from fastloss._core.parameters import ANY, UNIT
 from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
 from tests.support import fresh
@@ -42,6 +43,7 @@ def drawn(arrays):
     value, row = rng.standard_normal(N), rng.standard_normal((N, CLASSES_OF_ROWS))
     sign, label = rng.choice([-1.0, 1.0], N), rng.integers(0, CLASSES_OF_ROWS, N)
     share = softmax(rng.standard_normal((N, CLASSES_OF_ROWS)))
+    column = rng.standard_normal(row.shape)
     y_true, y_pred, more = {
         "values": (value, 2 * rng.standard_normal(N), {}),
         "columns": (row, 2 * rng.standard_normal((N, CLASSES_OF_ROWS)), {}),
@@ -59,6 +61,9 @@ def drawn(arrays):
         "two_distributions": (share, softmax(row), {}),
         "log_distributions": (share, np.log(softmax(row)), {}),
         "labels": ((row > 0.3).astype(float), rng.standard_normal(row.shape), {}),
+        "vectors": (None, None, {"left": row, "right": column}),
+        "labelled_vectors": (sign, None, {"left": row, "right": column}),
+        "triplets": (None, None, {"anchor": row, "positive": column, "negative": share}),
         "linear": (label, None, {"hidden": row, "weight": rng.standard_normal((CLASSES_OF_ROWS, CLASSES_OF_ROWS))}),
     }[arrays]
     return {"y_true": y_true, "y_pred": y_pred, **more}
@@ -83,7 +88,7 @@ def indices_of(labels):
 
 # What expressions of a library need: the module that must be there, the names they use, where its names are.
 LIBRARIES = {
-    PYTORCH: ("torch", {"F": "torch.nn.functional"}, ["torch.nn.functional", "torch.nn"]),
+    PYTORCH: ("torch", {"F": "torch.nn.functional", "nn": "torch.nn"}, ["torch.nn.functional", "torch.nn"]),
     KERAS: ("keras", {"keras": "keras"}, ["keras.losses", "keras.metrics"]),
     SKLEARN: ("sklearn", {"metrics": "sklearn.metrics"}, ["sklearn.metrics"]),
     SCIPY: ("scipy", {"special": "scipy.special"}, ["scipy.special", "scipy.stats", "scipy.spatial.distance"]),
@@ -196,8 +201,11 @@ def test_the_prediction_agrees_with_its_domain(cls):
 
 def test_targets_come_first_or_the_documentation_says_where(cls):
     assert next(iter(inspect.signature(cls.__call__).parameters.values())).name == "self"
-    for function in (getattr(fl, cls.function_name), cls().__call__):
-        assert list(inspect.signature(function).parameters)[:2] == ["y_true", "y_pred"]
+    signature = cls().signature
+    names = [argument.name for argument in (*signature.targets, *signature.predictions) if not argument.keyword]
+    assert list(inspect.signature(getattr(fl, cls.function_name)).parameters)[: len(names)] == names
+    if not issubclass(cls, MultiInputLoss):
+        assert names == list(inspect.signature(cls().__call__).parameters)[:2] == ["y_true", "y_pred"]
 
 
 @pytest.mark.parametrize("name", ["token_logprobs", "sequence_logprobs", "linear_cross_entropy"])

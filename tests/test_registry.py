@@ -23,7 +23,7 @@ from tests.reference import twin
 from tests.support import DRAWN, EVERY
 
 CLASSES = list(registry.values())
-FAMILIES = ("elementwise", "rowwise")  # of compiled formulas
+FAMILIES = ("elementwise", "rowwise", "vectors")  # of compiled formulas
 SHARED = {"axis", "class_weight", "ignore_index"}  # parameters of rowwise losses that have tests of their own
 
 

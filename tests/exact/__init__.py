@@ -17,10 +17,12 @@ from sympy import Abs, Add, Max, Mul, Piecewise, Pow, Symbol
 from sympy.core.relational import Relational
 
 from fastloss import Loss
-from tests.exact import aggregate, columns, elementwise, rowwise
+from tests.exact import aggregate, columns, elementwise, rowwise, vectors
 from tests.exact.functions import AUTOMATIC, NUMBERS
 
-FORMULAS = {name: f for family in (elementwise, columns, rowwise, aggregate) for name, f in vars(family).items()}
+FORMULAS = {
+    name: f for family in (elementwise, columns, rowwise, aggregate, vectors) for name, f in vars(family).items()
+}
 ORDERS = "value", "grad", "hess"
 VALUE, GRAD, HESS = range(3)
 Parameters = tuple[tuple[str, Any], ...]

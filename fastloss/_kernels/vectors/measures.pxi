@@ -79,7 +79,7 @@ cdef inline void sum_features(int measure, const floating* a, const floating* b,
 # Gradients --------------------------------------------------------------------------------------------
 #
 # Each row has a gradient of one distance or of two: `x` is the row, o and q the others, c and d the coefficients. The
-# offset that is added to a difference counts as it does in the row that comes first, with its sign turned for the other.
+# offset that is added to a difference counts as it does in the row that comes first, its sign turned for the other.
 
 cdef inline floating slope_of(int measure, floating x, floating o, floating c, double eps,
                               double p) noexcept nogil:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,14 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 from fastloss._core.evaluation import ABSENT, Operand
 from fastloss._core.isa import kernels
 from fastloss._core.loss import loss, number
-from fastloss._core.operands import readable
-from fastloss._core.parameters import NON_NEGATIVE
-from fastloss._core.runtime import FLOAT64, GRAD, enter_mode, leave_mode
+from fastloss._core.multi_input import Gradients
+from fastloss._core.operands import FLOATS, readable
+from fastloss._core.parameters import NON_NEGATIVE, POSITIVE
+from fastloss._core.runtime import APART, FLOAT32, FLOAT64, GRAD, MOMENTS, VALUE, enter_mode, leave_mode
 from fastloss._core.signature import NUMBER, Argument, Signature
 from fastloss._core.threads import threads_for
+from fastloss.rowwise.softmax import CosFace
 from fastloss.vectors.vectors import FEATURES, Measure, VectorEvaluation, VectorLoss
 
 _class_sums: Any = kernels("vectors").class_sums
+
+COSINES = 1 << 20  # that are there at a time
 
 CENTERED = Signature(
     (Argument("y_true", (NUMBER,), description="The class of each vector, an index of `center`."),),
@@ -51,7 +57,7 @@ class CenterEvaluation(VectorEvaluation):
         self._domains = (None,)  # labels are always checked
         self._looked_up = self.contiguous(center)
         self._island = self._loss._between(readable(center.array, center.code))
-        self._spec = replace(self._spec, constants=(self._island[0],))
+        self._spec = replace(self._spec, constants=(self._spec.constants[0], self._island[0]))
 
     def _rows(self) -> list[Operand]:
         return [self._arrays["embedding"], self._looked_up]
@@ -79,7 +85,7 @@ class CenterEvaluation(VectorEvaluation):
         slope = self._island[1]
         if slope is not None:
             mode = enter_mode()
-            total += factors.sum() * slope
+            total += (scale * sums[1]) * slope
             leave_mode(mode)
         center.public[...] = total
         return sums
@@ -132,10 +138,10 @@ class CenterLoss(VectorLoss):
     _evaluation = CenterEvaluation
     kernel = "center"
     signature = CENTERED
-    gradients = CenterGrads
+    gradients: ClassVar[Gradients] = CenterGrads
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
-        return self.kernel, {"offset": 0.0}
+        return self.kernel, {"factor": 0.5, "offset": 0.0}
 
     def _measured(self) -> tuple[Measure, float, float]:
         return "squared_euclidean", 0.0, 2.0
@@ -177,8 +183,8 @@ class CenterLoss(VectorLoss):
         owner = type(self).__name__
         if not 0 <= rate <= 1:
             raise ValueError(f"{owner}: rate is {rate!r}, must be in [0, 1]")
-        evaluation = self._evaluation(self, [y_true, embedding, center], None, mask, "raise", num_threads)
-        return evaluation.moved(float(rate))
+        loss = Center()
+        return CenterEvaluation(loss, [y_true, embedding, center], None, mask, "raise", num_threads).moved(float(rate))
 
 
 @loss("center_loss")
@@ -275,23 +281,199 @@ class Island(CenterLoss):
         return self.island_weight * value, self.island_weight * slope
 
 
+class MarginGrads(NamedTuple):
+    """The gradients in the vectors, the directions of the classifier, and the centres of the classes."""
+
+    embedding: NDArray[Any]
+    weight: NDArray[Any]
+    center: NDArray[Any]
+
+
+class MarginEvaluation(CenterEvaluation):
+    """One call of a loss of vectors and centres, and of the vectors' angles to the directions of classes."""
+
+    __slots__ = ()
+
+    _loss: AMSoftmaxIsland
+
+    def _run(
+        self, operation: int, scale: float, value: Operand = ABSENT, grads: tuple[Operand, ...] = (),
+        hess: Operand = ABSENT, check: bool = True,
+    ) -> tuple[float, ...]:  # fmt: skip
+        if not operation:
+            return super()._run(operation, scale, check=check)
+        asked = self._apart
+        shape, count = self._shape, math.prod(self._shape)
+        losses, weights = np.empty(count), np.ones(count)
+        self._apart = Operand(array=weights.reshape(shape), code=FLOAT64)
+        super()._run(VALUE | APART, 1.0, Operand(array=losses.reshape(shape), code=FLOAT64), (), hess, check)
+        self._apart = asked
+        counted, weight = weights >= 0, np.where(weights > 0, weights, 0.0)
+        dtype = FLOATS[FLOAT32 if self._single else FLOAT64]
+        slopes = None
+        if operation & GRAD:
+            # The vectors may be written over, but not before they are read for the last time.
+            slopes = np.empty((count, self._x.shape[-1]), dtype)
+            room = slopes.reshape(self._x.shape)
+            own = Operand("", room, room, FLOAT32 if self._single else FLOAT64)
+            super()._run(GRAD, scale, ABSENT, (own, grads[2]), check=False)
+        mode = enter_mode()
+        with np.errstate(all="ignore"):
+            of_weight = self._add_angles(losses, weight, scale, slopes, dtype)
+        if slopes is not None:
+            grads[0].public[...] = slopes.reshape(self._x.shape)
+            grads[1].public[...] = of_weight
+        weighted = np.where(weight > 0, losses, 0.0) * weight
+        sums = (float(weighted.sum()), float(weight.sum()), float(np.count_nonzero(counted)))
+        moments = (0.0, 0.0, 0.0)
+        if operation & MOMENTS:
+            squared = weight * weight
+            total = float(squared.sum())
+            mean = float((squared * losses).sum()) / total if total else 0.0
+            moments = (total, mean, float((squared * (losses - mean) ** 2).sum()))
+        leave_mode(mode)
+        if operation & APART:
+            value.array[...] = losses.reshape(shape)
+            if asked.array is not None:
+                asked.array[...] = np.where(counted, weight, -1).reshape(shape)
+        elif value.array is not None:
+            value.public[...] = weighted.reshape(shape)
+        return (*sums, *moments)
+
+    def _add_angles(
+        self, losses: NDArray[Any], weight: NDArray[Any], scale: float, slopes: NDArray[Any] | None, dtype: Any
+    ) -> NDArray[np.float64]:
+        """Add the losses of the angles, and their slopes in the vectors; the gradient in the directions."""
+        count, loss = len(losses), self._loss._of_angles
+        targets, given = self._targets(), self._arrays["weight"]
+        labels = readable(targets.array, targets.code).reshape(count)
+        x = self._x.reshape(count, self._x.shape[-1])
+        directions, lengths = directed(readable(given.array, given.code), dtype)
+        total = np.zeros(directions.shape)
+        step = max(1, COSINES // len(directions))
+        for first in range(0, count, step):
+            part = slice(first, first + step)
+            counts = weight[part] > 0
+            unit, norm = directed(readable(x[part], self._x_code), dtype)
+            unit[~counts], norm[~counts] = 0, 0  # whatever they are
+            cosines = unit @ directions.T
+            values, slope = loss.value_and_grad(
+                labels[part], cosines, mask=counts, reduction="none", grad_out=cosines,
+                num_threads=self._num_threads,
+            )  # fmt: skip
+            if slopes is not None:
+                slope *= (scale * weight[part, np.newaxis]).astype(dtype)
+                slopes[part] += across(slope @ directions, unit, norm)
+                total += slope.T @ unit
+            losses[part] += values
+        return across(total, directions.astype(np.float64), lengths.astype(np.float64))
+
+
+@loss("am_softmax_island_loss", name="am_softmax_island")
+class AMSoftmaxIsland(CenterLoss):
+    r"""Cosine-distance loss of facial expressions: the additive-margin softmax and the island loss.
+
+    With the cosines :math:`x_{ik}` of vector :math:`i` and the directions :math:`w_k` of a classifier,
+
+    .. math::
+
+        \ell_i = \ell_{\text{CosFace}}(y_i, x_i) + \lambda_C \, \ell_{\text{Island}}(y_i, v_i, c) \qquad
+        x_{ik} = \frac{v_i \cdot w_k}{\|v_i\| \, \|w_k\|} \qquad
+        \frac{\partial x_{ik}}{\partial v_i}
+        = \frac{1}{\|v_i\|} \left( \frac{w_k}{\|w_k\|} - x_{ik} \frac{v_i}{\|v_i\|} \right)
+
+    Parameters
+    ----------
+    margin : float, default=0.35
+        What is subtracted from the label's cosine; not negative.
+    scale : float, default=10.0
+        The factor of the cosines; positive.
+    center_weight : float, default=0.01
+        The weight :math:`\lambda_C` of the island loss; not negative.
+    island_weight : float, default=10.0
+        The weight of the cosines of centres within it, as of `Island`; not negative.
+
+    See Also
+    --------
+    CosFace, Island : Its parts.
+
+    Notes
+    -----
+    Domain: as of `Island`; `weight` has a direction for each class. A vector of zeros has a cosine of 0 with any other,
+    and no gradient of it.
+
+    Numerics: as of `CosFace` and `Island`. The cosines are products by BLAS, in float32 unless arrays are float64, of
+    some vectors at a time.
+
+    References
+    ----------
+    .. [1] H. Wu et al., "Facial expression recognition based on a loss of cosine distance", Laser & Optoelectronics
+       Progress 56 (2019), doi:10.3788/LOP56.241502.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> directions = centers = [[1.0, 0.0], [-1.0, 0.0]]
+    >>> round(fl.AMSoftmaxIsland()([0, 1], [[1.0, 0.0], [-1.0, 1.0]], directions, centers), 6)
+    0.002512
+    """
+
+    _evaluation = MarginEvaluation
+    signature = Signature(
+        CENTERED.targets,
+        (
+            CENTERED.predictions[0],
+            Argument("weight", (("class", "feature"),), shared=True, description="A direction of each class, in rows."),
+            CENTERED.predictions[1],
+        ),
+    )
+    gradients: ClassVar[Gradients] = MarginGrads
+    variants = (
+        {"margin": 0.0, "scale": 3.0},
+        {"center_weight": 0.5},
+        {"island_weight": 0.25},
+    )
+    margin: float = number(NON_NEGATIVE, default=0.35)
+    scale: float = number(POSITIVE, default=10.0)
+    center_weight: float = number(NON_NEGATIVE, default=0.01)
+    island_weight: float = number(NON_NEGATIVE, default=10.0)
+
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        return self.kernel, {"factor": 0.5 * self.center_weight, "offset": 0.0}
+
+    @cached_property
+    def _of_angles(self) -> CosFace:
+        return CosFace(margin=self.margin, scale=self.scale, ignore_index=None)
+
+    def _between(self, center: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+        value, slope = island(center)
+        factor = self.center_weight * self.island_weight
+        return factor * value, slope * factor
+
+
+def directed(rows: NDArray[Any], dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Unit vectors of the rows, zeros of zeros, and their norms, whose squares may overflow or vanish."""
+    wide = rows.astype(dtype, order="C")
+    largest = np.abs(wide).max(axis=1, initial=0, keepdims=True)
+    np.divide(wide, largest, out=wide, where=largest != 0)
+    norm = np.sqrt((wide * wide).sum(axis=1, keepdims=True))
+    return np.divide(wide, norm, out=wide, where=norm != 0), largest * norm
+
+
+def across(slope: NDArray[Any], unit: NDArray[Any], norm: NDArray[Any]) -> NDArray[Any]:
+    """The gradient in vectors of that in their directions: what of it is across them, over their norms."""
+    rest = slope - unit * (unit * slope).sum(axis=1, keepdims=True)
+    found: NDArray[Any] = np.divide(rest, norm, out=np.zeros_like(rest), where=norm != 0)
+    return found
+
+
 def island(center: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
     """The sum of the cosines of all ordered pairs of centres, each plus 1, and its gradient."""
     mode = enter_mode()
     with np.errstate(all="ignore"):
-        wide = center.astype(np.float64, order="C")
-        largest = np.abs(wide).max(axis=1, initial=0, keepdims=True)
-        scaled = np.divide(wide, largest, out=np.zeros_like(wide), where=largest != 0)  # whose squares are in range
-        norm = np.sqrt((scaled * scaled).sum(axis=1, keepdims=True))
-        unit = np.divide(scaled, norm, out=scaled, where=norm != 0)
+        unit, norm = directed(center, np.float64)
         total = unit.sum(axis=0)
-        classes = len(center)
-        own = (unit * unit).sum()
-        value = float((total * total).sum() - own) + classes * (classes - 1.0)
-        others = total - unit
-        along = (unit * others).sum(axis=1, keepdims=True)
-        slope = 2 * (others - unit * along)
-        slope = np.divide(slope, norm, out=np.zeros_like(slope), where=norm != 0)
-        slope = np.divide(slope, largest, out=slope, where=norm != 0)
+        value = float((total * total).sum() - (unit * unit).sum()) + len(center) * (len(center) - 1.0)
+        slope = across(2 * (total - unit), unit, norm)
     leave_mode(mode)
     return max(value, 0.0) if value == value else value, slope

@@ -75,3 +75,9 @@ def island(y, embedding, centers, island_weight):
     classes = range(len(centers))
     between = sum(cosine(centers[j], centers[k]) + 1 for j in classes for k in classes if j != k)
     return center(y, embedding, centers) + island_weight * between
+
+
+def am_softmax_island(y, embedding, weight, centers, margin, scale, center_weight, island_weight):
+    logits = [scale * (cosine(embedding, w) - (margin if k == y else 0)) for k, w in enumerate(weight)]
+    angles = log(sum(exp(z) for z in logits)) - logits[y]
+    return angles + center_weight * island(y, embedding, centers, island_weight)

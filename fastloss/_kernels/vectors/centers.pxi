@@ -2,14 +2,14 @@
 
 cdef inline double center(double y, double d0, double d1, double d2, const double* p, double* g0, double* g1,
                           double* g2) noexcept nogil:
-    g0[0] = 0.5
-    return 0.5 * d0 + p[0]
+    g0[0] = p[0]
+    return p[0] * d0 + p[1]
 
 
 cdef void center_loop(TupleGroup* group) noexcept nogil:
     each_tuple(center, group)
 
-declare("center", program(CLASS_TARGET, 2, ((0, 1),), center_loop), ("offset",))
+declare("center", program(CLASS_TARGET, 2, ((0, 1),), center_loop), ("factor", "offset"))
 
 
 # Sums of classes ---------------------------------------------------------------------------------------

@@ -660,3 +660,14 @@ def test_the_arrays_of_the_benchmarks_are_what_the_losses_take():
         arrays = draw_arrays(loss, 5000, np.float32, np.random.default_rng(0))
         assert math.isfinite(loss(*arrays))
         assert np.count_nonzero(loss(*arrays, reduction="none")) > 0
+
+
+def test_the_benchmark_of_targets_runs(capsys):
+    pytest.importorskip("pytest_benchmark")
+    from benchmarks import vectors
+
+    assert vectors.main(["--rounds", "1", "--scale", "4096", "--only", "every"]) in (0, 1)
+    printed = capsys.readouterr().out
+    assert all(f"`{loss.function_name}`" in printed for loss in ONE_OF_EACH)
+    with pytest.raises(SystemExit):
+        vectors.main(["--only", "nothing"])

@@ -70,9 +70,9 @@ cdef struct TupleJob:
     Py_ssize_t classes
     Py_ssize_t features
     Py_ssize_t group
-    double low                          # what sums may be, and coefficients
+    double low                          # what sums may be, or a tuple is looked at closely
     double high
-    double least
+    double least                        # ... and coefficients
     double most
 
 cdef struct TupleScratch:
@@ -203,7 +203,7 @@ cdef inline bint in_range(double v, double low, double high) noexcept nogil:
 
 
 cdef void find_distances(TupleJob* job, TupleGroup* g, floating like) noexcept nogil:
-    cdef int t, k
+    cdef int t
     cdef Py_ssize_t i
     cdef double* sums
     cdef double d

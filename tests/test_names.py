@@ -45,6 +45,7 @@ def drawn(arrays):
     share = softmax(rng.standard_normal((N, CLASSES_OF_ROWS)))
     corner = rng.uniform(0, 4, (N, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(2, 4, (N, 2))], axis=1)
+    column = rng.standard_normal(row.shape)
     y_true, y_pred, more = {
         "values": (value, 2 * rng.standard_normal(N), {}),
         "columns": (row, 2 * rng.standard_normal((N, CLASSES_OF_ROWS)), {}),
@@ -64,6 +65,9 @@ def drawn(arrays):
         "boxes": (boxes, boxes + rng.normal(0, 0.3, boxes.shape), {}),
         "labels": ((row > 0.3).astype(float), rng.standard_normal(row.shape), {}),
         "sequences": (1 + label.reshape(4, 10)[:, :3] % 4, np.tile(row, (4, 1, 1)) * value[:4, None, None], {}),
+        "vectors": (None, None, {"left": row, "right": column}),
+        "labelled_vectors": (sign, None, {"left": row, "right": column}),
+        "triplets": (None, None, {"anchor": row, "positive": column, "negative": share}),
         "linear": (label, None, {"hidden": row, "weight": rng.standard_normal((CLASSES_OF_ROWS, CLASSES_OF_ROWS))}),
     }[arrays]
     return {"y_true": y_true, "y_pred": y_pred, **more}
@@ -88,7 +92,7 @@ def indices_of(labels):
 
 # What expressions of a library need: the module that must be there, the names they use, where its names are.
 LIBRARIES = {
-    PYTORCH: ("torch", {"F": "torch.nn.functional"}, ["torch.nn.functional", "torch.nn"]),
+    PYTORCH: ("torch", {"F": "torch.nn.functional", "nn": "torch.nn"}, ["torch.nn.functional", "torch.nn"]),
     KERAS: ("keras", {"keras": "keras"}, ["keras.losses", "keras.metrics"]),
     SKLEARN: ("sklearn", {"metrics": "sklearn.metrics"}, ["sklearn.metrics"]),
     SCIPY: (
@@ -206,10 +210,11 @@ def test_the_prediction_agrees_with_its_domain(cls):
 
 def test_targets_come_first_or_the_documentation_says_where(cls):
     assert next(iter(inspect.signature(cls.__call__).parameters.values())).name == "self"
-    functions = (getattr(fl, cls.function_name), cls().__call__)
-    for function in functions[: 1 if issubclass(cls, MultiInputLoss) else 2]:
-        names = [argument.name for argument in cls().signature.arguments if not argument.keyword]
-        assert list(inspect.signature(function).parameters)[: len(names)] == names
+    signature = cls().signature
+    names = [argument.name for argument in (*signature.targets, *signature.predictions) if not argument.keyword]
+    assert list(inspect.signature(getattr(fl, cls.function_name)).parameters)[: len(names)] == names
+    if not issubclass(cls, MultiInputLoss):
+        assert names == list(inspect.signature(cls().__call__).parameters)[:2] == ["y_true", "y_pred"]
 
 
 @pytest.mark.parametrize("name", ["token_logprobs", "sequence_logprobs", "linear_cross_entropy"])

@@ -153,7 +153,7 @@ def _summary(documented: object) -> str:
 TITLES = {
     "targets": "Losses and integrations",
     "rowwise": "Rows of classes, and language models",
-    "vectors": "Vectors",
+    "vectors": "Pairs and triplets of vectors",
     "batches": "Batches of vectors",
     "boxes": "Boxes",
     "regions": "Regions",

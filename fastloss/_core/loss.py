@@ -31,6 +31,7 @@ Scores: TypeAlias = Literal[
     "values", "logits", "scores", "probabilities", "log_probabilities", "means", "log_means", "log_amounts", "cosines",
     "distances", "log_ratios", "quantiles", "pairs_of_scores", "means_and_variances", "means_and_log_deviations",
     "locations_and_log_scales", "boxes", "rotated_boxes",
+    "locations_and_log_scales", "embeddings",
 ]  # fmt: skip
 registry: dict[str, type[Loss]] = {}
 
@@ -54,6 +55,7 @@ PREDICTIONS: dict[Scores, str] = {
     "locations_and_log_scales": "a location and the logarithm of a scale",
     "boxes": "a box, four numbers",
     "rotated_boxes": "a rotated box, five numbers",
+    "embeddings": "an embedding, a row of features",
 }
 RAW: tuple[Scores, ...] = ("logits", "scores")  # any real number, without a scale of its own
 

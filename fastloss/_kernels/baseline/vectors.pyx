@@ -1,0 +1,1 @@
+include "vectors/driver.pxi"

@@ -1,0 +1,1 @@
+"""The losses of vectors in NumPy, one value for each tuple."""

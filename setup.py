@@ -49,7 +49,7 @@ DIRECTIVES = {
 }
 
 
-FAMILIES = ("elementwise", "rowwise", "linear", "groups", "vecmath")
+FAMILIES = ("elementwise", "rowwise", "linear", "groups", "vectors", "vecmath")
 
 
 def extension(name: str, flags: list[str]) -> Extension:

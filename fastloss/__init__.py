@@ -6,6 +6,7 @@ from importlib import import_module as _import_module
 from fastloss._core import isa as _isa  # isort: skip  # first, since it says what to do where nothing is built
 from fastloss import elementwise as _elementwise  # isort: skip  # in the order of the registry
 from fastloss import columns as _columns, aggregate as _aggregate, rowwise as _rowwise  # isort: skip
+from fastloss import vectors as _vectors  # isort: skip
 from fastloss._core import VERSION as __version__
 from fastloss._core.functions import function_of as _function_of
 from fastloss._core.loss import Loss, registry

@@ -26,7 +26,7 @@ HessianApproximation: TypeAlias = Literal["own", "floored", "constant", "none"]
 Scores: TypeAlias = Literal[
     "values", "logits", "scores", "probabilities", "log_probabilities", "means", "log_means", "log_amounts", "cosines",
     "distances", "log_ratios", "quantiles", "pairs_of_scores", "means_and_variances", "means_and_log_deviations",
-    "locations_and_log_scales",
+    "locations_and_log_scales", "embeddings",
 ]  # fmt: skip
 registry: dict[str, type[Loss]] = {}
 
@@ -48,6 +48,7 @@ PREDICTIONS: dict[Scores, str] = {
     "means_and_variances": "a mean and a variance",
     "means_and_log_deviations": "a mean and the logarithm of a standard deviation",
     "locations_and_log_scales": "a location and the logarithm of a scale",
+    "embeddings": "an embedding, a row of features",
 }
 RAW: tuple[Scores, ...] = ("logits", "scores")  # any real number, without a scale of its own
 

@@ -1,0 +1,2 @@
+include "engine/engine.pxi"
+include "vectors/similarities.pxi"

@@ -78,18 +78,24 @@ class Workload:
         """Whether the memory limits how fast the arrays can be read."""
         return self.bytes(work) > last_cache()
 
+    @property
+    def _part(self) -> int:
+        """The rows that are checked at a time: all where their losses depend on one another."""
+        rows = len(self.predictions[0])
+        numbers = math.prod(self.predictions[0].shape[1:])
+        return max(1, PART // numbers) if self.loss.signature.additive else rows
+
     @cached_property
     def expected(self) -> tuple[float, float, Array]:
         """The mean, the scale of its terms, and the gradient of the first part, by the float64 twin."""
         loss, gradient = twin(self.loss), twin(self.loss, "_grad")
-        numbers = math.prod(self.predictions[0].shape[1:])
-        step = max(1, PART // numbers) if self.loss.signature.additive else len(self.predictions[0])
+        step = self._part
 
         def part(first: int) -> list[Array]:
             return [_wide(array[first : first + step], np.float64) for array in self.arrays]
 
         each = np.concatenate([np.ravel(loss(*part(first))) for first in range(0, len(self.predictions[0]), step)])
-        return float(np.mean(each)), float(np.mean(np.abs(each))), _joined(gradient(*part(0))) / each.size
+        return float(np.mean(each)), float(np.mean(np.abs(each))), _joined(gradient(*part(0)), step) / each.size
 
     def check(self, work: Work, result: Any) -> None:
         """Refuse a result that is not the reference's."""
@@ -98,7 +104,7 @@ class Workload:
         if not abs(float(value) - expected) <= TOLERANCE * scale:
             raise LeftOut(f"its mean is {float(value):.7g}, the reference's {expected:.7g}")
         if grad is not None:
-            checked = _joined(grad, len(expected_grad))
+            checked = _joined(grad, self._part)
             error, norm = np.linalg.norm(checked - expected_grad), np.linalg.norm(expected_grad)
             if not error <= TOLERANCE * norm:
                 raise LeftOut(f"its gradient is off by {error:.2g}, where the reference's norm is {norm:.2g}")
@@ -114,17 +120,17 @@ def reference(load: Workload, dtype: type[np.floating[Any]], work: Work) -> Call
 
     def value_and_grad() -> Any:
         values, grad = loss(*arrays), gradient(*arrays)
-        for each in grad if isinstance(grad, tuple) else (grad,):
-            each /= np.size(values)
-        return np.mean(values), grad
+        several = isinstance(grad, tuple)
+        scaled = [each / np.size(values) for each in (grad if several else (grad,))]
+        return np.mean(values), tuple(scaled) if several else scaled[0]
 
     return value if work == "value" else value_and_grad
 
 
-def _joined(grads: Any, length: int | None = None) -> Array:
-    """One or several gradients, of so many indices of the first axis, as one array."""
+def _joined(grads: Any, length: int) -> Array:
+    """The numbers of one or several gradients, of so many indices of the first axis; of a parameter its derivative."""
     each = grads if isinstance(grads, tuple) else (grads,)
-    return np.concatenate([np.asarray(grad)[:length].reshape(len(grad[:length]), -1) for grad in each], axis=1)
+    return np.concatenate([np.ravel(grad[:length] if np.ndim(grad) else grad) for grad in each])
 
 
 def _wide(array: Array, dtype: type[np.floating[Any]]) -> Array:

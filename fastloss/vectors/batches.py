@@ -38,7 +38,7 @@ KERNELS: dict[str, Kernel] = _compiled.SIMILARITY_KERNELS
 Doubles = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-BLOCK_BYTES = 1 << 25  # of similarities that are held at a time
+BLOCK_BYTES = 1 << 26  # of similarities that are held at a time
 SHARE_OF_SUMS = 4  # ... and of what is added to the gradient of the columns at a time
 MOST_ROWS = 1 << 24  # float32 holds the codes exactly
 
@@ -358,8 +358,8 @@ class BatchEvaluation(MultiInputEvaluation):
         return whole
 
     def _public(self, derivatives: tuple[Operand, ...]) -> Any:
-        if len(derivatives) == 1 and not self._of_parameters:
-            return derivatives[0].public
+        if len(derivatives) + len(self._of_parameters) < 2:
+            return derivatives[0].public if derivatives else None
         assert self._loss.gradients is not None
         return self._loss.gradients(*(one.public for one in derivatives), *self._of_parameters)
 
@@ -479,11 +479,13 @@ LABELLED = Signature(
         Argument("reference_labels", (("reference",),), keyword=True, shared=True, description="Those of `references`."),
     ),
     (
-        Argument("embeddings", FEATURES, description="The batch: a row for each label, which is compared with all"
-                 " others."),
-        Argument("references", (("reference", "feature"),), keyword=True, shared=True, description="A batch to compare"
-                 " with in place of the others of its own, such as a memory of earlier ones."),
+        Argument("embeddings", FEATURES, description="A row for each label, which is compared with all others."),
+        Argument(
+            "references", (("reference", "feature"),), keyword=True, shared=True,
+            description="Rows to compare with in place of the others of the batch, such as a memory of earlier ones.",
+        ),
     ),
+    additive=False,
 )  # fmt: skip
 
 
@@ -609,6 +611,7 @@ def paired_signature(first: str, second: str, of_first: str, of_second: str, *ta
             Argument(first, FEATURES, description=of_first),
             Argument(second, ((columns, "feature"),), shared=True, description=of_second),
         ),
+        additive=False,
     )
 
 

@@ -135,6 +135,7 @@ class ProxyNCA(BatchLoss):
             Argument("embeddings", FEATURES, description="A row for each label."),
             Argument("proxies", (("class", "feature"),), shared=True, description="A row for each class."),
         ),
+        additive=False,
     )
     gradients = ProxyGrads
     kernel = "share_of_positives"
@@ -235,6 +236,7 @@ class ProxyAnchor(BatchLoss):
             Argument("embeddings", (("sample", "feature"),), description="A row for each label."),
             Argument("proxies", (("class", "feature"),), description="A row for each class."),
         ),
+        additive=False,
     )
     gradients = ProxyGrads
     kernel = "proxy_anchor"

@@ -18,6 +18,7 @@ VIEWS = Signature(
         Argument("left", (("sample", "feature"),), description="A view of each sample."),
         Argument("right", (("sample", "feature"),), description="Another one, in the row of the same index."),
     ),
+    additive=False,
 )
 
 
@@ -121,7 +122,7 @@ class BarlowTwins(BatchLoss):
     Domain: both views are any real numbers. A feature without variance has correlation 0 and with ``eps=0`` gradient 0.
 
     Numerics: means and variances are summed in float64. Products of matrices are NumPy's, whose BLAS may round otherwise
-    for another number of its threads; no number of threads here changes a bit. At most 32 MB of correlations are held at
+    for another number of its threads; no number of threads here changes a bit. At most 64 MB of correlations are held at
     a time.
 
     References

@@ -195,7 +195,7 @@ class Comparison:
 
     def of_pairs(self, weights: Doubles, gradient: bool) -> tuple[Doubles, Floats | None]:
         """The losses of a kernel whose positive pairs know the negatives of both, in a batch against itself."""
-        _, logs = self.losses(weights, logs=True)
+        _, logs = self.losses(np.ones(len(self._left)), logs=True)
         of_columns = {"logs": logs, "weights": weights * (self.factor * self.scale)}
         self._columns |= {name: array.astype(self._left.dtype) for name, array in of_columns.items()}
         if not gradient:

@@ -787,7 +787,8 @@ cdef void compare_row(const SimilarityJob* job, Py_ssize_t row, Piece* g, floati
     cdef double weight = job.weights[row] * job.factor
     cdef Py_ssize_t first, n
     memset(&g.row, 0, sizeof(Compared))
-    if job.weights[row] == 0:
+    # Of symmetric pairs an anchor without weight is the candidate of others.
+    if job.weights[row] == 0 and job.column_logs == NULL:
         if job.operation & GRAD:
             memset(block, 0, job.columns * sizeof(floating))
         for n in range(COMPARED_RESULTS):
@@ -1111,19 +1112,26 @@ cdef void take_rows(RowsJob* job, Py_ssize_t index, Worker* worker, floating lik
 
 
 cdef void give_rows(RowsJob* job, Py_ssize_t index, Worker* worker, floating like) noexcept nogil:
-    """From gradients in unit rows to those in the caller's; what lies along a unit row is taken out."""
+    """From gradients in unit rows to those in the caller's; what lies along a unit row is taken out.
+
+    A gradient of zeros stays one, even in a row that is NaN: the row does not count.
+    """
     cdef Scratch* s = <Scratch*> worker.scratch
     cdef Py_ssize_t row = index * job.chunk, stop = min(row + job.chunk, job.rows), first, n, i
     cdef floating* g
     cdef const floating* unit
     cdef double along, norm
+    cdef int some
     cdef unsigned mode = enter_ieee_mode()
     while row < stop and go_on(worker, job.features):
         g = <floating*> job.work + row * job.features
         unit = <const floating*> job.units + row * job.features
         along = 0
+        some = 0
+        for i in range(job.features):
+            some |= g[i] != 0
         first = 0
-        while first < job.features:
+        while some and first < job.features:
             n = min(<Py_ssize_t> BLOCK, job.features - first)
             for i in range(n):
                 s.total[i] = <double> g[first + i] * unit[first + i]
@@ -1131,7 +1139,7 @@ cdef void give_rows(RowsJob* job, Py_ssize_t index, Worker* worker, floating lik
             first += n
         if job.along != NULL:
             job.along[row] = along
-        if job.unit:
+        if job.unit and some:
             norm = job.norms[row]
             for i in range(job.features):
                 g[i] = <floating> ((g[i] - along * unit[i]) / norm) if norm != 0 else 0

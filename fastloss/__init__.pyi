@@ -72,6 +72,7 @@ from fastloss.columns.distributional import GaussianNLLLogSigma as GaussianNLLLo
 from fastloss.columns.distributional import LaplaceNLL as LaplaceNLL
 from fastloss.columns.quantiles import MultiQuantile as MultiQuantile
 from fastloss.columns.ranking import MarginRanking as MarginRanking
+from fastloss.columns.ranking import BayesianPersonalizedRanking as BayesianPersonalizedRanking
 from fastloss.aggregate import RootMeanSquaredError as RootMeanSquaredError
 from fastloss.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
 from fastloss.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
@@ -102,6 +103,24 @@ from fastloss.rowwise.softmax import DistributionFocalLoss as DistributionFocalL
 from fastloss.rowwise.softmax import SoftmaxEntropy as SoftmaxEntropy
 from fastloss.rowwise.softmax import NegativeLogLikelihood as NegativeLogLikelihood
 from fastloss.rowwise.softmax import MulticlassBrier as MulticlassBrier
+from fastloss.vectors.contrast import InfoNCE as InfoNCE
+from fastloss.vectors.contrast import SigmoidPairwise as SigmoidPairwise
+from fastloss.vectors.contrast import InBatchSoftmax as InBatchSoftmax
+from fastloss.vectors.contrast import WMRB as WMRB
+from fastloss.vectors.contrast import WARP as WARP
+from fastloss.vectors.contrast import NTXent as NTXent
+from fastloss.vectors.contrast import SupCon as SupCon
+from fastloss.vectors.metric import NCA as NCA
+from fastloss.vectors.metric import MultiSimilarity as MultiSimilarity
+from fastloss.vectors.metric import Circle as Circle
+from fastloss.vectors.metric import GeneralizedLiftedStructure as GeneralizedLiftedStructure
+from fastloss.vectors.metric import LiftedStructure as LiftedStructure
+from fastloss.vectors.metric import Angular as Angular
+from fastloss.vectors.metric import NPairs as NPairs
+from fastloss.vectors.proxies import ProxyNCA as ProxyNCA
+from fastloss.vectors.proxies import ProxyAnchor as ProxyAnchor
+from fastloss.vectors.redundancy import BarlowTwins as BarlowTwins
+from fastloss.vectors.redundancy import VICReg as VICReg
 from fastloss.language.linear_cross_entropy import LinearGrads as LinearGrads
 from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from fastloss.language.linear_cross_entropy import (
@@ -121,7 +140,7 @@ from fastloss.metrics import r2_score as r2_score
 from fastloss.state import LossState as LossState
 
 __version__: str
-__all__ = ['LinearFit', 'LinearGrads', 'LinearObjective', 'Loss', 'LossState', 'SequenceScores', 'ShardState', 'TokenScores', 'config', 'explained_variance_score', 'integrations', 'linear_cross_entropy', 'linear_cross_entropy_value_and_grad', 'median_absolute_error', 'penalties', 'r2_score', 'registry', 'segment_sum', 'sequence_logprobs', 'show_config', 'testing', 'token_logprobs', 'SquaredError', 'AbsoluteError', 'MeanBias', 'Lp', 'Quantile', 'Expectile', 'EpsilonInsensitive', 'SquaredEpsilonInsensitive', 'Linex', 'Huber', 'SmoothL1', 'LogCosh', 'PseudoHuber', 'Fair', 'Wing', 'Cauchy', 'Tukey', 'Welsch', 'GemanMcClure', 'Barron', 'SquaredLogError', 'AbsolutePercentageError', 'SquaredPercentageError', 'SymmetricAbsolutePercentageError', 'PoissonNLL', 'GammaNLL', 'Tweedie', 'PoissonDeviance', 'GammaDeviance', 'TweedieDeviance', 'StudentTNLL', 'BinaryCrossEntropyWithLogits', 'BinaryCrossEntropy', 'SigmoidFocal', 'ReducedFocal', 'AsymmetricLoss', 'BrierWithLogits', 'BrierScore', 'CrossEntropyLambda', 'ZeroOne', 'Slide', 'Hinge', 'SquaredHinge', 'SmoothedHinge', 'ModifiedHuber', 'Perceptron', 'SoftMargin', 'Exponential', 'Savage', 'SigmoidLoss', 'HingeEmbedding', 'GANDiscriminator', 'GANGenerator', 'DPO', 'IPO', 'KTO', 'GaussianNLL', 'GaussianNLLLogSigma', 'LaplaceNLL', 'MultiQuantile', 'MarginRanking', 'RootMeanSquaredError', 'RootMeanSquaredLogError', 'FractionOfVarianceUnexplained', 'UnexplainedVariance', 'ForwardKL', 'ReverseKL', 'JensenShannon', 'GeneralizedKL', 'TotalVariation', 'Distillation', 'MultiMargin', 'WestonWatkins', 'CrammerSinger', 'MulticlassPerceptron', 'MulticlassZeroOne', 'MultilabelSoftMargin', 'MultilabelMargin', 'MulticlassSparsemax', 'ListNet', 'ListMLE', 'CrossEntropy', 'SoftmaxFocal', 'Poly1CrossEntropy', 'GeneralizedCrossEntropy', 'CosFace', 'ArcFace', 'DistributionFocalLoss', 'SoftmaxEntropy', 'NegativeLogLikelihood', 'MulticlassBrier', 'squared_error', 'mse', 'mse_loss', 'mean_squared_error', 'absolute_error', 'mae', 'l1_loss', 'mean_absolute_error', 'mean_bias', 'mbe', 'mean_bias_error', 'lp', 'lp_loss', 'lq_loss', 'quantile', 'pinball', 'quantile_loss', 'pinball_loss', 'mean_pinball_loss', 'expectile', 'expectile_loss', 'epsilon_insensitive', 'epsilon_insensitive_loss', 'squared_epsilon_insensitive', 'squared_epsilon_insensitive_loss', 'linex', 'linex_loss', 'huber', 'huber_loss', 'smooth_l1', 'smooth_l1_loss', 'log_cosh', 'logcosh', 'pseudo_huber', 'pseudo_huber_loss', 'fair', 'fair_loss', 'wing', 'wing_loss', 'cauchy', 'cauchy_loss', 'lorentzian', 'tukey', 'tukey_biweight', 'bisquare', 'tukey_loss', 'welsch', 'leclerc', 'welsch_loss', 'geman_mcclure', 'geman_mcclure_loss', 'barron', 'adaptive_robust_loss', 'general_robust_loss', 'squared_log_error', 'msle', 'mean_squared_log_error', 'mean_squared_logarithmic_error', 'absolute_percentage_error', 'squared_percentage_error', 'spe', 'mspe', 'mean_squared_percentage_error', 'symmetric_absolute_percentage_error', 'smape', 'symmetric_mean_absolute_percentage_error', 'poisson_nll', 'poisson_nll_loss', 'gamma_nll', 'tweedie', 'poisson_deviance', 'mean_poisson_deviance', 'gamma_deviance', 'mean_gamma_deviance', 'tweedie_deviance', 'mean_tweedie_deviance', 'student_t_nll', 'binary_cross_entropy_with_logits', 'bce_with_logits', 'sigmoid_binary_cross_entropy', 'binary_cross_entropy', 'bce', 'log_loss', 'binary_crossentropy', 'sigmoid_focal', 'reduced_focal', 'reduced_focal_loss', 'asymmetric_loss', 'asl', 'brier_with_logits', 'brier_score', 'brier_score_loss', 'cross_entropy_lambda', 'xentlambda', 'zero_one', 'slide', 'slide_loss', 'hinge', 'hinge_loss', 'squared_hinge', 'squared_hinge_loss', 'smoothed_hinge', 'smooth_hinge', 'modified_huber', 'modified_huber_loss', 'perceptron', 'perceptron_loss', 'soft_margin', 'soft_margin_loss', 'exponential', 'exponential_loss', 'savage', 'savage_loss', 'sigmoid_loss', 'tanh_loss', 'hinge_embedding', 'hinge_embedding_loss', 'gan_discriminator', 'gan_generator', 'dpo', 'dpo_loss', 'ipo', 'ipo_loss', 'kto', 'kto_loss', 'gaussian_nll', 'gaussian_nll_log_sigma', 'laplace_nll', 'multi_quantile', 'multi_quantile_loss', 'multi_pinball_loss', 'margin_ranking', 'root_mean_squared_error', 'rmse', 'root_mean_square_error', 'root_mean_squared_log_error', 'rmsle', 'root_mean_squared_logarithmic_error', 'fraction_of_variance_unexplained', 'r2_loss', 'fvu', 'unexplained_variance', 'explained_variance_loss', 'forward_kl', 'reverse_kl', 'jensen_shannon', 'generalized_kl', 'total_variation', 'tvd', 'total_variation_distance', 'distillation', 'distillation_loss', 'multi_margin', 'multi_margin_loss', 'weston_watkins', 'crammer_singer', 'multiclass_hinge', 'multiclass_hinge_loss', 'multiclass_perceptron', 'multiclass_perceptron_loss', 'multiclass_zero_one', 'multilabel_soft_margin', 'multilabel_soft_margin_loss', 'multilabel_margin', 'multiclass_sparsemax', 'multiclass_sparsemax_loss', 'list_net', 'listnet', 'list_mle', 'listmle', 'cross_entropy', 'softmax_cross_entropy', 'softmax_cross_entropy_with_integer_labels', 'softmax_focal', 'focal_cross_entropy', 'poly1_cross_entropy', 'poly1', 'generalized_cross_entropy', 'gce', 'cos_face', 'cosface', 'am_softmax', 'arc_face', 'arcface', 'distribution_focal_loss', 'dfl', 'softmax_entropy', 'negative_log_likelihood', 'nll_loss', 'multiclass_brier', 'brier_multi']
+__all__ = ['LinearFit', 'LinearGrads', 'LinearObjective', 'Loss', 'LossState', 'SequenceScores', 'ShardState', 'TokenScores', 'config', 'explained_variance_score', 'integrations', 'linear_cross_entropy', 'linear_cross_entropy_value_and_grad', 'median_absolute_error', 'penalties', 'r2_score', 'registry', 'segment_sum', 'sequence_logprobs', 'show_config', 'testing', 'token_logprobs', 'SquaredError', 'AbsoluteError', 'MeanBias', 'Lp', 'Quantile', 'Expectile', 'EpsilonInsensitive', 'SquaredEpsilonInsensitive', 'Linex', 'Huber', 'SmoothL1', 'LogCosh', 'PseudoHuber', 'Fair', 'Wing', 'Cauchy', 'Tukey', 'Welsch', 'GemanMcClure', 'Barron', 'SquaredLogError', 'AbsolutePercentageError', 'SquaredPercentageError', 'SymmetricAbsolutePercentageError', 'PoissonNLL', 'GammaNLL', 'Tweedie', 'PoissonDeviance', 'GammaDeviance', 'TweedieDeviance', 'StudentTNLL', 'BinaryCrossEntropyWithLogits', 'BinaryCrossEntropy', 'SigmoidFocal', 'ReducedFocal', 'AsymmetricLoss', 'BrierWithLogits', 'BrierScore', 'CrossEntropyLambda', 'ZeroOne', 'Slide', 'Hinge', 'SquaredHinge', 'SmoothedHinge', 'ModifiedHuber', 'Perceptron', 'SoftMargin', 'Exponential', 'Savage', 'SigmoidLoss', 'HingeEmbedding', 'GANDiscriminator', 'GANGenerator', 'DPO', 'IPO', 'KTO', 'GaussianNLL', 'GaussianNLLLogSigma', 'LaplaceNLL', 'MultiQuantile', 'MarginRanking', 'BayesianPersonalizedRanking', 'RootMeanSquaredError', 'RootMeanSquaredLogError', 'FractionOfVarianceUnexplained', 'UnexplainedVariance', 'ForwardKL', 'ReverseKL', 'JensenShannon', 'GeneralizedKL', 'TotalVariation', 'Distillation', 'MultiMargin', 'WestonWatkins', 'CrammerSinger', 'MulticlassPerceptron', 'MulticlassZeroOne', 'MultilabelSoftMargin', 'MultilabelMargin', 'MulticlassSparsemax', 'ListNet', 'ListMLE', 'CrossEntropy', 'SoftmaxFocal', 'Poly1CrossEntropy', 'GeneralizedCrossEntropy', 'CosFace', 'ArcFace', 'DistributionFocalLoss', 'SoftmaxEntropy', 'NegativeLogLikelihood', 'MulticlassBrier', 'InfoNCE', 'SigmoidPairwise', 'InBatchSoftmax', 'WMRB', 'WARP', 'NTXent', 'SupCon', 'NCA', 'MultiSimilarity', 'Circle', 'GeneralizedLiftedStructure', 'LiftedStructure', 'Angular', 'NPairs', 'ProxyNCA', 'ProxyAnchor', 'BarlowTwins', 'VICReg', 'squared_error', 'mse', 'mse_loss', 'mean_squared_error', 'absolute_error', 'mae', 'l1_loss', 'mean_absolute_error', 'mean_bias', 'mbe', 'mean_bias_error', 'lp', 'lp_loss', 'lq_loss', 'quantile', 'pinball', 'quantile_loss', 'pinball_loss', 'mean_pinball_loss', 'expectile', 'expectile_loss', 'epsilon_insensitive', 'epsilon_insensitive_loss', 'squared_epsilon_insensitive', 'squared_epsilon_insensitive_loss', 'linex', 'linex_loss', 'huber', 'huber_loss', 'smooth_l1', 'smooth_l1_loss', 'log_cosh', 'logcosh', 'pseudo_huber', 'pseudo_huber_loss', 'fair', 'fair_loss', 'wing', 'wing_loss', 'cauchy', 'cauchy_loss', 'lorentzian', 'tukey', 'tukey_biweight', 'bisquare', 'tukey_loss', 'welsch', 'leclerc', 'welsch_loss', 'geman_mcclure', 'geman_mcclure_loss', 'barron', 'adaptive_robust_loss', 'general_robust_loss', 'squared_log_error', 'msle', 'mean_squared_log_error', 'mean_squared_logarithmic_error', 'absolute_percentage_error', 'squared_percentage_error', 'spe', 'mspe', 'mean_squared_percentage_error', 'symmetric_absolute_percentage_error', 'smape', 'symmetric_mean_absolute_percentage_error', 'poisson_nll', 'poisson_nll_loss', 'gamma_nll', 'tweedie', 'poisson_deviance', 'mean_poisson_deviance', 'gamma_deviance', 'mean_gamma_deviance', 'tweedie_deviance', 'mean_tweedie_deviance', 'student_t_nll', 'binary_cross_entropy_with_logits', 'bce_with_logits', 'sigmoid_binary_cross_entropy', 'binary_cross_entropy', 'bce', 'log_loss', 'binary_crossentropy', 'sigmoid_focal', 'reduced_focal', 'reduced_focal_loss', 'asymmetric_loss', 'asl', 'brier_with_logits', 'brier_score', 'brier_score_loss', 'cross_entropy_lambda', 'xentlambda', 'zero_one', 'slide', 'slide_loss', 'hinge', 'hinge_loss', 'squared_hinge', 'squared_hinge_loss', 'smoothed_hinge', 'smooth_hinge', 'modified_huber', 'modified_huber_loss', 'perceptron', 'perceptron_loss', 'soft_margin', 'soft_margin_loss', 'exponential', 'exponential_loss', 'savage', 'savage_loss', 'sigmoid_loss', 'tanh_loss', 'hinge_embedding', 'hinge_embedding_loss', 'gan_discriminator', 'gan_generator', 'dpo', 'dpo_loss', 'ipo', 'ipo_loss', 'kto', 'kto_loss', 'gaussian_nll', 'gaussian_nll_log_sigma', 'laplace_nll', 'multi_quantile', 'multi_quantile_loss', 'multi_pinball_loss', 'margin_ranking', 'bayesian_personalized_ranking', 'bpr', 'bpr_loss', 'rank_net', 'root_mean_squared_error', 'rmse', 'root_mean_square_error', 'root_mean_squared_log_error', 'rmsle', 'root_mean_squared_logarithmic_error', 'fraction_of_variance_unexplained', 'r2_loss', 'fvu', 'unexplained_variance', 'explained_variance_loss', 'forward_kl', 'reverse_kl', 'jensen_shannon', 'generalized_kl', 'total_variation', 'tvd', 'total_variation_distance', 'distillation', 'distillation_loss', 'multi_margin', 'multi_margin_loss', 'weston_watkins', 'crammer_singer', 'multiclass_hinge', 'multiclass_hinge_loss', 'multiclass_perceptron', 'multiclass_perceptron_loss', 'multiclass_zero_one', 'multilabel_soft_margin', 'multilabel_soft_margin_loss', 'multilabel_margin', 'multiclass_sparsemax', 'multiclass_sparsemax_loss', 'list_net', 'listnet', 'list_mle', 'listmle', 'cross_entropy', 'softmax_cross_entropy', 'softmax_cross_entropy_with_integer_labels', 'softmax_focal', 'focal_cross_entropy', 'poly1_cross_entropy', 'poly1', 'generalized_cross_entropy', 'gce', 'cos_face', 'cosface', 'am_softmax', 'arc_face', 'arcface', 'distribution_focal_loss', 'dfl', 'softmax_entropy', 'negative_log_likelihood', 'nll_loss', 'multiclass_brier', 'brier_multi', 'info_nce', 'info_nce_loss', 'sigmoid_pairwise', 'siglip', 'siglip_loss', 'in_batch_softmax', 'wmrb', 'weighted_margin_rank_batch', 'warp', 'nt_xent', 'ntxent', 'ntxent_loss', 'sup_con', 'supcon', 'supcon_loss', 'sup_con_loss', 'nca', 'nca_loss', 'multi_similarity', 'multi_similarity_loss', 'circle', 'circle_loss', 'generalized_lifted_structure', 'generalized_lifted_structure_loss', 'lifted_structure', 'lifted_structure_loss', 'angular', 'angular_loss', 'n_pairs', 'n_pairs_loss', 'proxy_nca', 'proxy_nca_loss', 'proxy_anchor', 'proxy_anchor_loss', 'barlow_twins', 'barlow_twins_loss', 'vic_reg', 'vicreg', 'vicreg_loss']
 
 @overload
 def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
@@ -439,6 +458,13 @@ def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0,
 @overload
 def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
+def bayesian_personalized_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def bayesian_personalized_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+bpr = bayesian_personalized_ranking
+bpr_loss = bayesian_personalized_ranking
+rank_net = bayesian_personalized_ranking
+@overload
 def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
@@ -587,3 +613,96 @@ def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ig
 @overload
 def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 brier_multi = multiclass_brier
+@overload
+def info_nce(queries: ArrayLike, keys: ArrayLike, *, temperature: float = 0.07, symmetric: bool = False, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def info_nce(queries: ArrayLike, keys: ArrayLike, *, temperature: float = 0.07, symmetric: bool = False, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+info_nce_loss = info_nce
+@overload
+def sigmoid_pairwise(queries: ArrayLike, keys: ArrayLike, *, temperature: float = 0.1, bias: float = -10.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def sigmoid_pairwise(queries: ArrayLike, keys: ArrayLike, *, temperature: float = 0.1, bias: float = -10.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+siglip = sigmoid_pairwise
+siglip_loss = sigmoid_pairwise
+@overload
+def in_batch_softmax(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, log_q: ArrayLike | None = None, temperature: float = 1.0, normalize: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def in_batch_softmax(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, log_q: ArrayLike | None = None, temperature: float = 1.0, normalize: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def wmrb(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def wmrb(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+weighted_margin_rank_batch = wmrb
+@overload
+def warp(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def warp(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def nt_xent(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, temperature: float = 0.07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def nt_xent(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, temperature: float = 0.07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+ntxent = nt_xent
+ntxent_loss = nt_xent
+@overload
+def sup_con(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, temperature: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def sup_con(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, temperature: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+supcon = sup_con
+supcon_loss = sup_con
+sup_con_loss = sup_con
+@overload
+def nca(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, softmax_scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def nca(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, softmax_scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+nca_loss = nca
+@overload
+def multi_similarity(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multi_similarity(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multi_similarity_loss = multi_similarity
+@overload
+def circle(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, m: float = 0.4, gamma: float = 80.0, detach: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def circle(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, m: float = 0.4, gamma: float = 80.0, detach: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+circle_loss = circle
+@overload
+def generalized_lifted_structure(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, neg_margin: float = 1.0, pos_margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def generalized_lifted_structure(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, neg_margin: float = 1.0, pos_margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+generalized_lifted_structure_loss = generalized_lifted_structure
+@overload
+def lifted_structure(labels: ArrayLike, embeddings: ArrayLike, *, neg_margin: float = 1.0, pos_margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def lifted_structure(labels: ArrayLike, embeddings: ArrayLike, *, neg_margin: float = 1.0, pos_margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+lifted_structure_loss = lifted_structure
+@overload
+def angular(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, alpha: float = 40.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def angular(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, alpha: float = 40.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+angular_loss = angular
+@overload
+def n_pairs(anchors: ArrayLike, positives: ArrayLike, *, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def n_pairs(anchors: ArrayLike, positives: ArrayLike, *, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+n_pairs_loss = n_pairs
+@overload
+def proxy_nca(labels: ArrayLike, embeddings: ArrayLike, proxies: ArrayLike, *, softmax_scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def proxy_nca(labels: ArrayLike, embeddings: ArrayLike, proxies: ArrayLike, *, softmax_scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+proxy_nca_loss = proxy_nca
+@overload
+def proxy_anchor(labels: ArrayLike, embeddings: ArrayLike, proxies: ArrayLike, *, margin: float = 0.1, alpha: float = 32.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def proxy_anchor(labels: ArrayLike, embeddings: ArrayLike, proxies: ArrayLike, *, margin: float = 0.1, alpha: float = 32.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+proxy_anchor_loss = proxy_anchor
+@overload
+def barlow_twins(left: ArrayLike, right: ArrayLike, *, lambd: float = 0.0051, eps: float = 1e-05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def barlow_twins(left: ArrayLike, right: ArrayLike, *, lambd: float = 0.0051, eps: float = 1e-05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+barlow_twins_loss = barlow_twins
+@overload
+def vic_reg(left: ArrayLike, right: ArrayLike, *, invariance_lambda: float = 25.0, variance_mu: float = 25.0, covariance_v: float = 1.0, eps: float = 0.0001, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def vic_reg(left: ArrayLike, right: ArrayLike, *, invariance_lambda: float = 25.0, variance_mu: float = 25.0, covariance_v: float = 1.0, eps: float = 0.0001, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+vicreg = vic_reg
+vicreg_loss = vic_reg

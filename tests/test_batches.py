@@ -267,9 +267,7 @@ def test_the_gradient_is_that_of_the_weighted_sum(loss):
     rows = len(arrays[-1] if isinstance(loss, LabelledLoss) else arrays[0])
     weight = generator(loss, "weights").random(rows)
     grads = tupled(loss.grad(*arrays, sample_weight=weight, reduction="sum"))
-    one_by_one = [
-        tupled(loss.grad(*arrays, mask=np.arange(rows) == k, reduction="sum")) for k in range(rows)
-    ]
+    one_by_one = [tupled(loss.grad(*arrays, mask=np.arange(rows) == k, reduction="sum")) for k in range(rows)]
     for place, grad in enumerate(grads):
         wanted = sum(w * np.asarray(each[place]) for w, each in zip(weight, one_by_one, strict=True))
         assert_near(grad, wanted, 1e-12)

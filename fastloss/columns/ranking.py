@@ -80,8 +80,8 @@ class BayesianPersonalizedRanking(PairLoss):
 
     Notes
     -----
-    Shapes: `y_pred` has the shape of `y_true` and a further last axis of length 2, the two scores: of a user's item and of
-    one that is none. Values, weights and masks have the shape of `y_true`.
+    Shapes: `y_pred` has the shape of `y_true` and a further last axis of length 2, the two scores: of a user's item and
+    of one that is none. Values, weights and masks have the shape of `y_true`.
 
     Domain: `y_true` is 1 where the first score ought to be larger, 0 or -1 where the second; the scores are any real
     numbers.

@@ -32,8 +32,8 @@ from fastloss._core.runtime import (
 from fastloss._core.signature import Argument, Signature
 from fastloss._core.threads import threads_for
 
-_compiled = kernels("vectors")
-KERNELS: dict[str, Kernel] = _compiled.SIMILARITY_KERNELS
+compiled = kernels("vectors")
+KERNELS: dict[str, Kernel] = compiled.SIMILARITY_KERNELS
 
 Doubles = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -68,19 +68,25 @@ def _standard(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class Rows:
-    """The rows of an array as they are multiplied: contiguous, in the type of the computation, of unit norm if so."""
+    """The rows of an array as they are multiplied: contiguous, in the type of the computation, of unit norm if `unit`.
 
-    def __init__(self, given: Array, code: int, single: bool, unit: bool, threads: int | None) -> None:
+    They are the array itself where that will do, unless they are to be its `own`, which may be changed.
+    """
+
+    def __init__(
+        self, given: Array, code: int, single: bool, unit: bool, threads: int | None, own: bool = False
+    ) -> None:
         self.single, self.threads = single, threads_for(threads, given.size)
         self.dtype: Any = np.float32 if single else np.float64
         self.norms: Doubles | None = None
-        if not unit and given.dtype == self.dtype and given.flags.c_contiguous and given.flags.aligned:
+        usable = given.dtype == self.dtype and given.flags.c_contiguous and given.flags.aligned
+        if usable and not unit and not own:
             self.values = given
             return
         self.values = np.empty(given.shape, self.dtype)
         if unit:
             self.norms = np.empty(len(given))
-        _compiled.unit_rows(given, code, self.values, self.norms, single=single, num_threads=self.threads)
+        compiled.unit_rows(given, code, self.values, self.norms, single=single, num_threads=self.threads)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -104,7 +110,7 @@ class Rows:
         """Make of the gradient in these rows that in the caller's, and write it; the products of both before."""
         along = np.empty(len(self))
         array = None if result.array is None or result.array is gradient else result.array
-        _compiled.gradient_rows(
+        compiled.gradient_rows(
             array, result.code, gradient, self.values, self.norms, along, single=self.single, num_threads=self.threads
         )
         return along
@@ -196,12 +202,13 @@ class Comparison:
     def of_pairs(self, weights: Doubles, gradient: bool) -> tuple[Doubles, Floats | None]:
         """The losses of a kernel whose positive pairs know the negatives of both, in a batch against itself."""
         _, logs = self.losses(np.ones(len(self._left)), logs=True)
-        of_columns = {"logs": logs, "weights": weights * (self.factor * self.scale)}
-        self._columns |= {name: array.astype(self._left.dtype) for name, array in of_columns.items()}
+        known = {"logs": logs, "weights": weights * (self.factor * self.scale)}
+        self._columns |= {name: array.astype(self._left.dtype) for name, array in known.items()}
         if not gradient:
             return self.losses(weights)[0], None
         found, _, of_rows, of_columns = self.losses_and_gradients(weights)
-        return found, np.add(of_rows, of_columns, out=of_rows)
+        of_rows += of_columns
+        return found, of_rows
 
     def of_both_directions(self, weights: Doubles, gradient: bool) -> tuple[Doubles, Floats | None, Floats | None]:
         """The mean of the losses of a row among all columns and of its own column among all rows."""
@@ -212,7 +219,7 @@ class Comparison:
         for rows, block in self._blocks():
             self._compare(VALUE, rows, block, np.ones(count), (forth[rows], logs[rows], own[rows], None))
             of_block = self._row_codes[rows], self._own[rows], np.ones(rows.stop - rows.start)
-            _compiled.add_columns(block, of_block, self._columns, tops, sums, **common)
+            compiled.add_columns(block, of_block, self._columns, tops, sums, **common)
         back_logs = np.where(sums == 0, -np.inf, np.log(sums) + np.where(tops > -np.inf, tops, 0))
         found = (forth + np.logaddexp(0, back_logs - own)) / 2
         if not gradient:
@@ -224,7 +231,7 @@ class Comparison:
         gradients = Gradients(self._left, self._right)
         for rows, block in self._blocks():
             of_block = self._row_codes[rows], self._own[rows], np.ones(rows.stop - rows.start)
-            _compiled.map_of_both(block, of_block, self._columns, shifts[0][rows], slopes[0][rows], **common)
+            compiled.map_of_both(block, of_block, self._columns, shifts[0][rows], slopes[0][rows], **common)
             gradients.add(rows, block)
         return found, *gradients.of_both()
 
@@ -241,7 +248,7 @@ class Comparison:
     def _compare(
         self, operation: int, rows: slice, block: Floats, weights: Doubles, results: tuple[Doubles | None, ...]
     ) -> None:
-        _compiled.compare(
+        compiled.compare(
             self._kernel, operation, block, (self._row_codes[rows], self._own[rows], weights[rows]), self._columns,
             paired=self._paired, scale=self.scale, factor=self.factor * self.scale, constants=self._constants,
             results=results, given=None if self._given is None else self._given[rows], single=self._left.single,
@@ -422,10 +429,10 @@ class BatchEvaluation(MultiInputEvaluation):
         for grad in grads:
             grad.array[...] = 0
 
-    def _rows(self, name: str, *, unit: bool | None = None) -> Rows:
+    def _rows(self, name: str, *, unit: bool | None = None, own: bool = False) -> Rows:
         one = self._arrays[name]
         unit = self._loss.unit if unit is None else unit
-        return Rows(one.array, one.code, self._single, unit, self._num_threads)
+        return Rows(one.array, one.code, self._single, unit, self._num_threads, own)
 
     def _comparison(self, left: Rows, right: Rows, **named: Any) -> Comparison:
         spec = self._spec
@@ -476,7 +483,10 @@ class BatchLoss(MultiInputLoss):
 LABELLED = Signature(
     (
         Argument("labels", description="The class of each embedding: integers of any type, or floats that are such."),
-        Argument("reference_labels", (("reference",),), keyword=True, shared=True, description="Those of `references`."),
+        Argument(
+            "reference_labels", (("reference",),), keyword=True, shared=True,
+            description="The class of each of `references`.",
+        ),
     ),
     (
         Argument("embeddings", FEATURES, description="A row for each label, which is compared with all others."),
@@ -549,9 +559,7 @@ class LabelledEvaluation(BatchEvaluation):
                 anchors = counts if anchors is None else anchors[counts]
                 left, codes, of_rows = left.some(counts), codes[counts], of_rows[counts]
         own = np.full(len(left), -1) if self._referring else np.arange(len(left))
-        comparison = self._comparison(
-            left, right, row_codes=codes, column_codes=of_columns, own=own, factor=factor
-        )
+        comparison = self._comparison(left, right, row_codes=codes, column_codes=of_columns, own=own, factor=factor)
         found, of_left, of_right = self._compared(comparison, of_rows, bool(grads))
         missing = (self._codes < 0) & (weights != 0)
         if grads:
@@ -577,10 +585,11 @@ class LabelledEvaluation(BatchEvaluation):
         """The losses of the anchors, and the gradients in both sides: in the left one alone where they are the same."""
         if not gradient:
             return comparison.losses(weights)[0], None, None
-        found, _, of_rows, of_columns = comparison.losses_and_gradients(weights)
+        found, _, of_left, of_right = comparison.losses_and_gradients(weights)
         if comparison.of_itself:
-            return found, np.add(of_rows, of_columns, out=of_rows), None
-        return found, of_rows, of_columns
+            of_left += of_right
+            return found, of_left, None
+        return found, of_left, of_right
 
 
 def _known(codes: NDArray[np.int64]) -> Places | None:
@@ -627,7 +636,9 @@ class PairedEvaluation(BatchEvaluation):
         first, second = (argument.name for argument in self._loss.signature.predictions)
         rows, columns = self._shape[0], len(self._arrays[second].array)
         if columns < rows or (columns > rows and self._loss.square):
-            rule = f"{rows}, one for each of {first}" if self._loss.square else f"at least {rows}, the first for {first}"
+            rule = (
+                f"{rows}, one for each of {first}" if self._loss.square else f"at least {rows}, the first for {first}"
+            )
             raise ValueError(f"{self._spec.owner}: {second} has {columns} rows, must have {rule}")
 
     def _codes(self) -> NDArray[Any]:
@@ -671,5 +682,5 @@ class PairedLoss(BatchLoss):
     square: ClassVar[bool] = False  # both arrays have as many rows
 
     def _of_parameters(self, along: float, slope: float) -> tuple[float, ...]:
-        """The derivatives in parameters that are learned, of the products of rows with their gradients and of slopes."""
+        """The derivatives in learned parameters, of the products of rows with their gradients and of slopes."""
         return ()

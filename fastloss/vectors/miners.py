@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._core.evaluation import NARROW, Operand
+from fastloss._core.evaluation import NARROW, Floats, Operand
 from fastloss._core.operands import operand
 from fastloss._core.parameters import NON_NEGATIVE, checked
 from fastloss._core.runtime import PROPAGATE
-from fastloss.vectors.batches import Floats, Places, Rows, coded
+from fastloss.vectors.batches import Places, Rows, coded
 
 __all__ = ["Triplets", "hard_triplets", "semi_hard_triplets"]
 

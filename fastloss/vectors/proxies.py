@@ -106,8 +106,8 @@ class ProxyNCA(BatchLoss):
 
     Notes
     -----
-    Shapes: `labels` is (n,), `embeddings` (n, features), `proxies` (classes, features). Values, weights and masks are of
-    shape (n,).
+    Shapes: `labels` is (n,), `embeddings` (n, features), `proxies` (classes, features). Values, weights and masks are
+    of shape (n,).
 
     The sum is over all proxies, as in pytorch-metric-learning; the paper's leaves the own one out.
 
@@ -186,8 +186,8 @@ class WholeEvaluation(ProxyEvaluation):
 class ProxyAnchor(BatchLoss):
     r"""Proxy anchor loss: of each proxy soft maxima of its embeddings that are far and of the others that are near.
 
-    With the cosines :math:`s_{ki}` of the :math:`C` proxies and the embeddings, the embeddings :math:`P_k` of a class and
-    the number :math:`C^+` of classes that have some,
+    With the cosines :math:`s_{ki}` of the :math:`C` proxies and the embeddings, the embeddings :math:`P_k` of a class
+    and the number :math:`C^+` of classes that have some,
 
     .. math::
 
@@ -227,7 +227,7 @@ class ProxyAnchor(BatchLoss):
     >>> import fastloss as fl
     >>> labels, embeddings, proxies = [0, 1], [[3.0, 0.0], [1.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]
     >>> round(fl.proxy_anchor(labels, embeddings, proxies), 4)
-    14.5137
+    14.5337
     """
 
     signature = Signature(

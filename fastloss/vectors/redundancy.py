@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from fastloss._core.evaluation import Floats, Operand
 from fastloss._core.loss import loss, number
 from fastloss._core.parameters import NON_NEGATIVE
 from fastloss._core.signature import Argument, Signature
-from fastloss.vectors.batches import BatchEvaluation, BatchLoss, Comparison, Doubles, Rows
+from fastloss.elementwise.residual import SquaredError
+from fastloss.vectors.batches import BatchEvaluation, BatchLoss, Comparison, Doubles, Rows, compiled
 
 VIEWS = Signature(
     (),
@@ -30,7 +31,7 @@ class ViewGrads(NamedTuple):
 
 
 class FeatureEvaluation(BatchEvaluation):
-    """Features compared with features: the rows of transposed views."""
+    """Features compared with features: the columns of the views."""
 
     __slots__ = ()
 
@@ -40,16 +41,23 @@ class FeatureEvaluation(BatchEvaluation):
             name = self._loss.signature.predictions[0].name
             raise ValueError(f"{self._spec.owner}: {name} has {len(self._x)} rows, must have at least 2")
 
-    def _views(self) -> list[Rows]:
-        return [self._rows(argument.name, unit=False) for argument in self._loss.signature.predictions]
-
-    def _features(self, left: Rows, right: Rows, constants: dict[str, float], scale: float, factor: float) -> Comparison:
-        own = np.arange(len(left))
-        kernel = self._spec.kernel
-        return Comparison(
-            kernel, kernel.constants(constants), left, right, row_codes=own, column_codes=own, own=own, paired=True,
-            scale=scale, factor=factor, threads=self._num_threads,
+    def _centred(self, name: str, eps: float, degrees: int, *, divided: bool) -> tuple[Rows, Doubles]:
+        """A view less the means of its features, and their deviations, by which they may be divided."""
+        view = self._rows(name, unit=False, own=True)
+        deviations = np.empty(view.values.shape[1])
+        compiled.centred_features(
+            view.values, deviations, eps=eps, degrees=degrees, divided=divided, single=view.single,
+            num_threads=view.threads,
         )  # fmt: skip
+        return view, deviations
+
+    def _features(self, left: Rows, right: Rows, degrees: int, factor: float) -> Comparison:
+        own = np.arange(left.values.shape[1])
+        rows = left.made_of(left.values.T)
+        columns = rows if left is right else right.made_of(right.values.T)
+        return self._comparison(
+            rows, columns, row_codes=own, column_codes=own, own=own, paired=True, scale=1 / degrees, factor=factor
+        )
 
 
 class BarlowEvaluation(FeatureEvaluation):
@@ -59,31 +67,23 @@ class BarlowEvaluation(FeatureEvaluation):
 
     _loss: BarlowTwins
 
-    def _compute(self, weights: Doubles, factor: float, grads: tuple[Operand, ...]) -> Doubles:
-        loss, views = self._loss, self._views()
-        count = len(views[0])
-        standard, deviations = [], []
-        for view in views:
-            centred = view.values - view.values.mean(axis=0, dtype=np.float64).astype(view.dtype)
-            deviation = np.sqrt(np.einsum("ij,ij->j", centred, centred, dtype=np.float64) / count + loss.eps)
-            centred /= np.where(deviation > 0, deviation, 1).astype(view.dtype)
-            standard.append(view.made_of(np.ascontiguousarray(centred.T)))
-            deviations.append(deviation)
-        constants = {"on": 1.0, "off": loss.lambd}
-        comparison = self._features(*standard, constants, 1 / count, factor * float(weights))
-        ones = np.ones(len(standard[0]))
+    def _compute(self, weights: Doubles, factor: float, grads: tuple[Operand, ...]) -> Any:
+        count = len(self._x)
+        views, deviations = zip(
+            *(self._centred(name, self._loss.eps, count, divided=True) for name in ("left", "right")), strict=True
+        )
+        comparison = self._features(views[0], views[1], count, factor * float(weights))
+        ones = np.ones(views[0].values.shape[1])
         if not grads:
             return comparison.losses(ones)[0].sum()
         found, _, *gradients = comparison.losses_and_gradients(ones)
-        for view, unit, deviation, gradient, result in zip(
-            views, standard, deviations, gradients, grads, strict=True
-        ):
-            of_mean = gradient.mean(axis=1, keepdims=True)
-            along = np.einsum("ij,ij->i", gradient, unit.values, dtype=np.float64) / count
-            gradient -= of_mean
-            gradient -= unit.values * along[:, np.newaxis].astype(view.dtype)
-            gradient *= np.where(deviation > 0, 1 / deviation, 0)[:, np.newaxis].astype(view.dtype)
-            view.finish(np.ascontiguousarray(gradient.T), result)
+        for view, deviation, transposed, result in zip(views, deviations, gradients, grads, strict=True):
+            gradient = np.ascontiguousarray(transposed.T)
+            compiled.features_gradient(
+                gradient, view.values, deviation, None, None, weight=0.0, degrees=count, single=view.single,
+                num_threads=view.threads,
+            )  # fmt: skip
+            view.finish(gradient, result)
         return found.sum()
 
 
@@ -121,9 +121,9 @@ class BarlowTwins(BatchLoss):
 
     Domain: both views are any real numbers. A feature without variance has correlation 0 and with ``eps=0`` gradient 0.
 
-    Numerics: means and variances are summed in float64. Products of matrices are NumPy's, whose BLAS may round otherwise
-    for another number of its threads; no number of threads here changes a bit. At most 64 MB of correlations are held at
-    a time.
+    Numerics: means and variances are summed in float64. Products of matrices are NumPy's, whose BLAS may round
+    otherwise for another number of its threads; no number of threads here changes a bit. At most 64 MB of correlations
+    are held at a time.
 
     References
     ----------
@@ -158,35 +158,34 @@ class VICRegEvaluation(FeatureEvaluation):
 
     _loss: VICReg
 
-    def _compute(self, weights: Doubles, factor: float, grads: tuple[Operand, ...]) -> Doubles:
-        loss, views = self._loss, self._views()
+    def _compute(self, weights: Doubles, factor: float, grads: tuple[Operand, ...]) -> Any:
+        loss = self._loss
         factor *= float(weights)
-        count, features = views[0].values.shape
-        apart = views[0].values - views[1].values
-        value = loss.invariance_lambda * float(np.einsum("ij,ij->", apart, apart, dtype=np.float64)) / apart.size
-        for view, sign, result in zip(views, (1, -1), grads or (None, None), strict=True):
-            centred = view.values - view.values.mean(axis=0, dtype=np.float64).astype(view.dtype)
-            variance = np.einsum("ij,ij->j", centred, centred, dtype=np.float64) / (count - 1)
-            deviation = np.sqrt(variance + loss.eps)
-            short = 1 - deviation
+        left, right = (self._rows(name, unit=False).values for name in ("left", "right"))
+        count, features = left.shape
+        together, apart = SquaredError().value_and_grad(right, left, num_threads=self._num_threads)
+        value = loss.invariance_lambda * together
+        for name, sign, result in zip(("left", "right"), (1, -1), grads or (None, None), strict=True):
+            view, deviations = self._centred(name, loss.eps, count - 1, divided=False)
+            short = 1 - deviations
             value += loss.variance_mu * float(np.maximum(short, 0).sum()) / (2 * features)
-            rows = view.made_of(np.ascontiguousarray(centred.T))
-            constants = {"on": 0.0, "off": loss.covariance_v / features}
-            comparison = self._features(rows, rows, constants, 1 / (count - 1), factor)
-            ones = np.ones(features)
+            comparison = self._features(view, view, count - 1, factor)
+            of_each = np.full(features, 1 / features)
             if result is None:
-                value += float(comparison.losses(ones)[0].sum())
+                value += float(comparison.losses(of_each)[0].mean())
                 continue
-            found, _, *both = comparison.losses_and_gradients(ones)
-            value += float(found.sum())
-            gradient = np.add(*both, out=both[0]).T
-            of_deviation = np.where((short > 0) & (deviation > 0), -loss.variance_mu / (2 * features), 0)
-            along = factor * of_deviation / np.where(deviation > 0, deviation, 1) / (count - 1)
-            gradient = gradient - gradient.mean(axis=0, dtype=np.float64).astype(view.dtype)
-            gradient += centred * along.astype(view.dtype)
-            gradient += apart * view.dtype(sign * 2 * factor * loss.invariance_lambda / apart.size)
-            view.finish(np.ascontiguousarray(gradient), result)
-        return np.asarray(value)
+            found, _, of_rows, of_columns = comparison.losses_and_gradients(of_each)
+            value += float(found.mean())
+            of_rows += of_columns
+            gradient = np.ascontiguousarray(of_rows.T)
+            slopes = np.where((short > 0) & (deviations > 0), -loss.variance_mu / (2 * features), 0)
+            factors = factor * slopes / np.where(deviations > 0, deviations, 1) / (count - 1)
+            compiled.features_gradient(
+                gradient, view.values, None, factors, apart, weight=sign * factor * loss.invariance_lambda,
+                degrees=count, single=view.single, num_threads=view.threads,
+            )  # fmt: skip
+            view.finish(gradient, result)
+        return value
 
 
 @loss("vicreg", "vicreg_loss")
@@ -238,7 +237,7 @@ class VICReg(BatchLoss):
     --------
     >>> import fastloss as fl
     >>> round(fl.vic_reg([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]], [[0.0, 1.0], [1.0, 1.0], [2.0, 0.0]]), 4)
-    13.8627
+    13.8654
     """
 
     signature = VIEWS

@@ -56,9 +56,7 @@ def in_batch_softmax(queries, items, temperature, normalize):
 
 def _violations(queries, items, margin):
     scores = _scores(queries, items, False)
-    return [
-        [max(margin - row[i] + s, mpf(0)) for j, s in enumerate(row) if j != i] for i, row in enumerate(scores)
-    ]
+    return [[max(margin - row[i] + s, mpf(0)) for j, s in enumerate(row) if j != i] for i, row in enumerate(scores)]
 
 
 def wmrb(queries, items, margin):
@@ -197,7 +195,7 @@ def vic_reg(left, right, invariance_lambda, variance_mu, covariance_v, eps):
         for k, a in enumerate(columns):
             deviation = sqrt(_dot(a, a) / (count - 1) + eps)
             total += variance_mu * max(1 - deviation, mpf(0)) / (2 * features)
-            total += covariance_v / features * fsum(
-                (_dot(a, b) / (count - 1)) ** 2 for m, b in enumerate(columns) if m != k
+            total += (
+                covariance_v / features * fsum((_dot(a, b) / (count - 1)) ** 2 for m, b in enumerate(columns) if m != k)
             )
     return total

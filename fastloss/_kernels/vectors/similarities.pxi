@@ -93,7 +93,9 @@ ctypedef float (*FloatExponent)(float x, float a, float b, float* slope) noexcep
 ctypedef double (*DoubleExponent)(double x, double a, double b, double* slope) noexcept nogil
 
 # The loss of one element, of a side, with the score of the anchor's own column; its slope.
-ctypedef floating (*Element)(floating x, floating side, floating own, floating a, floating b, floating* slope) noexcept nogil
+ctypedef floating (*Element)(
+    floating x, floating side, floating own, floating a, floating b, floating* slope
+) noexcept nogil
 ctypedef float (*FloatElement)(float x, float side, float own, float a, float b, float* slope) noexcept nogil
 ctypedef double (*DoubleElement)(double x, double side, double own, double a, double b, double* slope) noexcept nogil
 
@@ -1015,7 +1017,8 @@ def compare(Kernel kernel, int operation, block, tuple rows, dict columns, *, bi
     """Turn a block of similarities into losses, and with GRAD into the derivatives in the scores, in place.
 
     `rows` are the codes, own columns and weights of the block's rows; `columns` the codes and what else there is of all
-    columns, by name; both codes in the type of the block. Derivatives are multiplied by `factor`. `results` are COMPARED_VALUE ..., float64 arrays or None.
+    columns, by name; both codes in the type of the block. Derivatives are multiplied by `factor`. `results` are
+    COMPARED_VALUE ..., float64 arrays or None.
     """
     cdef SimilarityJob job
     cdef Held held = begin_similarities(&job, block, rows, columns, paired, scale, single)
@@ -1033,7 +1036,7 @@ def compare(Kernel kernel, int operation, block, tuple rows, dict columns, *, bi
 
 
 def add_columns(block, tuple rows, dict columns, tops, sums, *, double scale, bint single, int num_threads):
-    """Add the exponentials of a block's negatives to the sums of their columns; `tops` are what these are shifted by."""
+    """Add the exponentials of a block's negatives to the sums of their columns, which are shifted by `tops`."""
     cdef SimilarityJob job
     cdef Held held = begin_similarities(&job, block, rows, columns, True, scale, single)
     job.tops = <double*> held.take(tops, FLOAT64, job.columns, True)
@@ -1176,7 +1179,8 @@ cdef int run_rows(RowsJob* job, array, int dtype, work, units, norms, along, bin
     cdef Py_buffer* view
     cdef Operand* operand = &job.operand
     cdef int axis, code = FLOAT32 if single else FLOAT64
-    cdef Py_ssize_t chunks, lengths[2]
+    cdef Py_ssize_t chunks
+    cdef Py_ssize_t lengths[2]
     job.rows, job.features = work.shape
     job.work = <char*> held.take(work, code, job.rows * job.features, True)
     job.units = <const char*> held.take(units, code, job.rows * job.features, False)
@@ -1224,3 +1228,146 @@ def gradient_rows(array, int dtype, work, units, norms, along, *, bint single, i
     job.unit = norms is not None
     run_rows(&job, array, dtype, work, units, norms, along, True, single,
              give_rows_of_float if single else give_rows_of_double, num_threads)
+
+
+# Columns: the features of a batch ---------------------------------------------------------------------
+
+cdef enum:
+    FEATURE_STRIP = 64                  # features of a task, and lanes
+
+cdef struct FeaturesJob:
+    Py_ssize_t rows
+    Py_ssize_t features
+    char* z                             # the features, and then less their means
+    char* gradient
+    const char* apart                   # NULL, or the gradient of another term
+    double* deviations
+    const double* factors               # NULL, or of each feature what of it is in the gradient
+    double eps
+    double degrees                      # what a sum of squares is divided by
+    double weight                       # of the other term
+    bint divided                        # by the deviations
+
+
+cdef void centre_features(FeaturesJob* job, Py_ssize_t index, Worker* worker, floating like) noexcept nogil:
+    cdef Py_ssize_t first = index * FEATURE_STRIP, n = min(<Py_ssize_t> FEATURE_STRIP, job.features - first), row, i
+    cdef floating* x
+    cdef double sums[FEATURE_STRIP]
+    cdef floating mean[FEATURE_STRIP]
+    cdef unsigned mode = enter_ieee_mode()
+    memset(sums, 0, sizeof(sums))
+    for row in range(job.rows):
+        x = <floating*> job.z + row * job.features + first
+        for i in range(n):
+            sums[i] += x[i]
+    for i in range(n):
+        mean[i] = <floating> (sums[i] / job.rows)
+    memset(sums, 0, sizeof(sums))
+    for row in range(job.rows):
+        x = <floating*> job.z + row * job.features + first
+        for i in range(n):
+            x[i] -= mean[i]
+            sums[i] += <double> x[i] * x[i]
+    for i in range(n):
+        sums[i] = sqrt(sums[i] / job.degrees + job.eps)
+        job.deviations[first + i] = sums[i]
+        mean[i] = <floating> (1 if sums[i] == 0 else sums[i])
+    if job.divided:
+        for row in range(job.rows):
+            x = <floating*> job.z + row * job.features + first
+            for i in range(n):
+                x[i] /= mean[i]
+    leave_ieee_mode(mode)
+
+
+cdef void give_features(FeaturesJob* job, Py_ssize_t index, Worker* worker, floating like) noexcept nogil:
+    """Through the deviations of standard features, or with more of the features and another term."""
+    cdef Py_ssize_t first = index * FEATURE_STRIP, n = min(<Py_ssize_t> FEATURE_STRIP, job.features - first), row, i
+    cdef floating* g
+    cdef const floating* z
+    cdef const floating* apart
+    cdef double sums[FEATURE_STRIP]
+    cdef floating along[FEATURE_STRIP]
+    cdef floating slope[FEATURE_STRIP]
+    cdef floating weight = <floating> job.weight
+    cdef unsigned mode = enter_ieee_mode()
+    if job.factors != NULL:
+        for i in range(n):
+            along[i] = <floating> job.factors[first + i]
+        for row in range(job.rows):
+            g = <floating*> job.gradient + row * job.features + first
+            z = <const floating*> job.z + row * job.features + first
+            apart = <const floating*> job.apart + row * job.features + first
+            for i in range(n):
+                g[i] += along[i] * z[i] + weight * apart[i]
+    else:
+        memset(sums, 0, sizeof(sums))
+        for row in range(job.rows):
+            g = <floating*> job.gradient + row * job.features + first
+            z = <const floating*> job.z + row * job.features + first
+            for i in range(n):
+                sums[i] += <double> g[i] * z[i]
+        for i in range(n):
+            along[i] = <floating> (sums[i] / job.degrees)
+            slope[i] = <floating> (0 if job.deviations[first + i] == 0 else 1 / job.deviations[first + i])
+        for row in range(job.rows):
+            g = <floating*> job.gradient + row * job.features + first
+            z = <const floating*> job.z + row * job.features + first
+            for i in range(n):
+                g[i] = (g[i] - along[i] * z[i]) * slope[i]
+    leave_ieee_mode(mode)
+
+
+cdef void centre_features_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
+    centre_features(<FeaturesJob*> job, index, worker, <float> 1)
+
+
+cdef void centre_features_of_double(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
+    centre_features(<FeaturesJob*> job, index, worker, <double> 1)
+
+
+cdef void give_features_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
+    give_features(<FeaturesJob*> job, index, worker, <float> 1)
+
+
+cdef void give_features_of_double(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
+    give_features(<FeaturesJob*> job, index, worker, <double> 1)
+
+
+cdef int run_features(FeaturesJob* job, Task task, int num_threads) except -1:
+    cdef Py_ssize_t strips = (job.features + FEATURE_STRIP - 1) // FEATURE_STRIP
+    num_threads = team(strips, num_threads)
+    with nogil:
+        parallel_for(task, job, strips, num_threads, 64)
+    return 0
+
+
+def centred_features(z, deviations, *, double eps, Py_ssize_t degrees, bint divided, bint single, int num_threads):
+    """Take the means of its columns from `z`, write their deviations, the root of the sums of squares over `degrees`
+    plus `eps`, and divide by these if asked to, but not by 0."""
+    cdef FeaturesJob job
+    cdef Held held = Held()
+    memset(&job, 0, sizeof(FeaturesJob))
+    job.rows, job.features = z.shape
+    job.z = <char*> held.take(z, FLOAT32 if single else FLOAT64, job.rows * job.features, True)
+    job.deviations = <double*> held.take(deviations, FLOAT64, job.features, True)
+    job.eps, job.degrees, job.divided = eps, degrees, divided
+    run_features(&job, centre_features_of_float if single else centre_features_of_double, num_threads)
+
+
+def features_gradient(gradient, z, deviations, factors, apart, *, double weight, Py_ssize_t degrees, bint single,
+                      int num_threads):
+    """Turn a gradient in standard features, `z`, into that in the features, or with `factors` of these, of the columns,
+    add the features times them and another gradient, `apart`, times its weight."""
+    cdef FeaturesJob job
+    cdef Held held = Held()
+    cdef int dtype = FLOAT32 if single else FLOAT64
+    memset(&job, 0, sizeof(FeaturesJob))
+    job.rows, job.features = z.shape
+    job.gradient = <char*> held.take(gradient, dtype, job.rows * job.features, True)
+    job.z = <char*> held.take(z, dtype, job.rows * job.features, False)
+    job.deviations = <double*> held.take(deviations, FLOAT64, job.features, False)
+    job.factors = <const double*> held.take(factors, FLOAT64, job.features, False)
+    job.apart = <const char*> held.take(apart, dtype, job.rows * job.features, False)
+    job.weight, job.degrees = weight, degrees
+    run_features(&job, give_features_of_float if single else give_features_of_double, num_threads)

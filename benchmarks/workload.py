@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastloss import registry
+from fastloss._core.signature import Argument
 from fastloss._core.threads import available
 from tests.inputs import Array, draw_arrays, draw_rows
 from tests.reference import twin
@@ -62,12 +63,11 @@ class Workload:
     @property
     def predictions(self) -> list[Array]:
         """The arrays that have a derivative."""
-        signature = self.loss.signature
-        return [
-            array
-            for argument, array in zip(signature.arguments, self.arrays, strict=False)
-            if argument in signature.predictions
-        ]
+        return [array for argument, array in self._named if argument in self.loss.signature.predictions]
+
+    @property
+    def _named(self) -> list[tuple[Argument, Array]]:
+        return list(zip(self.loss.signature.arguments, self.arrays, strict=False))
 
     def bytes(self, work: Work) -> int:
         """What is read, and with a gradient written."""
@@ -78,24 +78,22 @@ class Workload:
         """Whether the memory limits how fast the arrays can be read."""
         return self.bytes(work) > last_cache()
 
-    @property
-    def _part(self) -> int:
-        """The rows that are checked at a time: all where their losses depend on one another."""
-        rows = len(self.predictions[0])
-        numbers = math.prod(self.predictions[0].shape[1:])
-        return max(1, PART // numbers) if self.loss.signature.additive else rows
-
     @cached_property
     def expected(self) -> tuple[float, float, Array]:
         """The mean, the scale of its terms, and the gradient of the first part, by the float64 twin."""
         loss, gradient = twin(self.loss), twin(self.loss, "_grad")
-        step = self._part
+        numbers = math.prod(self.predictions[0].shape[1:])
+        step = max(1, PART // numbers) if self.loss.signature.additive else len(self.predictions[0])
 
         def part(first: int) -> list[Array]:
-            return [_wide(array[first : first + step], np.float64) for array in self.arrays]
+            return [
+                _wide(array if argument.shared else array[first : first + step], np.float64)
+                for argument, array in self._named
+            ]
 
         each = np.concatenate([np.ravel(loss(*part(first))) for first in range(0, len(self.predictions[0]), step)])
-        return float(np.mean(each)), float(np.mean(np.abs(each))), _joined(gradient(*part(0)), step) / each.size
+        expected = _joined(self._of_elements(gradient(*part(0))))
+        return float(np.mean(each)), float(np.mean(np.abs(each))), expected / each.size
 
     def check(self, work: Work, result: Any) -> None:
         """Refuse a result that is not the reference's."""
@@ -104,10 +102,17 @@ class Workload:
         if not abs(float(value) - expected) <= TOLERANCE * scale:
             raise LeftOut(f"its mean is {float(value):.7g}, the reference's {expected:.7g}")
         if grad is not None:
-            checked = _joined(grad, self._part)
+            checked = _joined(self._of_elements(grad), len(expected_grad))
             error, norm = np.linalg.norm(checked - expected_grad), np.linalg.norm(expected_grad)
             if not error <= TOLERANCE * norm:
                 raise LeftOut(f"its gradient is off by {error:.2g}, where the reference's norm is {norm:.2g}")
+
+    def _of_elements(self, grads: Any) -> list[Array]:
+        """The gradients that can be checked in parts: not those in what all elements have in common."""
+        each = grads if isinstance(grads, tuple) else (grads,)
+        return [
+            grad for grad, argument in zip(each, self.loss.signature.predictions, strict=False) if not argument.shared
+        ]
 
 
 def reference(load: Workload, dtype: type[np.floating[Any]], work: Work) -> Call:
@@ -120,17 +125,16 @@ def reference(load: Workload, dtype: type[np.floating[Any]], work: Work) -> Call
 
     def value_and_grad() -> Any:
         values, grad = loss(*arrays), gradient(*arrays)
-        several = isinstance(grad, tuple)
-        scaled = [each / np.size(values) for each in (grad if several else (grad,))]
-        return np.mean(values), tuple(scaled) if several else scaled[0]
+        for each in grad if isinstance(grad, tuple) else (grad,):
+            each /= np.size(values)
+        return np.mean(values), grad
 
     return value if work == "value" else value_and_grad
 
 
-def _joined(grads: Any, length: int) -> Array:
-    """The numbers of one or several gradients, of so many indices of the first axis; of a parameter its derivative."""
-    each = grads if isinstance(grads, tuple) else (grads,)
-    return np.concatenate([np.ravel(grad[:length] if np.ndim(grad) else grad) for grad in each])
+def _joined(grads: list[Array], length: int | None = None) -> Array:
+    """One or several gradients, of so many indices of the first axis, as one array."""
+    return np.concatenate([np.asarray(grad)[:length].reshape(len(grad[:length]), -1) for grad in grads], axis=1)
 
 
 def _wide(array: Array, dtype: type[np.floating[Any]]) -> Array:

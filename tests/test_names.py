@@ -15,6 +15,7 @@ import pytest
 import fastloss as fl
 from fastloss import registry
 from fastloss._core.loss import PREDICTIONS, prediction
+from fastloss._core.multi_input import MultiInputLoss
 from fastloss._core.parameters import ANY, UNIT
 from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
 from tests.support import fresh
@@ -59,6 +60,7 @@ def drawn(arrays):
         "two_distributions": (share, softmax(row), {}),
         "log_distributions": (share, np.log(softmax(row)), {}),
         "labels": ((row > 0.3).astype(float), rng.standard_normal(row.shape), {}),
+        "batches": (np.arange(N) % (N // 2), row / np.linalg.norm(row, axis=1, keepdims=True), {}),
         "linear": (label, None, {"hidden": row, "weight": rng.standard_normal((CLASSES_OF_ROWS, CLASSES_OF_ROWS))}),
     }[arrays]
     return {"y_true": y_true, "y_pred": y_pred, **more}
@@ -196,8 +198,11 @@ def test_the_prediction_agrees_with_its_domain(cls):
 
 def test_targets_come_first_or_the_documentation_says_where(cls):
     assert next(iter(inspect.signature(cls.__call__).parameters.values())).name == "self"
-    for function in (getattr(fl, cls.function_name), cls().__call__):
-        assert list(inspect.signature(function).parameters)[:2] == ["y_true", "y_pred"]
+    signature = cls().signature
+    names = [argument.name for argument in (*signature.targets, *signature.predictions) if not argument.keyword]
+    assert list(inspect.signature(getattr(fl, cls.function_name)).parameters)[: len(names)] == names
+    if not issubclass(cls, MultiInputLoss):
+        assert names == list(inspect.signature(cls().__call__).parameters)[:2] == ["y_true", "y_pred"]
 
 
 @pytest.mark.parametrize("name", ["token_logprobs", "sequence_logprobs", "linear_cross_entropy"])

@@ -174,6 +174,7 @@ def _summary(documented: object) -> str:
 TITLES = {
     "targets": "Losses and integrations",
     "rowwise": "Rows of classes, and language models",
+    "batches": "Batches against themselves or others",
     "linear": "Linear models",
     "groups": "States of groups",
     "company": "The first call after other work",

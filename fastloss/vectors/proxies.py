@@ -234,7 +234,7 @@ class ProxyAnchor(BatchLoss):
         (Argument("labels", (("sample",),), description="The class of each embedding, a row of `proxies`."),),
         (
             Argument("embeddings", (("sample", "feature"),), description="A row for each label."),
-            Argument("proxies", (("class", "feature"),), description="A row for each class."),
+            Argument("proxies", (("class", "feature"),), shared=True, description="A row for each class."),
         ),
         additive=False,
     )

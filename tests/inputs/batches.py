@@ -47,8 +47,12 @@ def draw(loss: BatchLoss, size: int, dtype: DTypeLike, rng: np.random.Generator)
         proxies = rng.standard_normal((classes, features), np.float32)
         return labels, _near(proxies[labels], dtype, rng), proxies.astype(dtype)
     left = rng.standard_normal((rows, features), np.float32)
+    if loss.axes == 1 and not loss.unit:  # products of a few units, exact, or float32 would find other kinks
+        left *= np.float32(1.5 / features**0.25)
+        right = _near(left, np.float32, rng, 3.0) / 3
+        return (np.rint(8 * left) / 8).astype(dtype), (np.rint(8 * right) / 8).astype(dtype)
     return left.astype(dtype), _near(left, dtype, rng)
 
 
-def _near(rows: Any, dtype: DTypeLike, rng: np.random.Generator) -> Any:
-    return (rows + 0.7 * rng.standard_normal(rows.shape, np.float32)).astype(dtype)
+def _near(rows: Any, dtype: DTypeLike, rng: np.random.Generator, noise: float = 0.7) -> Any:
+    return (rows + np.std(rows) * noise * rng.standard_normal(rows.shape, np.float32)).astype(dtype)

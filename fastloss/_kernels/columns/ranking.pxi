@@ -55,7 +55,7 @@ cdef inline floating bayesian_ranking(floating y, floating x, floating z, double
     cdef floating behind = sign * <floating> apart
     cdef floating rest = <floating> (apart - <floating> apart + lo)
     cdef floating tail, less
-    rest = sign * rest if rest == rest else 0           # where the difference overflows it has no rest
+    rest = sign * rest if fabs(rest) < 1e38 else 0      # where the difference overflows it has no rest
     logistic(behind, &tail, &less)
     cdef floating missed = one - less if behind > 0 else less
     cdef floating bend = less * (one - less)

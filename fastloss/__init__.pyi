@@ -3,16 +3,11 @@ from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
-from fastloss import integrations as integrations
-from fastloss import penalties as penalties
-from fastloss import testing as testing
-from fastloss._core.config import config as config
-from fastloss._core.config import show_config as show_config
 from fastloss._core.evaluation import Floats, NanPolicy, Reduction
 from fastloss._core.loss import Loss as Loss
 from fastloss._core.loss import WeightedSum as WeightedSum
-from fastloss._core.loss import registry as registry
 from fastloss.composition.chained import Chained as Chained
+from fastloss.state import LossState as LossState
 from fastloss.elementwise.residual import SquaredError as SquaredError
 from fastloss.elementwise.residual import AbsoluteError as AbsoluteError
 from fastloss.elementwise.residual import MeanBias as MeanBias
@@ -74,6 +69,7 @@ from fastloss.columns.distributional import GaussianNLLLogSigma as GaussianNLLLo
 from fastloss.columns.distributional import LaplaceNLL as LaplaceNLL
 from fastloss.columns.quantiles import MultiQuantile as MultiQuantile
 from fastloss.columns.ranking import MarginRanking as MarginRanking
+from fastloss.columns.ranking import BayesianPersonalizedRanking as BayesianPersonalizedRanking
 from fastloss.aggregate import RootMeanSquaredError as RootMeanSquaredError
 from fastloss.aggregate import RootMeanSquaredLogError as RootMeanSquaredLogError
 from fastloss.aggregate import FractionOfVarianceUnexplained as FractionOfVarianceUnexplained
@@ -104,32 +100,102 @@ from fastloss.rowwise.softmax import DistributionFocalLoss as DistributionFocalL
 from fastloss.rowwise.softmax import SoftmaxEntropy as SoftmaxEntropy
 from fastloss.rowwise.softmax import NegativeLogLikelihood as NegativeLogLikelihood
 from fastloss.rowwise.softmax import MulticlassBrier as MulticlassBrier
+from fastloss.vectors.centers import Center as Center
+from fastloss.vectors.centers import Island as Island
+from fastloss.vectors.centers import AMSoftmaxIsland as AMSoftmaxIsland
+from fastloss.vectors.contrast import InfoNCE as InfoNCE
+from fastloss.vectors.contrast import SigmoidPairwise as SigmoidPairwise
+from fastloss.vectors.contrast import InBatchSoftmax as InBatchSoftmax
+from fastloss.vectors.contrast import WMRB as WMRB
+from fastloss.vectors.contrast import WARP as WARP
+from fastloss.vectors.contrast import NTXent as NTXent
+from fastloss.vectors.contrast import SupCon as SupCon
+from fastloss.vectors.distances import CosineDistance as CosineDistance
+from fastloss.vectors.distances import NegativeCosineSimilarity as NegativeCosineSimilarity
+from fastloss.vectors.distances import EuclideanDistance as EuclideanDistance
+from fastloss.vectors.distances import SquaredEuclideanDistance as SquaredEuclideanDistance
+from fastloss.vectors.distances import ManhattanDistance as ManhattanDistance
+from fastloss.vectors.distances import PairwiseDistance as PairwiseDistance
+from fastloss.vectors.metric import NCA as NCA
+from fastloss.vectors.metric import MultiSimilarity as MultiSimilarity
+from fastloss.vectors.metric import Circle as Circle
+from fastloss.vectors.metric import GeneralizedLiftedStructure as GeneralizedLiftedStructure
+from fastloss.vectors.metric import LiftedStructure as LiftedStructure
+from fastloss.vectors.metric import Angular as Angular
+from fastloss.vectors.metric import NPairs as NPairs
+from fastloss.vectors.pairs import CosineEmbedding as CosineEmbedding
+from fastloss.vectors.pairs import Contrastive as Contrastive
+from fastloss.vectors.proxies import ProxyNCA as ProxyNCA
+from fastloss.vectors.proxies import ProxyAnchor as ProxyAnchor
+from fastloss.vectors.redundancy import BarlowTwins as BarlowTwins
+from fastloss.vectors.redundancy import VICReg as VICReg
+from fastloss.vectors.triplets import TripletMargin as TripletMargin
+from fastloss.vectors.triplets import Quadruplet as Quadruplet
+from fastloss.boxes.gaussian import NWD as NWD
+from fastloss.boxes.gaussian import GWD as GWD
+from fastloss.boxes.gaussian import KLD as KLD
+from fastloss.boxes.gaussian import ProbIoU as ProbIoU
+from fastloss.boxes.overlap import IoU as IoU
+from fastloss.boxes.overlap import LogIoU as LogIoU
+from fastloss.boxes.overlap import GIoU as GIoU
+from fastloss.boxes.overlap import DIoU as DIoU
+from fastloss.boxes.overlap import CIoU as CIoU
+from fastloss.boxes.overlap import EIoU as EIoU
+from fastloss.boxes.overlap import SIoU as SIoU
+from fastloss.boxes.overlap import AlphaIoU as AlphaIoU
+from fastloss.boxes.overlap import MPDIoU as MPDIoU
+from fastloss.boxes.overlap import WiseIoU as WiseIoU
+from fastloss.boxes.overlap import InnerIoU as InnerIoU
+from fastloss.regions.boundary import Boundary as Boundary
+from fastloss.regions.boundary import HausdorffDT as HausdorffDT
+from fastloss.regions.lovasz import LovaszHinge as LovaszHinge
+from fastloss.regions.lovasz import LovaszSoftmax as LovaszSoftmax
+from fastloss.regions.overlap import Dice as Dice
+from fastloss.regions.overlap import Jaccard as Jaccard
+from fastloss.regions.overlap import Tversky as Tversky
+from fastloss.regions.overlap import FocalTversky as FocalTversky
+from fastloss.regions.overlap import LogCoshDice as LogCoshDice
+from fastloss.regions.overlap import GeneralizedDice as GeneralizedDice
+from fastloss.regions.overlap import MCC as MCC
+from fastloss.regions.overlap import SensitivitySpecificity as SensitivitySpecificity
+from fastloss.regions.overlap import Combo as Combo
 from fastloss.alignment.ctc import CTC as CTC
 from fastloss.alignment.transducer import Transducer as Transducer
 from fastloss.composition.vae import VAE as VAE
+from fastloss._core.loss import registry as registry
+from fastloss import integrations as integrations
+from fastloss import penalties as penalties
+from fastloss import testing as testing
+from fastloss.linear.objective import LinearFit as LinearFit
 from fastloss.composition.linear_layer import LinearGrads as LinearGrads
+from fastloss.linear.objective import LinearObjective as LinearObjective
+from fastloss.regions.regions import RegionState as RegionState
+from fastloss.language.tokens import SequenceScores as SequenceScores
+from fastloss.language.shards import ShardState as ShardState
+from fastloss.language.tokens import TokenScores as TokenScores
+from fastloss.boxes.matrices import box_iou as box_iou
+from fastloss.boxes.matrices import box_nwd as box_nwd
+from fastloss.boxes.matrices import complete_box_iou as complete_box_iou
+from fastloss._core.config import config as config
+from fastloss.boxes.matrices import distance_box_iou as distance_box_iou
+from fastloss.boxes.distribution import expected_edges as expected_edges
+from fastloss.boxes.distribution import expected_edges_grad as expected_edges_grad
+from fastloss.metrics import explained_variance_score as explained_variance_score
+from fastloss.boxes.matrices import generalized_box_iou as generalized_box_iou
+from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from fastloss.language.linear_cross_entropy import linear_cross_entropy_value_and_grad as linear_cross_entropy_value_and_grad
 from fastloss.composition.linear_layer import linear_loss as linear_loss
 from fastloss.composition.linear_layer import linear_loss_value_and_grad as linear_loss_value_and_grad
-from fastloss.language.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
-from fastloss.language.linear_cross_entropy import (
-    linear_cross_entropy_value_and_grad as linear_cross_entropy_value_and_grad,
-)
-from fastloss.language.shards import ShardState as ShardState
-from fastloss.language.tokens import SequenceScores as SequenceScores
-from fastloss.language.tokens import TokenScores as TokenScores
-from fastloss.language.tokens import segment_sum as segment_sum
-from fastloss.language.tokens import sequence_logprobs as sequence_logprobs
-from fastloss.language.tokens import token_logprobs as token_logprobs
-from fastloss.linear import LinearFit as LinearFit
-from fastloss.linear import LinearObjective as LinearObjective
-from fastloss.regions.regions import RegionState as RegionState
-from fastloss.metrics import explained_variance_score as explained_variance_score
 from fastloss.metrics import median_absolute_error as median_absolute_error
 from fastloss.metrics import r2_score as r2_score
-from fastloss.state import LossState as LossState
+from fastloss.language.tokens import segment_sum as segment_sum
+from fastloss.language.tokens import sequence_logprobs as sequence_logprobs
+from fastloss._core.config import show_config as show_config
+from fastloss.boxes.distribution import slide_weight as slide_weight
+from fastloss.language.tokens import token_logprobs as token_logprobs
 
 __version__: str
-__all__ = ['Chained', 'LinearFit', 'LinearGrads', 'LinearObjective', 'Loss', 'LossState', 'SequenceScores', 'ShardState', 'TokenScores', 'WeightedSum', 'config', 'explained_variance_score', 'integrations', 'linear_cross_entropy', 'linear_cross_entropy_value_and_grad', 'linear_loss', 'linear_loss_value_and_grad', 'median_absolute_error', 'penalties', 'r2_score', 'registry', 'segment_sum', 'sequence_logprobs', 'show_config', 'testing', 'token_logprobs', 'SquaredError', 'AbsoluteError', 'MeanBias', 'Lp', 'Quantile', 'Expectile', 'EpsilonInsensitive', 'SquaredEpsilonInsensitive', 'Linex', 'Huber', 'SmoothL1', 'LogCosh', 'PseudoHuber', 'Fair', 'Wing', 'Cauchy', 'Tukey', 'Welsch', 'GemanMcClure', 'Barron', 'SquaredLogError', 'AbsolutePercentageError', 'SquaredPercentageError', 'SymmetricAbsolutePercentageError', 'PoissonNLL', 'GammaNLL', 'Tweedie', 'PoissonDeviance', 'GammaDeviance', 'TweedieDeviance', 'StudentTNLL', 'BinaryCrossEntropyWithLogits', 'BinaryCrossEntropy', 'SigmoidFocal', 'ReducedFocal', 'AsymmetricLoss', 'BrierWithLogits', 'BrierScore', 'CrossEntropyLambda', 'ZeroOne', 'Slide', 'Hinge', 'SquaredHinge', 'SmoothedHinge', 'ModifiedHuber', 'Perceptron', 'SoftMargin', 'Exponential', 'Savage', 'SigmoidLoss', 'HingeEmbedding', 'GANDiscriminator', 'GANGenerator', 'DPO', 'IPO', 'KTO', 'GaussianNLL', 'GaussianNLLLogSigma', 'LaplaceNLL', 'MultiQuantile', 'MarginRanking', 'RootMeanSquaredError', 'RootMeanSquaredLogError', 'FractionOfVarianceUnexplained', 'UnexplainedVariance', 'ForwardKL', 'ReverseKL', 'JensenShannon', 'GeneralizedKL', 'TotalVariation', 'Distillation', 'MultiMargin', 'WestonWatkins', 'CrammerSinger', 'MulticlassPerceptron', 'MulticlassZeroOne', 'MultilabelSoftMargin', 'MultilabelMargin', 'MulticlassSparsemax', 'ListNet', 'ListMLE', 'CrossEntropy', 'SoftmaxFocal', 'Poly1CrossEntropy', 'GeneralizedCrossEntropy', 'CosFace', 'ArcFace', 'DistributionFocalLoss', 'SoftmaxEntropy', 'NegativeLogLikelihood', 'MulticlassBrier', 'CTC', 'Transducer', 'VAE', 'squared_error', 'mse', 'mse_loss', 'mean_squared_error', 'absolute_error', 'mae', 'l1_loss', 'mean_absolute_error', 'mean_bias', 'mbe', 'mean_bias_error', 'lp', 'lp_loss', 'lq_loss', 'quantile', 'pinball', 'quantile_loss', 'pinball_loss', 'mean_pinball_loss', 'expectile', 'expectile_loss', 'epsilon_insensitive', 'epsilon_insensitive_loss', 'squared_epsilon_insensitive', 'squared_epsilon_insensitive_loss', 'linex', 'linex_loss', 'huber', 'huber_loss', 'smooth_l1', 'smooth_l1_loss', 'log_cosh', 'logcosh', 'pseudo_huber', 'pseudo_huber_loss', 'fair', 'fair_loss', 'wing', 'wing_loss', 'cauchy', 'cauchy_loss', 'lorentzian', 'tukey', 'tukey_biweight', 'bisquare', 'tukey_loss', 'welsch', 'leclerc', 'welsch_loss', 'geman_mcclure', 'geman_mcclure_loss', 'barron', 'adaptive_robust_loss', 'general_robust_loss', 'squared_log_error', 'msle', 'mean_squared_log_error', 'mean_squared_logarithmic_error', 'absolute_percentage_error', 'squared_percentage_error', 'spe', 'mspe', 'mean_squared_percentage_error', 'symmetric_absolute_percentage_error', 'smape', 'symmetric_mean_absolute_percentage_error', 'poisson_nll', 'poisson_nll_loss', 'gamma_nll', 'tweedie', 'poisson_deviance', 'mean_poisson_deviance', 'gamma_deviance', 'mean_gamma_deviance', 'tweedie_deviance', 'mean_tweedie_deviance', 'student_t_nll', 'binary_cross_entropy_with_logits', 'bce_with_logits', 'sigmoid_binary_cross_entropy', 'binary_cross_entropy', 'bce', 'log_loss', 'binary_crossentropy', 'sigmoid_focal', 'reduced_focal', 'reduced_focal_loss', 'asymmetric_loss', 'asl', 'brier_with_logits', 'brier_score', 'brier_score_loss', 'cross_entropy_lambda', 'xentlambda', 'zero_one', 'slide', 'slide_loss', 'hinge', 'hinge_loss', 'squared_hinge', 'squared_hinge_loss', 'smoothed_hinge', 'smooth_hinge', 'modified_huber', 'modified_huber_loss', 'perceptron', 'perceptron_loss', 'soft_margin', 'soft_margin_loss', 'exponential', 'exponential_loss', 'savage', 'savage_loss', 'sigmoid_loss', 'tanh_loss', 'hinge_embedding', 'hinge_embedding_loss', 'gan_discriminator', 'gan_generator', 'dpo', 'dpo_loss', 'ipo', 'ipo_loss', 'kto', 'kto_loss', 'gaussian_nll', 'gaussian_nll_log_sigma', 'laplace_nll', 'multi_quantile', 'multi_quantile_loss', 'multi_pinball_loss', 'margin_ranking', 'root_mean_squared_error', 'rmse', 'root_mean_square_error', 'root_mean_squared_log_error', 'rmsle', 'root_mean_squared_logarithmic_error', 'fraction_of_variance_unexplained', 'r2_loss', 'fvu', 'unexplained_variance', 'explained_variance_loss', 'forward_kl', 'reverse_kl', 'jensen_shannon', 'generalized_kl', 'total_variation', 'tvd', 'total_variation_distance', 'distillation', 'distillation_loss', 'multi_margin', 'multi_margin_loss', 'weston_watkins', 'crammer_singer', 'multiclass_hinge', 'multiclass_hinge_loss', 'multiclass_perceptron', 'multiclass_perceptron_loss', 'multiclass_zero_one', 'multilabel_soft_margin', 'multilabel_soft_margin_loss', 'multilabel_margin', 'multiclass_sparsemax', 'multiclass_sparsemax_loss', 'list_net', 'listnet', 'list_mle', 'listmle', 'cross_entropy', 'softmax_cross_entropy', 'softmax_cross_entropy_with_integer_labels', 'softmax_focal', 'focal_cross_entropy', 'poly1_cross_entropy', 'poly1', 'generalized_cross_entropy', 'gce', 'cos_face', 'cosface', 'am_softmax', 'arc_face', 'arcface', 'distribution_focal_loss', 'dfl', 'softmax_entropy', 'negative_log_likelihood', 'nll_loss', 'multiclass_brier', 'brier_multi', 'ctc', 'transducer', 'vae', 'vae_loss']
+__all__ = ['Chained', 'LinearFit', 'LinearGrads', 'LinearObjective', 'Loss', 'LossState', 'RegionState', 'SequenceScores', 'ShardState', 'TokenScores', 'WeightedSum', 'box_iou', 'box_nwd', 'complete_box_iou', 'config', 'distance_box_iou', 'expected_edges', 'expected_edges_grad', 'explained_variance_score', 'generalized_box_iou', 'integrations', 'linear_cross_entropy', 'linear_cross_entropy_value_and_grad', 'linear_loss', 'linear_loss_value_and_grad', 'median_absolute_error', 'penalties', 'r2_score', 'registry', 'segment_sum', 'sequence_logprobs', 'show_config', 'slide_weight', 'testing', 'token_logprobs', 'SquaredError', 'AbsoluteError', 'MeanBias', 'Lp', 'Quantile', 'Expectile', 'EpsilonInsensitive', 'SquaredEpsilonInsensitive', 'Linex', 'Huber', 'SmoothL1', 'LogCosh', 'PseudoHuber', 'Fair', 'Wing', 'Cauchy', 'Tukey', 'Welsch', 'GemanMcClure', 'Barron', 'SquaredLogError', 'AbsolutePercentageError', 'SquaredPercentageError', 'SymmetricAbsolutePercentageError', 'PoissonNLL', 'GammaNLL', 'Tweedie', 'PoissonDeviance', 'GammaDeviance', 'TweedieDeviance', 'StudentTNLL', 'BinaryCrossEntropyWithLogits', 'BinaryCrossEntropy', 'SigmoidFocal', 'ReducedFocal', 'AsymmetricLoss', 'BrierWithLogits', 'BrierScore', 'CrossEntropyLambda', 'ZeroOne', 'Slide', 'Hinge', 'SquaredHinge', 'SmoothedHinge', 'ModifiedHuber', 'Perceptron', 'SoftMargin', 'Exponential', 'Savage', 'SigmoidLoss', 'HingeEmbedding', 'GANDiscriminator', 'GANGenerator', 'DPO', 'IPO', 'KTO', 'GaussianNLL', 'GaussianNLLLogSigma', 'LaplaceNLL', 'MultiQuantile', 'MarginRanking', 'BayesianPersonalizedRanking', 'RootMeanSquaredError', 'RootMeanSquaredLogError', 'FractionOfVarianceUnexplained', 'UnexplainedVariance', 'ForwardKL', 'ReverseKL', 'JensenShannon', 'GeneralizedKL', 'TotalVariation', 'Distillation', 'MultiMargin', 'WestonWatkins', 'CrammerSinger', 'MulticlassPerceptron', 'MulticlassZeroOne', 'MultilabelSoftMargin', 'MultilabelMargin', 'MulticlassSparsemax', 'ListNet', 'ListMLE', 'CrossEntropy', 'SoftmaxFocal', 'Poly1CrossEntropy', 'GeneralizedCrossEntropy', 'CosFace', 'ArcFace', 'DistributionFocalLoss', 'SoftmaxEntropy', 'NegativeLogLikelihood', 'MulticlassBrier', 'Center', 'Island', 'AMSoftmaxIsland', 'InfoNCE', 'SigmoidPairwise', 'InBatchSoftmax', 'WMRB', 'WARP', 'NTXent', 'SupCon', 'CosineDistance', 'NegativeCosineSimilarity', 'EuclideanDistance', 'SquaredEuclideanDistance', 'ManhattanDistance', 'PairwiseDistance', 'NCA', 'MultiSimilarity', 'Circle', 'GeneralizedLiftedStructure', 'LiftedStructure', 'Angular', 'NPairs', 'CosineEmbedding', 'Contrastive', 'ProxyNCA', 'ProxyAnchor', 'BarlowTwins', 'VICReg', 'TripletMargin', 'Quadruplet', 'NWD', 'GWD', 'KLD', 'ProbIoU', 'IoU', 'LogIoU', 'GIoU', 'DIoU', 'CIoU', 'EIoU', 'SIoU', 'AlphaIoU', 'MPDIoU', 'WiseIoU', 'InnerIoU', 'Boundary', 'HausdorffDT', 'LovaszHinge', 'LovaszSoftmax', 'Dice', 'Jaccard', 'Tversky', 'FocalTversky', 'LogCoshDice', 'GeneralizedDice', 'MCC', 'SensitivitySpecificity', 'Combo', 'CTC', 'Transducer', 'VAE', 'squared_error', 'mse', 'mse_loss', 'mean_squared_error', 'absolute_error', 'mae', 'l1_loss', 'mean_absolute_error', 'mean_bias', 'mbe', 'mean_bias_error', 'lp', 'lp_loss', 'lq_loss', 'quantile', 'pinball', 'quantile_loss', 'pinball_loss', 'mean_pinball_loss', 'expectile', 'expectile_loss', 'epsilon_insensitive', 'epsilon_insensitive_loss', 'squared_epsilon_insensitive', 'squared_epsilon_insensitive_loss', 'linex', 'linex_loss', 'huber', 'huber_loss', 'smooth_l1', 'smooth_l1_loss', 'log_cosh', 'logcosh', 'pseudo_huber', 'pseudo_huber_loss', 'fair', 'fair_loss', 'wing', 'wing_loss', 'cauchy', 'cauchy_loss', 'lorentzian', 'tukey', 'tukey_biweight', 'bisquare', 'tukey_loss', 'welsch', 'leclerc', 'welsch_loss', 'geman_mcclure', 'geman_mcclure_loss', 'barron', 'adaptive_robust_loss', 'general_robust_loss', 'squared_log_error', 'msle', 'mean_squared_log_error', 'mean_squared_logarithmic_error', 'absolute_percentage_error', 'squared_percentage_error', 'spe', 'mspe', 'mean_squared_percentage_error', 'symmetric_absolute_percentage_error', 'smape', 'symmetric_mean_absolute_percentage_error', 'poisson_nll', 'poisson_nll_loss', 'gamma_nll', 'tweedie', 'poisson_deviance', 'mean_poisson_deviance', 'gamma_deviance', 'mean_gamma_deviance', 'tweedie_deviance', 'mean_tweedie_deviance', 'student_t_nll', 'binary_cross_entropy_with_logits', 'bce_with_logits', 'sigmoid_binary_cross_entropy', 'binary_cross_entropy', 'bce', 'log_loss', 'binary_crossentropy', 'sigmoid_focal', 'reduced_focal', 'reduced_focal_loss', 'asymmetric_loss', 'asl', 'brier_with_logits', 'brier_score', 'brier_score_loss', 'cross_entropy_lambda', 'xentlambda', 'zero_one', 'slide', 'slide_loss', 'hinge', 'hinge_loss', 'squared_hinge', 'squared_hinge_loss', 'smoothed_hinge', 'smooth_hinge', 'modified_huber', 'modified_huber_loss', 'perceptron', 'perceptron_loss', 'soft_margin', 'soft_margin_loss', 'exponential', 'exponential_loss', 'savage', 'savage_loss', 'sigmoid_loss', 'tanh_loss', 'hinge_embedding', 'hinge_embedding_loss', 'gan_discriminator', 'gan_generator', 'dpo', 'dpo_loss', 'ipo', 'ipo_loss', 'kto', 'kto_loss', 'gaussian_nll', 'gaussian_nll_log_sigma', 'laplace_nll', 'multi_quantile', 'multi_quantile_loss', 'multi_pinball_loss', 'margin_ranking', 'bayesian_personalized_ranking', 'bpr', 'bpr_loss', 'rank_net', 'root_mean_squared_error', 'rmse', 'root_mean_square_error', 'root_mean_squared_log_error', 'rmsle', 'root_mean_squared_logarithmic_error', 'fraction_of_variance_unexplained', 'r2_loss', 'fvu', 'unexplained_variance', 'explained_variance_loss', 'forward_kl', 'reverse_kl', 'jensen_shannon', 'generalized_kl', 'total_variation', 'tvd', 'total_variation_distance', 'distillation', 'distillation_loss', 'multi_margin', 'multi_margin_loss', 'weston_watkins', 'crammer_singer', 'multiclass_hinge', 'multiclass_hinge_loss', 'multiclass_perceptron', 'multiclass_perceptron_loss', 'multiclass_zero_one', 'multilabel_soft_margin', 'multilabel_soft_margin_loss', 'multilabel_margin', 'multiclass_sparsemax', 'multiclass_sparsemax_loss', 'list_net', 'listnet', 'list_mle', 'listmle', 'cross_entropy', 'softmax_cross_entropy', 'softmax_cross_entropy_with_integer_labels', 'softmax_focal', 'focal_cross_entropy', 'poly1_cross_entropy', 'poly1', 'generalized_cross_entropy', 'gce', 'cos_face', 'cosface', 'am_softmax', 'arc_face', 'arcface', 'distribution_focal_loss', 'dfl', 'softmax_entropy', 'negative_log_likelihood', 'nll_loss', 'multiclass_brier', 'brier_multi', 'center', 'center_loss', 'island', 'island_loss', 'am_softmax_island', 'am_softmax_island_loss', 'info_nce', 'info_nce_loss', 'sigmoid_pairwise', 'siglip', 'siglip_loss', 'in_batch_softmax', 'wmrb', 'weighted_margin_rank_batch', 'warp', 'nt_xent', 'ntxent', 'ntxent_loss', 'sup_con', 'supcon', 'supcon_loss', 'sup_con_loss', 'cosine_distance', 'negative_cosine_similarity', 'euclidean_distance', 'squared_euclidean_distance', 'manhattan_distance', 'pairwise_distance', 'nca', 'nca_loss', 'multi_similarity', 'multi_similarity_loss', 'circle', 'circle_loss', 'generalized_lifted_structure', 'generalized_lifted_structure_loss', 'lifted_structure', 'lifted_structure_loss', 'angular', 'angular_loss', 'n_pairs', 'n_pairs_loss', 'cosine_embedding', 'cosine_embedding_loss', 'contrastive', 'contrastive_loss', 'proxy_nca', 'proxy_nca_loss', 'proxy_anchor', 'proxy_anchor_loss', 'barlow_twins', 'barlow_twins_loss', 'vic_reg', 'vicreg', 'vicreg_loss', 'triplet_margin', 'triplet_margin_loss', 'triplet_margin_with_distance_loss', 'quadruplet', 'quadruplet_loss', 'nwd', 'nwd_loss', 'gwd', 'gwd_loss', 'kld', 'kld_loss', 'prob_iou', 'probiou_loss', 'iou', 'log_iou', 'giou', 'generalized_box_iou_loss', 'diou', 'distance_box_iou_loss', 'ciou', 'complete_box_iou_loss', 'eiou', 'siou', 'alpha_iou', 'mpdiou', 'wise_iou', 'inner_iou', 'boundary', 'hausdorff_dt', 'lovasz_hinge', 'lovasz_softmax', 'dice', 'jaccard', 'tversky', 'focal_tversky', 'log_cosh_dice', 'generalized_dice', 'mcc', 'sensitivity_specificity', 'combo', 'ctc', 'transducer', 'vae', 'vae_loss']
 
 @overload
 def squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
@@ -447,6 +513,13 @@ def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0,
 @overload
 def margin_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
+def bayesian_personalized_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def bayesian_personalized_ranking(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+bpr = bayesian_personalized_ranking
+bpr_loss = bayesian_personalized_ranking
+rank_net = bayesian_personalized_ranking
+@overload
 def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload
 def root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
@@ -595,6 +668,278 @@ def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ig
 @overload
 def multiclass_brier(y_true: ArrayLike, y_pred: ArrayLike, *, axis: int = -1, ignore_index: int | None = -100, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 brier_multi = multiclass_brier
+@overload
+def center(y_true: ArrayLike, embedding: ArrayLike, center: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def center(y_true: ArrayLike, embedding: ArrayLike, center: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+center_loss = center
+@overload
+def island(y_true: ArrayLike, embedding: ArrayLike, center: ArrayLike, *, island_weight: float = 10.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def island(y_true: ArrayLike, embedding: ArrayLike, center: ArrayLike, *, island_weight: float = 10.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+island_loss = island
+@overload
+def am_softmax_island(y_true: ArrayLike, embedding: ArrayLike, weight: ArrayLike, center: ArrayLike, *, margin: float = 0.35, scale: float = 10.0, center_weight: float = 0.01, island_weight: float = 10.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def am_softmax_island(y_true: ArrayLike, embedding: ArrayLike, weight: ArrayLike, center: ArrayLike, *, margin: float = 0.35, scale: float = 10.0, center_weight: float = 0.01, island_weight: float = 10.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+am_softmax_island_loss = am_softmax_island
+@overload
+def info_nce(queries: ArrayLike, keys: ArrayLike, *, temperature: float = 0.07, symmetric: bool = False, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def info_nce(queries: ArrayLike, keys: ArrayLike, *, temperature: float = 0.07, symmetric: bool = False, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+info_nce_loss = info_nce
+@overload
+def sigmoid_pairwise(queries: ArrayLike, keys: ArrayLike, *, temperature: float = 0.1, bias: float = -10.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def sigmoid_pairwise(queries: ArrayLike, keys: ArrayLike, *, temperature: float = 0.1, bias: float = -10.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+siglip = sigmoid_pairwise
+siglip_loss = sigmoid_pairwise
+@overload
+def in_batch_softmax(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, log_q: ArrayLike | None = None, temperature: float = 1.0, normalize: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def in_batch_softmax(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, log_q: ArrayLike | None = None, temperature: float = 1.0, normalize: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def wmrb(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def wmrb(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+weighted_margin_rank_batch = wmrb
+@overload
+def warp(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def warp(queries: ArrayLike, items: ArrayLike, *, item_ids: ArrayLike | None = None, margin: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def nt_xent(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, temperature: float = 0.07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def nt_xent(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, temperature: float = 0.07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+ntxent = nt_xent
+ntxent_loss = nt_xent
+@overload
+def sup_con(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, temperature: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def sup_con(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, temperature: float = 0.1, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+supcon = sup_con
+supcon_loss = sup_con
+sup_con_loss = sup_con
+@overload
+def cosine_distance(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def cosine_distance(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def negative_cosine_similarity(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def negative_cosine_similarity(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def euclidean_distance(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def euclidean_distance(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def squared_euclidean_distance(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def squared_euclidean_distance(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def manhattan_distance(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def manhattan_distance(left: ArrayLike, right: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def pairwise_distance(left: ArrayLike, right: ArrayLike, *, p: float = 2.0, eps: float = 1e-06, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def pairwise_distance(left: ArrayLike, right: ArrayLike, *, p: float = 2.0, eps: float = 1e-06, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def nca(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, softmax_scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def nca(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, softmax_scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+nca_loss = nca
+@overload
+def multi_similarity(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def multi_similarity(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+multi_similarity_loss = multi_similarity
+@overload
+def circle(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, m: float = 0.4, gamma: float = 80.0, detach: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def circle(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, m: float = 0.4, gamma: float = 80.0, detach: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+circle_loss = circle
+@overload
+def generalized_lifted_structure(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, neg_margin: float = 1.0, pos_margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def generalized_lifted_structure(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, neg_margin: float = 1.0, pos_margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+generalized_lifted_structure_loss = generalized_lifted_structure
+@overload
+def lifted_structure(labels: ArrayLike, embeddings: ArrayLike, *, neg_margin: float = 1.0, pos_margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def lifted_structure(labels: ArrayLike, embeddings: ArrayLike, *, neg_margin: float = 1.0, pos_margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+lifted_structure_loss = lifted_structure
+@overload
+def angular(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, alpha: float = 40.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def angular(labels: ArrayLike, embeddings: ArrayLike, *, reference_labels: ArrayLike | None = None, references: ArrayLike | None = None, alpha: float = 40.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+angular_loss = angular
+@overload
+def n_pairs(anchors: ArrayLike, positives: ArrayLike, *, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def n_pairs(anchors: ArrayLike, positives: ArrayLike, *, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+n_pairs_loss = n_pairs
+@overload
+def cosine_embedding(y_true: ArrayLike, left: ArrayLike, right: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def cosine_embedding(y_true: ArrayLike, left: ArrayLike, right: ArrayLike, *, margin: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+cosine_embedding_loss = cosine_embedding
+@overload
+def contrastive(y_true: ArrayLike, left: ArrayLike, right: ArrayLike, *, margin: float = 1.0, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def contrastive(y_true: ArrayLike, left: ArrayLike, right: ArrayLike, *, margin: float = 1.0, half: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+contrastive_loss = contrastive
+@overload
+def proxy_nca(labels: ArrayLike, embeddings: ArrayLike, proxies: ArrayLike, *, softmax_scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def proxy_nca(labels: ArrayLike, embeddings: ArrayLike, proxies: ArrayLike, *, softmax_scale: float = 1.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+proxy_nca_loss = proxy_nca
+@overload
+def proxy_anchor(labels: ArrayLike, embeddings: ArrayLike, proxies: ArrayLike, *, margin: float = 0.1, alpha: float = 32.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def proxy_anchor(labels: ArrayLike, embeddings: ArrayLike, proxies: ArrayLike, *, margin: float = 0.1, alpha: float = 32.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+proxy_anchor_loss = proxy_anchor
+@overload
+def barlow_twins(left: ArrayLike, right: ArrayLike, *, lambd: float = 0.0051, eps: float = 1e-05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def barlow_twins(left: ArrayLike, right: ArrayLike, *, lambd: float = 0.0051, eps: float = 1e-05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+barlow_twins_loss = barlow_twins
+@overload
+def vic_reg(left: ArrayLike, right: ArrayLike, *, invariance_lambda: float = 25.0, variance_mu: float = 25.0, covariance_v: float = 1.0, eps: float = 0.0001, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def vic_reg(left: ArrayLike, right: ArrayLike, *, invariance_lambda: float = 25.0, variance_mu: float = 25.0, covariance_v: float = 1.0, eps: float = 0.0001, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+vicreg = vic_reg
+vicreg_loss = vic_reg
+@overload
+def triplet_margin(anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike, *, margin: float = 1.0, p: float = 2.0, eps: float = 1e-06, swap: bool = False, smooth: bool = False, distance: str = 'norm', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def triplet_margin(anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike, *, margin: float = 1.0, p: float = 2.0, eps: float = 1e-06, swap: bool = False, smooth: bool = False, distance: str = 'norm', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+triplet_margin_loss = triplet_margin
+triplet_margin_with_distance_loss = triplet_margin
+@overload
+def quadruplet(anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike, second_negative: ArrayLike, *, margin: float = 1.0, second_margin: float = 0.5, distance: str = 'squared_euclidean', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def quadruplet(anchor: ArrayLike, positive: ArrayLike, negative: ArrayLike, second_negative: ArrayLike, *, margin: float = 1.0, second_margin: float = 0.5, distance: str = 'squared_euclidean', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+quadruplet_loss = quadruplet
+@overload
+def nwd(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', constant: float = 12.8, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def nwd(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', constant: float = 12.8, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+nwd_loss = nwd
+@overload
+def gwd(y_true: ArrayLike, y_pred: ArrayLike, *, fun: str = 'log1p', tau: float = 1.0, alpha: float = 1.0, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def gwd(y_true: ArrayLike, y_pred: ArrayLike, *, fun: str = 'log1p', tau: float = 1.0, alpha: float = 1.0, normalize: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+gwd_loss = gwd
+@overload
+def kld(y_true: ArrayLike, y_pred: ArrayLike, *, fun: str = 'log1p', tau: float = 1.0, alpha: float = 1.0, sqrt: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def kld(y_true: ArrayLike, y_pred: ArrayLike, *, fun: str = 'log1p', tau: float = 1.0, alpha: float = 1.0, sqrt: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+kld_loss = kld
+@overload
+def prob_iou(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def prob_iou(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+probiou_loss = prob_iou
+@overload
+def iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def log_iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def log_iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def giou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def giou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+generalized_box_iou_loss = giou
+@overload
+def diou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def diou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+distance_box_iou_loss = diou
+@overload
+def ciou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, detach_alpha: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def ciou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, detach_alpha: bool = True, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+complete_box_iou_loss = ciou
+@overload
+def eiou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def eiou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def siou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, theta: float = 4.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def siou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, theta: float = 4.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def alpha_iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, alpha: float = 3.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def alpha_iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, alpha: float = 3.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def mpdiou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, width: float = 640.0, height: float = 640.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def mpdiou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, width: float = 640.0, height: float = 640.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def wise_iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def wise_iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def inner_iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, ratio: float = 0.7, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def inner_iou(y_true: ArrayLike, y_pred: ArrayLike, *, format: str = 'xyxy', eps: float = 1e-07, ratio: float = 0.7, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def boundary(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def boundary(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def hausdorff_dt(y_true: ArrayLike, distance: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def hausdorff_dt(y_true: ArrayLike, distance: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def lovasz_hinge(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'class', axis: int = 1, class_weight: tuple[float, ...] | None = None, empty: str = 'formula', ignore_index: int | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def lovasz_hinge(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'class', axis: int = 1, class_weight: tuple[float, ...] | None = None, empty: str = 'formula', ignore_index: int | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def lovasz_softmax(y_true: ArrayLike, y_pred: ArrayLike, *, groups: str = 'class', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'skip', ignore_index: int | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def lovasz_softmax(y_true: ArrayLike, y_pred: ArrayLike, *, groups: str = 'class', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'skip', ignore_index: int | None = None, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def dice(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 0.0, eps: float = 0.0, log_loss: bool = False, squared: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def dice(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 0.0, eps: float = 0.0, log_loss: bool = False, squared: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def jaccard(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 0.0, eps: float = 0.0, log_loss: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def jaccard(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 0.0, eps: float = 0.0, log_loss: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def tversky(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, alpha: float = 0.5, beta: float = 0.5, smooth: float = 0.0, eps: float = 0.0, log_loss: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def tversky(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, alpha: float = 0.5, beta: float = 0.5, smooth: float = 0.0, eps: float = 0.0, log_loss: bool = False, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def focal_tversky(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, alpha: float = 0.3, beta: float = 0.7, gamma: float = 0.75, smooth: float = 0.0, eps: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def focal_tversky(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, alpha: float = 0.3, beta: float = 0.7, gamma: float = 0.75, smooth: float = 0.0, eps: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def log_cosh_dice(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 0.0, eps: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def log_cosh_dice(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 0.0, eps: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def generalized_dice(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 0.0, eps: float = 0.0, power: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def generalized_dice(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 0.0, eps: float = 0.0, power: float = 2.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def mcc(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 1e-05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def mcc(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, smooth: float = 1e-05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def sensitivity_specificity(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, sensitivity: float = 0.05, smooth: float = 1e-05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def sensitivity_specificity(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, sensitivity: float = 0.05, smooth: float = 1e-05, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
+@overload
+def combo(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, share: float = 0.5, smooth: float = 0.0, eps: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
+@overload
+def combo(y_true: ArrayLike, y_pred: ArrayLike, *, mode: str = 'binary', groups: str = 'batch', axis: int = 1, class_weight: tuple[float, ...] | None = None, from_logits: bool = False, empty: str = 'formula', ignore_index: int | None = None, share: float = 0.5, smooth: float = 0.0, eps: float = 0.0, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["none"], nan_policy: NanPolicy = 'propagate', out: Floats | None = None, num_threads: int | None = None) -> Floats: ...
 @overload
 def ctc(y_true: ArrayLike, y_pred: ArrayLike, *, input_lengths: ArrayLike | None = None, target_lengths: ArrayLike | None = None, blank: int = 0, scores: Literal['logits', 'log_probabilities'] = 'logits', zero_infinity: bool = False, per_label: bool = False, layout: Literal['NTC', 'TNC'] = 'NTC', sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None, reduction: Literal["mean", "batch_mean", "sum"] = ..., nan_policy: NanPolicy = 'propagate', out: None = None, num_threads: int | None = None) -> float: ...
 @overload

@@ -68,6 +68,7 @@ def drawn(arrays):
         "vectors": (None, None, {"left": row, "right": column}),
         "labelled_vectors": (sign, None, {"left": row, "right": column}),
         "triplets": (None, None, {"anchor": row, "positive": column, "negative": share}),
+        "batches": (np.arange(N) % (N // 2), row / np.linalg.norm(row, axis=1, keepdims=True), {}),
         "linear": (label, None, {"hidden": row, "weight": rng.standard_normal((CLASSES_OF_ROWS, CLASSES_OF_ROWS))}),
     }[arrays]
     return {"y_true": y_true, "y_pred": y_pred, **more}

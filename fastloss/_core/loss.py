@@ -30,8 +30,7 @@ HessianApproximation: TypeAlias = Literal["own", "floored", "constant", "none"]
 Scores: TypeAlias = Literal[
     "values", "logits", "scores", "probabilities", "log_probabilities", "means", "log_means", "log_amounts", "cosines",
     "distances", "log_ratios", "quantiles", "pairs_of_scores", "means_and_variances", "means_and_log_deviations",
-    "locations_and_log_scales", "boxes", "rotated_boxes",
-    "locations_and_log_scales", "embeddings",
+    "locations_and_log_scales", "embeddings", "boxes", "rotated_boxes",
 ]  # fmt: skip
 registry: dict[str, type[Loss]] = {}
 

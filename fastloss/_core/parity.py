@@ -490,6 +490,16 @@ ROWS = (
         )
         for name in ("box_iou", "generalized_box_iou", "distance_box_iou", "complete_box_iou")
     ),
+    # Of a batch
+    Row("ntxent", OPTAX, "optax.losses.ntxent(y_pred, y_true)", "batches"),
+    Row(
+        "circle",
+        KERAS,
+        "keras.losses.circle(y_true, y_pred)",
+        "batches",
+        note="Of rows of unit norm; the gradient goes through its weights, as with `detach=False`.",
+    ),
+    Row("Circle", KERAS, "keras.losses.Circle()(y_true, y_pred)", "batches", ours="fl.Circle()(y_true, y_pred)"),
     # Of a linear layer
     Row(
         "linear_cross_entropy",

@@ -57,7 +57,8 @@ class Signature:
         The core dimensions of the result: () is one loss, (3,) one for each of three columns.
     additive : bool, default=True
         Whether the loss of a sample is a mean of these losses, so that the states of its parts merge, and the Hessian
-        is that of each. Otherwise it is one number for the whole sample, along a single axis.
+        is that of each. Otherwise it is one number for the whole sample, along a single axis, or one for each row of a
+        batch, all of which depend on the others.
 
     Examples
     --------

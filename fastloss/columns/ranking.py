@@ -57,3 +57,50 @@ class MarginRanking(PairLoss):
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         return ("margin_ranking", {"margin": self.margin}) if self.margin else ("ranking", {})
+
+
+@loss("bpr", "bpr_loss", "rank_net")
+class BayesianPersonalizedRanking(PairLoss):
+    r"""Bayesian personalized ranking, BPR: the logistic loss of the difference of two scores.
+
+    With the scores :math:`x_1, x_2`, :math:`s = 1` where the first ought to be larger, else :math:`s = -1`, and
+    :math:`d = s (x_1 - x_2)`,
+
+    .. math::
+
+        \ell = \log(1 + e^{-d})
+        \qquad \frac{\partial \ell}{\partial x_1} = -s \, \sigma(-d)
+        \qquad \frac{\partial \ell}{\partial x_2} = s \, \sigma(-d)
+
+    and the second derivatives are :math:`\sigma(d) \sigma(-d)`.
+
+    See Also
+    --------
+    MarginRanking : A hinge in place of the logistic loss.
+
+    Notes
+    -----
+    Shapes: `y_pred` has the shape of `y_true` and a further last axis of length 2, the two scores: of a user's item and
+    of one that is none. Values, weights and masks have the shape of `y_true`.
+
+    Domain: `y_true` is 1 where the first score ought to be larger, 0 or -1 where the second; the scores are any real
+    numbers.
+
+    Numerics: losses and slopes to full relative accuracy of the difference, which is rounded once.
+
+    References
+    ----------
+    .. [1] S. Rendle, C. Freudenthaler, Z. Gantner, L. Schmidt-Thieme, "BPR: Bayesian personalized ranking from implicit
+       feedback", UAI 2009, arXiv:1205.2618.
+    .. [2] C. Burges et al., "Learning to rank using gradient descent", ICML 2005, doi:10.1145/1102351.1102363.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.bpr([1, 1], [[3.0, 1.0], [0.5, 1.0]]), 4)
+    0.5505
+    """
+
+    target = SIGN
+    scores = "pairs_of_scores"
+    kernel = "bayesian_ranking"

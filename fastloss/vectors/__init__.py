@@ -1,5 +1,5 @@
-"""The losses of vectors: of pairs, triplets and quadruplets of rows, and of rows and the centres of their classes."""
+"""Losses of vectors: of pairs and tuples of rows, of rows and the centres of their classes, of whole batches."""
 
-from fastloss.vectors import centers, distances, pairs, triplets
+from fastloss.vectors import centers, contrast, distances, metric, pairs, proxies, redundancy, triplets
 
-__all__ = ["centers", "distances", "pairs", "triplets"]
+__all__ = ["centers", "contrast", "distances", "metric", "pairs", "proxies", "redundancy", "triplets"]

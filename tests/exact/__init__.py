@@ -2,7 +2,7 @@
 
 The functions of the modules here have the names of the package's. They take a target, its predictions and the loss's
 parameters; the rowwise ones lists of targets and scores, where a label is 1 at its class and 0 elsewhere, and those of
-the whole sample lists of its elements.
+the whole sample lists of its elements. Those of a batch, `batches`, are functions of mpmath's numbers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from sympy import Abs, Add, Max, Mul, Piecewise, Pow, Symbol
 from sympy.core.relational import Relational
 
 from fastloss import Loss
-from tests.exact import aggregate, alignment, boxes, columns, composition, elementwise, regions, rowwise, vectors
+from tests.exact import aggregate, alignment, batches, boxes, columns, composition, elementwise, regions, rowwise, vectors
 from tests.exact.functions import AUTOMATIC, NUMBERS
 
-FAMILIES = elementwise, columns, rowwise, aggregate, vectors, boxes, regions, alignment, composition
+FAMILIES = elementwise, columns, rowwise, aggregate, vectors, batches, boxes, regions, alignment, composition
 FORMULAS = {name: f for family in FAMILIES for name, f in vars(family).items()}
 ORDERS = "value", "grad", "hess"
 VALUE, GRAD, HESS = range(3)

@@ -2,7 +2,7 @@
 
 from sympy import exp, log, pi
 
-from tests.exact.functions import Whole, absolute, cancelling, either, larger
+from tests.exact.functions import Whole, absolute, cancelling, either, larger, softplus
 
 
 @cancelling("value", "grad", "hess")
@@ -25,3 +25,7 @@ def laplace_nll(y, mean, s):
 
 def margin_ranking(y, a, b, margin):
     return larger(margin - y * (a - b), 0)
+
+
+def bayesian_personalized_ranking(y, a, b):
+    return softplus(-y * (a - b))

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastloss import Loss, ReverseKL
 from fastloss._core.loss import RAW
 from fastloss._core.parameters import ANY, NON_NEGATIVE, UNIT, Domain
+from fastloss.vectors.batches import BatchLoss
 
 Array = NDArray[Any]
 
@@ -50,7 +51,8 @@ def draw_arrays(loss: Loss, size: int, dtype: DTypeLike, rng: np.random.Generato
         return draw_rows(loss, size // classes, classes, dtype, rng)
     if family(loss) in OF_ELEMENTS:
         return draw(loss, size, dtype, rng)
-    found: tuple[Array, ...] = import_module(f"tests.inputs.{family(loss)}").draw(loss, size, dtype, rng)
+    module = "batches" if isinstance(loss, BatchLoss) else family(loss)
+    found: tuple[Array, ...] = import_module(f"tests.inputs.{module}").draw(loss, size, dtype, rng)
     return found
 
 

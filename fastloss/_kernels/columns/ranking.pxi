@@ -1,6 +1,6 @@
 # Losses of the order of two scores.
 
-from fastloss._kernels.vecmath cimport two_sum
+from fastloss._kernels.vecmath cimport logistic, two_sum
 
 
 cdef inline floating ranking(floating y, floating x, floating z, double a, double b, floating* grad,
@@ -43,3 +43,31 @@ cdef void margin_ranking_kernel(const Block* block) noexcept nogil:
     run_pair(margin_ranking[float], margin_ranking[double], block)
 
 declare("margin_ranking", margin_ranking_kernel, ("margin",))
+
+
+cdef inline floating bayesian_ranking(floating y, floating x, floating z, double a, double b, floating* grad,
+                                      floating* grad_z, floating* hess, floating* hess_z) noexcept nogil:
+    """The softplus of how far the first score is behind, and what the rounding of that changes."""
+    cdef floating one = 1
+    cdef floating sign = one if y > 0 else (-one if y <= 0 else y)
+    cdef double lo
+    cdef double apart = two_sum(z, -x, &lo)
+    cdef floating behind = sign * <floating> apart
+    cdef floating rest = <floating> (apart - <floating> apart + lo)
+    cdef floating tail, less
+    rest = sign * rest if fabs(rest) < 1e38 else 0      # where the difference overflows it has no rest
+    logistic(behind, &tail, &less)
+    cdef floating missed = one - less if behind > 0 else less
+    cdef floating bend = less * (one - less)
+    cdef floating slope = missed + bend * rest
+    grad[0] = -sign * slope
+    grad_z[0] = sign * slope
+    hess[0] = bend + bend * (one - missed - missed) * rest
+    hess_z[0] = hess[0]
+    return (behind if behind > 0 else 0) + (tail + missed * rest)
+
+
+cdef void bayesian_ranking_kernel(const Block* block) noexcept nogil:
+    run_pair(bayesian_ranking[float], bayesian_ranking[double], block)
+
+declare("bayesian_ranking", bayesian_ranking_kernel)

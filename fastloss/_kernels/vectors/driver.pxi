@@ -6,6 +6,7 @@ include "vectors/distances.pxi"
 include "vectors/pairs.pxi"
 include "vectors/triplets.pxi"
 include "vectors/centers.pxi"
+include "vectors/similarities.pxi"
 
 cdef enum:
     MOST_HELD = 2 * MOST_ROWS + 6

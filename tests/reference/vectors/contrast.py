@@ -104,7 +104,7 @@ def wmrb_grad(queries, items, item_ids=None, margin=1.0):
 def _weight_of_rank(violations):
     ranks = np.sum(violations > 0, axis=1)
     harmonic = np.concatenate([[0], np.cumsum(1 / np.arange(1, violations.shape[1] + 1))]).astype(violations.dtype)
-    return harmonic[ranks] / np.maximum(ranks, 1)
+    return harmonic[ranks] / np.maximum(ranks, 1).astype(violations.dtype)
 
 
 def warp(queries, items, item_ids=None, margin=1.0):

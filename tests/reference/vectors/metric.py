@@ -118,7 +118,7 @@ def _angular(labels, embeddings, reference_labels, references, alpha):
     v = u if references is None else unit(references)
     positive, negative = sides(labels, reference_labels)
     anchor, candidate = np.nonzero(positive & np.any(negative, axis=1, keepdims=True))
-    square = np.tan(np.radians(alpha)) ** 2
+    square = float(np.tan(np.radians(alpha)) ** 2)
     pull = 2 * (1 + square) * np.sum(u[anchor] * v[candidate], axis=1)
     scores = 4 * square * ((u[anchor] + v[candidate]) @ v.T) - pull[:, np.newaxis]
     return u, v, anchor, candidate, square, *log_sum(scores, negative[anchor])

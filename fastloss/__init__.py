@@ -18,6 +18,7 @@ _LATER = {
     "LinearFit": "linear.objective",
     "LinearGrads": "language.linear_cross_entropy",
     "LinearObjective": "linear.objective",
+    "RegionState": "regions.regions",
     "SequenceScores": "language.tokens",
     "ShardState": "language.shards",
     "TokenScores": "language.tokens",

@@ -14,6 +14,7 @@ from fastloss import (
     LinearObjective,
     Loss,
     LossState,
+    RegionState,
     SequenceScores,
     ShardState,
     metrics,
@@ -40,7 +41,7 @@ NOT_ASKED = {
 def public():
     names = [f"fastloss.{cls.__name__}" for cls in registry.values()]
     names += [f"fastloss.{name}" for name in registry]
-    classes = (Loss, LossState, LinearObjective, LinearFit, SequenceScores, ShardState)
+    classes = (Loss, LossState, LinearObjective, LinearFit, RegionState, SequenceScores, ShardState)
     for owner in classes:
         names += [
             f"fastloss.{owner.__name__}.{name}"

@@ -15,6 +15,7 @@ import pytest
 import fastloss as fl
 from fastloss import registry
 from fastloss._core.loss import PREDICTIONS, prediction
+from fastloss._core.multi_input import MultiInputLoss
 from fastloss._core.parameters import ANY, UNIT
 from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, XGBOOST
 from tests.support import fresh
@@ -86,7 +87,11 @@ LIBRARIES = {
     PYTORCH: ("torch", {"F": "torch.nn.functional"}, ["torch.nn.functional", "torch.nn"]),
     KERAS: ("keras", {"keras": "keras"}, ["keras.losses", "keras.metrics"]),
     SKLEARN: ("sklearn", {"metrics": "sklearn.metrics"}, ["sklearn.metrics"]),
-    SCIPY: ("scipy", {"special": "scipy.special"}, ["scipy.special", "scipy.stats", "scipy.spatial.distance"]),
+    SCIPY: (
+        "scipy",
+        {"special": "scipy.special", "distance": "scipy.spatial.distance"},
+        ["scipy.special", "scipy.stats", "scipy.spatial.distance"],
+    ),
     OPTAX: ("optax", {"optax": "optax"}, ["optax", "optax.losses"]),
     XGBOOST: ("xgboost", {}, []),
 }
@@ -196,8 +201,10 @@ def test_the_prediction_agrees_with_its_domain(cls):
 
 def test_targets_come_first_or_the_documentation_says_where(cls):
     assert next(iter(inspect.signature(cls.__call__).parameters.values())).name == "self"
-    for function in (getattr(fl, cls.function_name), cls().__call__):
-        assert list(inspect.signature(function).parameters)[:2] == ["y_true", "y_pred"]
+    functions = (getattr(fl, cls.function_name), cls().__call__)
+    for function in functions[: 1 if issubclass(cls, MultiInputLoss) else 2]:
+        names = [argument.name for argument in cls().signature.arguments if not argument.keyword]
+        assert list(inspect.signature(function).parameters)[: len(names)] == names
 
 
 @pytest.mark.parametrize("name", ["token_logprobs", "sequence_logprobs", "linear_cross_entropy"])

@@ -318,9 +318,10 @@ def test_empty_masks_count_as_they_are_told(loss):
     assert replace(loss, empty="skip")(y, x) == pytest.approx(np.ravel(losses)[[0, 2]].mean(), rel=1e-12)
 
 
-@pytest.mark.parametrize("loss", [fl.Dice(smooth=0.0), fl.Jaccard(smooth=0.0), fl.Tversky(smooth=0.0),
-                                  fl.LogCoshDice(smooth=0.0), fl.FocalTversky(smooth=0.0),
-                                  fl.GeneralizedDice(smooth=0.0), fl.Dice(smooth=0.0, squared=True)], ids=repr)  # fmt: skip
+SCORES = [cls() for cls in (fl.Dice, fl.Jaccard, fl.Tversky, fl.LogCoshDice, fl.FocalTversky, fl.GeneralizedDice)]
+
+
+@of([*SCORES, fl.Dice(squared=True)])
 def test_nothing_predicted_where_nothing_is(loss):
     y = x = np.zeros((2, 3))
     value, grad = loss.value_and_grad(y, x)
@@ -329,6 +330,36 @@ def test_nothing_predicted_where_nothing_is(loss):
     assert loss(y, x + 0.5) == pytest.approx(1 if loss.function_name != "log_cosh_dice" else np.log(np.cosh(1)))
     assert loss(y + 1, x + 1) == 0
     assert np.isfinite(loss.grad(y + 1, x + 1)).all()
+
+
+def monai_losses():
+    """Losses of MONAI and ours of the same number, of logits and one-hot masks of (3, 3, 5, 7)."""
+    monai = pytest.importorskip("monai.losses", reason="MONAI is not installed: its losses are not compared")
+    options = {"mode": "multilabel", "from_logits": True, "smooth": 1e-5}
+    each = {"groups": "image_class", **options}
+    several = {"mode": "multiclass", "from_logits": True, "smooth": 1e-5}
+    return [
+        (monai.DiceLoss(sigmoid=True), fl.Dice(**each)),
+        (monai.DiceLoss(sigmoid=True, squared_pred=True), fl.Dice(squared=True, **each)),
+        (monai.DiceLoss(sigmoid=True, jaccard=True, smooth_nr=0, smooth_dr=0), fl.Jaccard(**each | {"smooth": 0.0})),
+        (monai.DiceLoss(softmax=True, batch=True), fl.Dice(groups="class", **several)),
+        (monai.TverskyLoss(sigmoid=True, alpha=0.3, beta=0.7), fl.Tversky(alpha=0.3, beta=0.7, **each)),
+        (monai.GeneralizedDiceLoss(softmax=True), fl.GeneralizedDice(groups="image", **several)),
+        (monai.GeneralizedDiceLoss(sigmoid=True, w_type="simple", batch=True), fl.GeneralizedDice(power=1, **options)),
+    ]
+
+
+def test_numbers_of_monai():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: losses of MONAI are not compared")
+    label, x = arrays_of(fl.Dice(mode="multiclass", from_logits=True))
+    y = np.moveaxis(np.eye(3)[label], -1, 1).copy()
+    for theirs, ours in monai_losses():
+        logits = torch.from_numpy(x).requires_grad_()
+        wanted = theirs(logits, torch.from_numpy(y))
+        wanted.backward()
+        value, grad = ours.value_and_grad(y, x)
+        assert value == pytest.approx(wanted.item(), rel=1e-9), theirs
+        close(grad, logits.grad.numpy(), np.float32)
 
 
 def test_degenerate_tables_have_no_correlation():
@@ -547,7 +578,9 @@ def test_bad_elements_are_named():
     refused(fl.Dice(groups="image"), np.asfortranarray(y), np.asfortranarray(bad), ValueError, rule)
     weight = np.ones((2, 3, 4))
     weight[1, 0, 1] = -1
-    refused(fl.Dice(), y, x, ValueError, r"^Dice: sample_weight\[1, 0, 1\] is -1.0, must be finite", sample_weight=weight)
+    refused(
+        fl.Dice(), y, x, ValueError, r"^Dice: sample_weight\[1, 0, 1\] is -1.0, must be finite", sample_weight=weight
+    )
     weight = np.array([1.0, np.inf])
     refused(fl.Dice(groups="image"), y, x, ValueError, r"^Dice: sample_weight\[1\] is inf", sample_weight=weight)
 
@@ -569,15 +602,15 @@ def test_bad_labels_are_named():
 def test_shapes_and_types_are_refused():
     loss = fl.Dice(mode="multiclass", from_logits=True)
     y, x = arrays_of(loss, (2, 3, 4))
-    refused(loss, y[:1], x, ValueError, r"^Dice: y_true has shape \(1, 3, 4\), must have y_pred's \(2, 3, 4\) for labels")
+    refused(loss, y[:1], x, ValueError, r"^Dice: y_true has shape \(1, 3, 4\), must have y_pred's \(2, 3, 4\) for")
     refused(fl.Dice(), y, x, ValueError, r"^Dice: y_true has shape \(2, 3, 4\), must have y_pred's \(2, 3, 3, 4\)$")
     refused(replace(loss, axis=4), y, x, ValueError, r"^Dice: y_pred has shape .*, must have the class axis 4$")
-    refused(replace(loss, class_weight=(1, 2)), y, x, ValueError, r"^Dice: class_weight has 2 numbers, .* the 3 classes")
+    refused(replace(loss, class_weight=(1, 2)), y, x, ValueError, r"^Dice: class_weight has 2 numbers, .* 3 classes")
     refused(loss, x, y[:, None], ValueError, "did you swap y_true and y_pred")
     refused(loss, y, x, ValueError, r"^Dice: mask has shape \(3,\), must have the elements' \(2, 3, 4\) or \(2,\)",
             mask=np.ones(3, bool))  # fmt: skip
     refused(loss, y, x, TypeError, "Dice: mask has dtype int64, must be bool", mask=np.ones(2, int))
-    with pytest.raises(ValueError, match="LovaszHinge: sample_weight has shape .*, must be one for each image"):
+    with pytest.raises(ValueError, match=r"^LovaszHinge: sample_weight has shape .*, must be one for each image"):
         fl.LovaszHinge()(y > 0, x[:, 0], sample_weight=np.ones((2, 3, 4)))
     with pytest.raises(ValueError, match="Dice: there is no grad_and_hess, the Hessian is not diagonal"):
         loss.grad_and_hess(y, x)

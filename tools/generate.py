@@ -54,6 +54,7 @@ from fastloss.language.tokens import sequence_logprobs as sequence_logprobs
 from fastloss.language.tokens import token_logprobs as token_logprobs
 from fastloss.linear import LinearFit as LinearFit
 from fastloss.linear import LinearObjective as LinearObjective
+from fastloss.regions.regions import RegionState as RegionState
 from fastloss.metrics import explained_variance_score as explained_variance_score
 from fastloss.metrics import median_absolute_error as median_absolute_error
 from fastloss.metrics import r2_score as r2_score

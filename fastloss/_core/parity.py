@@ -37,6 +37,27 @@ class Row(NamedTuple):
 PYTORCH, KERAS, SKLEARN, SCIPY, OPTAX, XGBOOST = "PyTorch", "Keras", "scikit-learn", "SciPy", "optax", "XGBoost"
 
 ROWS = (
+    # Of regions
+    Row("dice", KERAS, "keras.losses.dice(y_true, y_pred)", "probabilities"),
+    Row("Dice", KERAS, "keras.losses.Dice()(y_true, y_pred)", "probabilities", ours="fl.Dice()(y_true, y_pred)"),
+    Row("tversky", KERAS, "keras.losses.tversky(y_true, y_pred)", "probabilities"),
+    Row(
+        "Tversky", KERAS, "keras.losses.Tversky()(y_true, y_pred)", "probabilities", ours="fl.Tversky()(y_true, y_pred)"
+    ),
+    Row(
+        "dice",
+        SCIPY,
+        "distance.dice(y_true > 0.5, y_pred > 0.5)",
+        "probabilities",
+        ours="fl.dice(y_true > 0.5, y_pred > 0.5)",
+    ),
+    Row(
+        "jaccard",
+        SCIPY,
+        "distance.jaccard(y_true > 0.5, y_pred > 0.5)",
+        "probabilities",
+        ours="fl.jaccard(y_true > 0.5, y_pred > 0.5)",
+    ),
     # Of values
     Row("mse_loss", PYTORCH, "F.mse_loss(y_pred, y_true)", "values"),
     Row("l1_loss", PYTORCH, "F.l1_loss(y_pred, y_true)", "values"),

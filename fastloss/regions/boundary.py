@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any, ClassVar
 
-from numpy.typing import ArrayLike
-
 from fastloss._core.evaluation import Operand
 from fastloss._core.loss import choice, loss
 from fastloss._core.multi_input import MultiInputLoss
@@ -62,7 +60,10 @@ class Boundary(RegionLoss):
     0.125
     """
 
-    variants = ({"from_logits": True, "groups": "image"}, {"mode": "multiclass", "from_logits": True, "groups": "class"})
+    variants = (
+        {"from_logits": True, "groups": "image"},
+        {"mode": "multiclass", "from_logits": True, "groups": "class"},
+    )
     kernel = "boundary"
     labels = False
     target = ANY

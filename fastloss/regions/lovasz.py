@@ -21,8 +21,8 @@ class LovaszHinge(RegionLoss):
         \ell = \sum_i \max(0, m_{(i)})\, \Delta_i \qquad m = 1 - x s \qquad
         \frac{\partial \ell}{\partial x_{(i)}} = -s_{(i)} \Delta_i [\,m_{(i)} > 0\,]
 
-    with the sign :math:`s` of the target, 1 inside of the mask and -1 outside, the errors :math:`m` in descending order,
-    and the growth :math:`\Delta_i` of the Jaccard loss as the i-th of them is counted as wrong after those before.
+    with the sign :math:`s` of the target, 1 inside of the mask and -1 outside, the errors :math:`m` in descending
+    order, and the growth :math:`\Delta_i` of the Jaccard loss as the i-th of them is counted as wrong after the others.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ class LovaszHinge(RegionLoss):
     the order. `sample_weight` is one number for each image, and weights its losses where these are of one image.
     States merge where regions are of one image; otherwise they would need all errors.
 
-    Numerics: errors are sorted by their bits, exactly; the growth of the Jaccard loss is found without a difference, and
-    the sum is in float64. A NaN makes its region NaN, value and gradient, and no other.
+    Numerics: errors are sorted by their bits, exactly; the growth of the Jaccard loss is found without a difference,
+    and the sum is in float64. A NaN makes its region NaN, value and gradient, and no other.
 
     References
     ----------
@@ -91,8 +91,8 @@ class LovaszSoftmax(RegionLoss):
         \ell_k = \sum_i m_{(i)} \Delta_i \qquad m = |t_k - p_k| \qquad
         \frac{\partial \ell_k}{\partial p_k} = \Delta_i \operatorname{sign}(p_k - t_k)
 
-    with the errors :math:`m` in descending order, and the growth :math:`\Delta_i` of the Jaccard loss of the class as the
-    i-th of them is counted as wrong after those before.
+    with the errors :math:`m` in descending order, and the growth :math:`\Delta_i` of the Jaccard loss of the class as
+    the i-th of them is counted as wrong after those before.
 
     Parameters
     ----------

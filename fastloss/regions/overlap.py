@@ -77,7 +77,7 @@ class Dice(OverlapLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Dice(smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
+    >>> fl.Dice()([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
     0.25
     >>> labels, logits = [[0, 1, 2]], [[[9.0, 0.0, 0.0], [0.0, 9.0, 9.0], [0.0, 0.0, 0.0]]]
     >>> fl.Dice(mode="multiclass", from_logits=True, groups="class")(labels, logits, reduction="none").round(3)
@@ -85,7 +85,7 @@ class Dice(OverlapLoss):
     """
 
     variants = ({"squared": True, "smooth": 1.0}, {"log_loss": True, "from_logits": True, "eps": 1e-3}, *EVERYWHERE)
-    smooth: float = number(NON_NEGATIVE, default=1e-7)
+    smooth: float = number(NON_NEGATIVE, default=0.0)
     eps: float = number(NON_NEGATIVE, default=0.0)
     log_loss: bool = field(default=False, kw_only=True)
     squared: bool = field(default=False, kw_only=True)
@@ -138,13 +138,13 @@ class Jaccard(OverlapLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Jaccard(smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
+    >>> fl.Jaccard()([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
     0.4
     """
 
     variants = ({"smooth": 1.0, "log_loss": True, "eps": 1e-3}, *EVERYWHERE[1:3])
     kernel = "jaccard"
-    smooth: float = number(NON_NEGATIVE, default=1e-7)
+    smooth: float = number(NON_NEGATIVE, default=0.0)
     eps: float = number(NON_NEGATIVE, default=0.0)
     log_loss: bool = field(default=False, kw_only=True)
 
@@ -197,7 +197,7 @@ class Tversky(OverlapLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Tversky(alpha=0.25, beta=0.75, smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
+    >>> fl.Tversky(alpha=0.25, beta=0.75)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
     0.25
     """
 
@@ -205,7 +205,7 @@ class Tversky(OverlapLoss):
     kernel = "tversky"
     alpha: float = number(NON_NEGATIVE, default=0.5)
     beta: float = number(NON_NEGATIVE, default=0.5)
-    smooth: float = number(NON_NEGATIVE, default=1e-7)
+    smooth: float = number(NON_NEGATIVE, default=0.0)
     eps: float = number(NON_NEGATIVE, default=0.0)
     log_loss: bool = field(default=False, kw_only=True)
 
@@ -227,7 +227,7 @@ class FocalTversky(OverlapLoss):
         The weight of false negatives.
     gamma : float, default=0.75
         The power; the paper's is its inverse, 4/3.
-    smooth : float, default=1e-07
+    smooth : float, default=0.0
         What is added to numerator and denominator.
     eps : float, default=0.0
         The least denominator.
@@ -260,7 +260,7 @@ class FocalTversky(OverlapLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.FocalTversky(gamma=0.5, smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
+    >>> fl.FocalTversky(gamma=0.5)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]])
     0.5
     """
 
@@ -269,7 +269,7 @@ class FocalTversky(OverlapLoss):
     alpha: float = number(NON_NEGATIVE, default=0.3)
     beta: float = number(NON_NEGATIVE, default=0.7)
     gamma: float = number(POSITIVE, default=0.75)
-    smooth: float = number(NON_NEGATIVE, default=1e-7)
+    smooth: float = number(NON_NEGATIVE, default=0.0)
     eps: float = number(NON_NEGATIVE, default=0.0)
 
 
@@ -285,7 +285,7 @@ class LogCoshDice(OverlapLoss):
 
     Parameters
     ----------
-    smooth : float, default=1e-07
+    smooth : float, default=0.0
         What is added to numerator and denominator.
     eps : float, default=0.0
         The least denominator.
@@ -317,13 +317,13 @@ class LogCoshDice(OverlapLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> round(fl.LogCoshDice(smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]]), 6)
+    >>> round(fl.LogCoshDice()([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]]), 6)
     0.03093
     """
 
     variants = ({"smooth": 1.0, "eps": 1e-3}, *EVERYWHERE[:2])
     kernel = "log_cosh_dice"
-    smooth: float = number(NON_NEGATIVE, default=1e-7)
+    smooth: float = number(NON_NEGATIVE, default=0.0)
     eps: float = number(NON_NEGATIVE, default=0.0)
 
 
@@ -341,7 +341,7 @@ class GeneralizedDice(OverlapLoss):
 
     Parameters
     ----------
-    smooth : float, default=1e-07
+    smooth : float, default=0.0
         What is added to numerator and denominator.
     eps : float, default=0.0
         The least denominator, in units of the largest :math:`w_k`.
@@ -382,7 +382,7 @@ class GeneralizedDice(OverlapLoss):
     --------
     >>> import fastloss as fl
     >>> labels, probabilities = [[0, 0, 1]], [[[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]]]
-    >>> round(fl.GeneralizedDice(mode="multiclass", smooth=0.0)(labels, probabilities), 6)
+    >>> round(fl.GeneralizedDice(mode="multiclass")(labels, probabilities), 6)
     0.185185
     """
 
@@ -392,7 +392,7 @@ class GeneralizedDice(OverlapLoss):
         {"mode": "multiclass", "class_weight": (1.0, 0.0, 2.5), "power": 0.0, "empty": "one"},
     )
     kernel = "generalized_dice"
-    smooth: float = number(NON_NEGATIVE, default=1e-7)
+    smooth: float = number(NON_NEGATIVE, default=0.0)
     eps: float = number(NON_NEGATIVE, default=0.0)
     power: float = number(NON_NEGATIVE, default=2.0)
     groups: str = choice("batch", "image", default="batch", kw_only=True)
@@ -458,8 +458,8 @@ class SensitivitySpecificity(OverlapLoss):
 
     .. math::
 
-        \ell = \lambda \frac{\sum t (p - t)^2}{\sum t + s} + (1 - \lambda) \frac{\sum (1 - t)(p - t)^2}{\sum (1 - t) + s}
-        \qquad \frac{\partial \ell}{\partial p} = 2 (p - t)
+        \ell = \lambda \frac{\sum t (p - t)^2}{\sum t + s} + (1 - \lambda) \frac{\sum (1 - t)(p - t)^2}{\sum (1 - t) +
+        s} \qquad \frac{\partial \ell}{\partial p} = 2 (p - t)
         \left(\frac{\lambda t}{\sum t + s} + \frac{(1 - \lambda)(1 - t)}{\sum (1 - t) + s}\right)
 
     Parameters
@@ -518,15 +518,15 @@ class Combo(OverlapLoss):
         (1 - \lambda) \left(-\frac{2 t}{D} + \frac{N}{D^2}\right)
 
     with the numerator :math:`N` and the denominator :math:`D` of the score, and the mean cross-entropy :math:`H` of the
-    region's elements: :math:`-t \log p - (1 - t) \log(1 - p)`, or with `mode` "multiclass" :math:`-\sum_k t_k \log p_k`,
-    of which a region of one class has its own terms, times the number of classes: their mean over the classes is the
-    cross-entropy of all.
+    region's elements: :math:`-t \log p - (1 - t) \log(1 - p)`, or with `mode` "multiclass" :math:`-\sum_k t_k \log
+    p_k`, of which a region of one class has its own terms, times the number of classes: their mean over the classes is
+    the cross-entropy of all.
 
     Parameters
     ----------
     share : float, default=0.5
         The share :math:`\lambda` of cross-entropy.
-    smooth : float, default=1e-07
+    smooth : float, default=0.0
         What is added to numerator and denominator.
     eps : float, default=0.0
         The least denominator.
@@ -559,14 +559,14 @@ class Combo(OverlapLoss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> round(fl.Combo(smooth=0.0)([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]]), 6)
+    >>> round(fl.Combo()([[1, 1, 0, 0]], [[1.0, 0.5, 0.5, 0.0]]), 6)
     0.298287
     """
 
     variants = ({"share": 0.25, "smooth": 1.0, "eps": 1e-3}, *EVERYWHERE[:3])
     kernel = "combo"
     share: float = number(UNIT, default=0.5)
-    smooth: float = number(NON_NEGATIVE, default=1e-7)
+    smooth: float = number(NON_NEGATIVE, default=0.0)
     eps: float = number(NON_NEGATIVE, default=0.0)
 
     def _constants(self, classes: int) -> dict[str, float]:

@@ -121,7 +121,9 @@ class RegionEvaluation(Evaluation):
             labels = f"{self._elements} for labels or " if joint and self._loss.labels else ""
             raise ValueError(f"{owner}: y_true has shape {y.shape}, must have y_pred's {labels}{x.shape}")
         if spec.by_image and not self._elements:
-            raise ValueError(f"{owner}: y_pred has shape {x.shape}, must have an axis of images with {self._loss.groups!r}")
+            raise ValueError(
+                f"{owner}: y_pred has shape {x.shape}, must have an axis of images with {self._loss.groups!r}"
+            )
         self._images = self._elements[0] if self._elements else 1
         if spec.class_weight is not None and len(spec.class_weight) != self._classes:
             raise ValueError(
@@ -131,10 +133,7 @@ class RegionEvaluation(Evaluation):
         self._shape = (self._images,) * spec.by_image + (self._classes,) * spec.by_class
         exact = self._labelled or self._y_code in EXACT_IN_SINGLE or self._y_code in INTEGERS
         self._single = self._x_code in NARROW and exact
-        target, prediction, further = self._loss.domains()
-        limits = [ANY if self._labelled else target, prediction, further]
-        dtype = np.float32 if self._single else np.float64
-        self._limits = tuple(None if domain is ANY else domain.closed(dtype) for domain in limits)
+        self._limits = (None if self._labelled else spec.closed[self._single][0], *spec.closed[self._single][1:])
         self._domains = (None,)  # targets are checked, always
         self._weighted |= (
             spec.class_weight is not None or spec.ignore_index is not None or spec.empty == EMPTY.index("skip")
@@ -283,7 +282,8 @@ class RegionEvaluation(Evaluation):
         element = readable(arrays[culprit][index], codes[culprit])
         ignored = self._spec.ignore_index
         also = "" if ignored is None or culprit else f", or the ignored {ignored}"
-        rule, error = f"{self._spec.rules[culprit]}{also}", ValueError
+        error: type[Exception] = ValueError
+        rule = f"{self._spec.rules[culprit]}{also}"
         if element != element and culprit < 3:
             rule = "a number with nan_policy='raise'"
         elif culprit == 0 and self._labelled:
@@ -358,8 +358,8 @@ def _rows(sums: Doubles) -> tuple[tuple[float, ...], ...]:
 class Walk:
     """How the kernel walks arrays of the predictions' shape: images, classes, then elements as they lie in memory.
 
-    Images are taken `together`, as further elements, where a region is of all of them. Arrays without an axis of classes
-    are the same for each class, or have none where the classes of an element are at hand `joint`.
+    Images are taken `together`, as further elements, where a region is of all of them. Arrays without an axis of
+    classes are the same for each class, or have none where the classes of an element are at hand `joint`.
     """
 
     def __init__(self, x: NDArray[Any], axis: int | None, together: bool, joint: bool) -> None:
@@ -423,7 +423,7 @@ class RegionState:
     Examples
     --------
     >>> import fastloss as fl
-    >>> loss = fl.Dice(smooth=0.0)
+    >>> loss = fl.Dice()
     >>> first = loss.state([[1, 1, 0]], [[1.0, 0.0, 0.0]])
     >>> second = loss.state([[0, 1, 0]], [[0.0, 1.0, 1.0]])
     >>> (first + second).mean, loss([[1, 1, 0], [0, 1, 0]], [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
@@ -527,7 +527,7 @@ ignore_index : int, optional
     The target of elements that do not count: they leave all sums.
 """,
     "score": """
-smooth : float, default=1e-07
+smooth : float, default=0.0
     What is added to numerator and denominator.
 eps : float, default=0.0
     The least denominator, and the least score of which a logarithm is taken.
@@ -541,10 +541,10 @@ losses where these are of one image, else on its elements. A mean is over the re
 under the weights of their images and classes.
 """,
     "numerics": """
-Probabilities and their complements are accurate each by itself, in float32 for narrow input; the sums of true positives,
-false positives and false negatives in float64 (of float32 terms, which are never negative, four are added up first), so
-that the loss of confident right predictions does not cancel. An infinite logit has slope 0; of infinite logits
-of a softmax the largest share. A NaN makes its region NaN, value and gradient, and no other.
+Probabilities and their complements are accurate each by itself, in float32 for narrow input; the sums of true
+positives, false positives and false negatives in float64 (of float32 terms, which are never negative, four are added up
+first), so that the loss of confident right predictions does not cancel. An infinite logit has slope 0; of infinite
+logits of a softmax the largest share. A NaN makes its region NaN, value and gradient, and no other.
 """,
 }
 
@@ -560,6 +560,11 @@ def _with_common(documentation: str) -> str:
     return documentation
 
 
+def _closed(domains: Sequence[Domain], dtype: type[np.floating[Any]]) -> tuple[Any, ...]:
+    """The domains as the kernel tests them."""
+    return tuple(None if domain is ANY else domain.closed(dtype) for domain in domains)
+
+
 class RegionLoss(Loss):
     """A loss of each region of elements, such as the pixels of an image that are of a class.
 
@@ -573,7 +578,7 @@ class RegionLoss(Loss):
     target = UNIT
     groups: str = choice("batch", "image", "class", "image_class", default="batch", kw_only=True)
     axis: int = integer(default=1)
-    class_weight: Sequence[float] | None = weights(default=None, kw_only=True)
+    class_weight: tuple[float, ...] | None = weights(default=None, kw_only=True)
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -593,7 +598,8 @@ class RegionLoss(Loss):
 
     def _specified(self) -> RegionSpecification:
         given = self.parameters()
-        rules = (*(str(domain) for domain in self.domains()), "finite and not negative")
+        domains = self.domains()
+        rules = (*(str(domain) for domain in domains), "finite and not negative")
         class_weight = given["class_weight"]
         mode, groups = self.mode, given["groups"]
         activation = (SOFTMAX if mode == "multiclass" else SIGMOID) if given.get("from_logits") else NO_ACTIVATION
@@ -602,7 +608,7 @@ class RegionLoss(Loss):
             kernel=KERNELS[self._kernel()[0]],
             constants=(),
             bounded=False,
-            closed=(None, None),
+            closed=(_closed(domains, np.float64), _closed(domains, np.float32)),
             rules=rules,
             mode=mode,
             activation=activation,
@@ -624,8 +630,8 @@ class RegionLoss(Loss):
     def states(self, *arrays: Any, groups: Any, **options: Any) -> dict[Any, Any]:
         given = {name: options.pop(name) for name in _OPTIONS if name in options}
         check_names(type(self).__name__, options, (*_OPTIONS, "groups"))
-        evaluation: Any = self._evaluated(arrays, given)
-        return evaluation.states(groups)
+        found: dict[Any, Any] = self._evaluated(arrays, given).states(groups)
+        return found
 
     states.__doc__ = Loss.states.__doc__
 

@@ -20,7 +20,9 @@ from fastloss import Loss
 from tests.exact import aggregate, columns, elementwise, regions, rowwise
 from tests.exact.functions import AUTOMATIC, NUMBERS
 
-FORMULAS = {name: f for family in (elementwise, columns, rowwise, regions, aggregate) for name, f in vars(family).items()}
+FORMULAS = {
+    name: f for family in (elementwise, columns, rowwise, regions, aggregate) for name, f in vars(family).items()
+}
 ORDERS = "value", "grad", "hess"
 VALUE, GRAD, HESS = range(3)
 Parameters = tuple[tuple[str, Any], ...]

@@ -2,9 +2,9 @@
 #
 # a. The chunks of a unit depend on the shape alone; each is summed in index order, and chunks are folded in that order:
 #    no trace of the number of threads.
-# b. A region's second pass follows its first at once, while its elements are in a cache: where regions are of one image,
-#    a thread takes an image through both, or the team takes a few large ones together. Where a region is of all images,
-#    the second pass goes backwards, from what was read last.
+# b. A region's second pass follows its first at once, while its elements are in a cache: where regions are of one
+#    image, a thread takes an image through both, or the team takes a few large ones together. Where a region is of all
+#    images, the second pass goes backwards, from what was read last.
 
 include "engine/engine.pxi"
 
@@ -206,8 +206,8 @@ def regions(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, bint jo
 
     `arrays` are the targets, the predictions, a further number of each element, weights, a mask and the gradient, None
     where absent. Weights, mask, and targets that are labels have no axis of classes where a unit has all of them
-    (`joint`); `errors` is room for a number of each element, where they are sorted. Fills `sums` for each class of each region, and for each region its loss, its weight and whether it counts.
-    Returns (bad index or -1, culprit).
+    (`joint`); `errors` is room for a number of each element, where they are sorted. Fills `sums` for each class of each
+    region, and for each region its loss, its weight and whether it counts. Returns (bad index or -1, culprit).
     """
     cdef RegionJob job
     cdef Py_buffer views[7]

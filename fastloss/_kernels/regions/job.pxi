@@ -11,7 +11,7 @@ cdef enum:
     BY_FORMULA, IS_ZERO, IS_ONE, IS_MEAN, IS_SKIPPED
 
 cdef struct RegionJob:
-    Job base                            # its shape is that of the weights: (images, classes, elements) or without classes
+    Job base                            # its shape is that of the weights: that of `planes`, or without classes
     const Program* program
     const double* constants
     int activation

@@ -177,6 +177,8 @@ cdef void joint_sums(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ssiz
     e.z, e.p, e.q, e.weight, e.n, e.single = NULL, p, s.q, weight, n, floating is float
     for k in range(job.classes):
         sums[k * SUMS + EXTENT] += extent
+        if job.base.operation == 0 and job.empty != IS_SKIPPED:
+            continue
         t = targets_of(job, image, k, start, n, s, like)
         if job.base.operation == 0:
             sums[k * SUMS + job.program.empty[0]] += weighted_total(&job.base, weight, t, n, &s.block)

@@ -1,10 +1,10 @@
 # Lovasz extensions of the Jaccard loss: the errors of a region in descending order, each weighted with what the Jaccard
 # loss gains when its element is counted as wrong too.
 #
-# The first pass writes the errors, with the sign of the mask: negative outside. An error that is not above 0 has no part
-# in the loss and is a zero, as that of an element that does not count. Errors are sorted by their bits, whose order is
-# that of positive numbers: a stable radix sort, so that equal errors come in the order of their elements. Each then
-# becomes the slope of the loss in its element, in place.
+# The first pass writes the errors, with the sign of the mask: negative outside. An error that is not above 0 has no
+# part in the loss and is a zero, as that of an element that does not count. Errors are sorted by their bits, whose
+# order is that of positive numbers: a stable radix sort, so that equal errors come in the order of their elements. Each
+# then becomes the slope of the loss in its element, in place.
 
 cdef enum:
     PIECES = 3

@@ -254,7 +254,7 @@ cdef double sensitivity_specificity(const double* s, Py_ssize_t classes, const d
 
 cdef double combo(const double* s, Py_ssize_t classes, const double* class_weight, const double* a,
                   double* c) noexcept nogil:
-    """share * cross-entropy, the mean over the elements, times `factor` for one of several classes, + the rest * Dice."""
+    """share * cross-entropy + (1 - share) * Dice; of cross-entropy the mean over the elements, times `factor`."""
     cdef double constants[3]
     constants[0], constants[1], constants[2] = a[0], a[1], 0
     cdef double loss = dice(s, classes, class_weight, constants, c), share = a[2]
@@ -272,7 +272,8 @@ declare("log_cosh_dice", program(add_overlap, overlap_slopes, log_cosh_dice), ("
 declare("jaccard", program(add_overlap, overlap_slopes, jaccard), SCORE)
 declare("tversky", program(add_overlap, overlap_slopes, tversky), (*SCORE, "alpha", "beta"))
 declare("focal_tversky", program(add_overlap, overlap_slopes, focal_tversky), (*SCORE, "alpha", "beta", "gamma"))
-declare("generalized_dice", across(program(add_overlap, overlap_slopes, generalized_dice)), ("smooth", "eps", "log_loss", "power"))
+declare("generalized_dice", across(program(add_overlap, overlap_slopes, generalized_dice)), (*SCORE, "power"))
 declare("mcc", program(add_table, table_slopes, mcc), ("smooth",))
-declare("sensitivity_specificity", program(add_errors, errors_slopes, sensitivity_specificity, 2, 2), ("smooth", "sensitivity"))
+declare("sensitivity_specificity", program(add_errors, errors_slopes, sensitivity_specificity, 2, 2),
+        ("smooth", "sensitivity"))
 declare("combo", crossed(program(add_overlap, overlap_slopes, combo)), ("smooth", "eps", "share", "factor"))

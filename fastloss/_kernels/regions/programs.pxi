@@ -31,8 +31,8 @@ cdef struct Elements:
 
 ctypedef void (*Pass)(const Elements* e) noexcept nogil
 
-# The loss of a region from its sums; of all classes of a region, with their weights, where the program is `across` them.
-# Writes the derivative in each sum.
+# The loss of a region from its sums; of all classes of a region, with their weights, where the program is `across`
+# them. Writes the derivative in each sum.
 ctypedef double (*Formula)(
     const double* s, Py_ssize_t classes, const double* class_weight, const double* constants, double* c
 ) noexcept nogil
@@ -80,8 +80,8 @@ cdef int declare(str name, Program program, tuple parameters=()) except -1:
     return 0
 
 
-# Formulas of `floating` keep literals apart from other arithmetic: in C they are of double, and a longer expression with
-# one would be computed in double.
+# Formulas of `floating` keep literals apart from other arithmetic: in C they are of double, and a longer expression
+# with one would be computed in double.
 
 # The two loops over a block: what an element adds, and what the loss gains with its p ------------------------------
 

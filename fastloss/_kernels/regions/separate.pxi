@@ -18,7 +18,8 @@ cdef inline floating share(floating t, floating v) noexcept nogil:
     return t * v if t != 0 else 0
 
 
-cdef inline void cross_entropy_of_logits(const floating* z, const floating* t, floating* to, Py_ssize_t n) noexcept nogil:
+cdef inline void cross_entropy_of_logits(const floating* z, const floating* t, floating* to,
+                                         Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef floating softplus, small, one = 1
     for i in range(n):
@@ -34,8 +35,8 @@ cdef inline void cross_entropy_of_probabilities(const floating* p, const floatin
         to[i] = -share(t[i], log_of(p[i])) - share(one - t[i], log1p_within(-p[i]) if p[i] < 1 else log_of(q[i]))
 
 
-cdef inline void add_cross_entropy_slopes(RegionJob* job, floating factor, const floating* t, floating* to, Py_ssize_t n,
-                                          RegionScratch* s) noexcept nogil:
+cdef inline void add_cross_entropy_slopes(RegionJob* job, floating factor, const floating* t, floating* to,
+                                          Py_ssize_t n, RegionScratch* s) noexcept nogil:
     cdef const floating* p = <const floating*> s.p
     cdef const floating* q = <const floating*> s.q
     cdef Py_ssize_t i
@@ -79,10 +80,10 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     cdef bint at_once
     cdef Elements e
     foresee(&operands[Y], flat, n)
-    foresee(&operands[X], flat, n)
     if job.base.checked and not second:
         check(&job.base, Y, t, weight, flat, n, partial)
     if job.base.operation or job.base.domains[X].checked:
+        foresee(&operands[X], flat, n)
         z = load(&operands[X], &job.planes, flat, n, <floating*> s.g, &s.block)
         if job.base.checked and not second:
             check(&job.base, X, z, weight, flat, n, partial)
@@ -95,7 +96,8 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     if not second:
         sums[EXTENT] += total(weight, n) if weight != NULL else n
     if job.base.operation == 0:
-        sums[job.program.empty[0]] += weighted_total(&job.base, weight, t, n, &s.block)
+        if job.empty == IS_SKIPPED:
+            sums[job.program.empty[0]] += weighted_total(&job.base, weight, t, n, &s.block)
         return
     if job.program.sorted:
         if second:

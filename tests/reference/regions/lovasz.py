@@ -7,6 +7,7 @@ from tests.reference.regions.regions import arranged
 
 def jaccard_growth(inside):
     """What the Jaccard loss gains with each error, of elements in descending order of their errors."""
+    inside = inside.astype(np.float64)
     left = inside.sum() - inside.cumsum()
     union = inside.sum() + (1 - inside).cumsum()
     return np.diff(1 - left / union, prepend=0)

@@ -76,7 +76,9 @@ def _mcc(smooth):
 def _sensitivity_specificity(sensitivity, smooth):
     def formula(t, p, u, total):
         inside, outside = total(t) + smooth, total(1 - t) + smooth
-        loss = sensitivity * total(t * (p - t) ** 2) / inside + (1 - sensitivity) * total((1 - t) * (p - t) ** 2) / outside
+        loss = (
+            sensitivity * total(t * (p - t) ** 2) / inside + (1 - sensitivity) * total((1 - t) * (p - t) ** 2) / outside
+        )
         return loss, 2 * u * (p - t) * (sensitivity * t / inside + (1 - sensitivity) * (1 - t) / outside)
 
     return formula

@@ -17,7 +17,18 @@ from sympy import Abs, Add, Max, Mul, Piecewise, Pow, Symbol
 from sympy.core.relational import Relational
 
 from fastloss import Loss
-from tests.exact import aggregate, alignment, batches, boxes, columns, composition, elementwise, regions, rowwise, vectors
+from tests.exact import (
+    aggregate,
+    alignment,
+    batches,
+    boxes,
+    columns,
+    composition,
+    elementwise,
+    regions,
+    rowwise,
+    vectors,
+)
 from tests.exact.functions import AUTOMATIC, NUMBERS
 
 FAMILIES = elementwise, columns, rowwise, aggregate, vectors, batches, boxes, regions, alignment, composition

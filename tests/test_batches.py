@@ -366,7 +366,7 @@ def test_labels_are_of_any_type(loss):
     assert loss(-labels, embeddings) == pytest.approx(wanted, rel=1e-13)  # in another order of codes
     two = labels % 2 == 1
     assert loss(two, embeddings) == loss(two.astype(int), embeddings)
-    with pytest.raises(ValueError, match=rf"{type(loss).__name__}: labels\[3\] is 0.5, must be an integer"):
+    with pytest.raises(ValueError, match=rf"{type(loss).__name__}: y_true\[3\] is 0.5, must be an integer"):
         loss(np.where(np.arange(len(labels)) == 3, 0.5, labels), embeddings)
 
 
@@ -379,7 +379,7 @@ def test_labels_of_both_signs_and_unsigned_ones_are_told_apart():
     assert found == wanted
 
 
-@named([loss for loss in DEFAULTS if "labels" in loss.signature.names])
+@named([loss for loss in DEFAULTS if "y_true" in loss.signature.names])
 def test_missing_labels(loss):
     labels, *others = small(loss, size=120)
     missing = labels.astype(float)
@@ -388,7 +388,7 @@ def test_missing_labels(loss):
     assert np.isnan(value)
     assert np.isnan(tupled(grads)[0][1]).all()
     assert np.isfinite(np.delete(tupled(grads)[0], 1, axis=0)).all()
-    with pytest.raises(ValueError, match=r"labels\[1\] is nan, must be a number with nan_policy='raise'"):
+    with pytest.raises(ValueError, match=r"y_true\[1\] is nan, must be a number with nan_policy='raise'"):
         loss(missing, *others, nan_policy="raise")
     value, grads = loss.value_and_grad(missing, *others, nan_policy="omit")
     rest = np.delete(labels, 1), np.delete(others[0], 1, axis=0), *others[1:]
@@ -528,7 +528,7 @@ def test_a_batch_of_one_class_and_one_of_none_alike(loss):
 @named([loss for loss in OF_ROWS if not isinstance(loss, LabelledLoss)])
 def test_no_rows(loss):
     names = loss.signature.names
-    arrays = [np.empty(0, int) if name == "labels" else np.empty((0, 3)) for name in names if name[0] in "leqkaip"]
+    arrays = [np.empty(0, int) if name == "y_true" else np.empty((0, 3)) for name in names if name[0] in "leqkaipy"]
     arrays = arrays[: len(small(loss))]
     with pytest.warns(RuntimeWarning, match="no element counts"):
         assert np.isnan(loss(*arrays))
@@ -553,11 +553,11 @@ def test_what_is_refused():
         fl.info_nce(b, a, symmetric=True)
     with pytest.raises(ValueError, match=r"InfoNCE: queries has shape \(2, 4, 3\), must have 2 axes"):
         fl.info_nce(np.stack([a, a]), a)
-    with pytest.raises(ValueError, match=r"NTXent: labels has shape \(3,\), must be \(4,\), as embeddings has shape"):
+    with pytest.raises(ValueError, match=r"NTXent: y_true has shape \(3,\), must be \(4,\), as embeddings has shape"):
         fl.nt_xent([0, 1, 0], a)
-    with pytest.raises(IndexError, match=r"ProxyNCA: labels\[2\] is 3, must be a class from 0 to 2"):
+    with pytest.raises(IndexError, match=r"ProxyNCA: y_true\[2\] is 3, must be a class from 0 to 2"):
         fl.proxy_nca([0, 1, 3, 1], a, b)
-    with pytest.raises(IndexError, match=r"ProxyAnchor: labels\[0\] is -1, must be a class from 0 to 2"):
+    with pytest.raises(IndexError, match=r"ProxyAnchor: y_true\[0\] is -1, must be a class from 0 to 2"):
         fl.proxy_anchor([-1, 1, 1, 1], a, b)
     with pytest.raises(ValueError, match="BarlowTwins: left has 1 rows, must have at least 2"):
         fl.barlow_twins(a[:1], a[:1])
@@ -775,7 +775,7 @@ def test_ties_of_triplets_go_to_the_first_and_missing_labels_have_none():
     assert found.negatives.tolist() == [3, 3, 3, 3, 3, 3, 0, 0]
     assert all(len(indices) == 0 for indices in hard_triplets([0, 0], rows[:2]))
     assert all(len(indices) == 0 for indices in hard_triplets([], np.empty((0, 2))))
-    with pytest.raises(ValueError, match=r"hard_triplets: labels has shape \(2,\), must be \(6,\)"):
+    with pytest.raises(ValueError, match=r"hard_triplets: y_true has shape \(2,\), must be \(6,\)"):
         hard_triplets([0, 1], rows)
     with pytest.raises(ValueError, match="semi_hard_triplets: margin is -1, must be at least 0"):
         semi_hard_triplets([0] * 6, rows, margin=-1)

@@ -523,7 +523,7 @@ def test_centres_that_point_apart_have_no_island():
     assert fl.island_loss(y, x, [[1.0, 0.0], [-2.0, 0.0]], reduction="sum") == 0
     value, grads = fl.Island().value_and_grad(y, x, [[0.0, 0.0], [-2.0, 0.0]])
     assert value == 0.5 * 0.5 + 10 * 2
-    np.testing.assert_array_equal(grads.center, [[-0.5, 0], [0, 0]])
+    np.testing.assert_array_equal(grads.centers, [[-0.5, 0], [0, 0]])
 
 
 def test_a_centre_has_the_gradient_of_the_reduced_loss():
@@ -531,7 +531,7 @@ def test_a_centre_has_the_gradient_of_the_reduced_loss():
     y, x, c, weight = rng.integers(0, 3, 20), rng.standard_normal((20, 4)), rng.standard_normal((3, 4)), rng.random(20)
     for loss in CENTERS:
         for reduction in ("mean", "sum", "batch_mean"):
-            grad = loss.grad(y, x, c, sample_weight=weight, reduction=reduction).center
+            grad = loss.grad(y, x, c, sample_weight=weight, reduction=reduction).centers
             for j, k in np.ndindex(c.shape):
                 step = np.zeros_like(c)
                 step[j, k] = 1e-5
@@ -576,9 +576,9 @@ def test_labels_of_centres_are_checked(loss):
     arrays[0] = np.where(np.arange(700) == 650, 9, labels)
     kept = np.arange(700) != 650
     assert loss(*arrays, mask=kept) == pytest.approx(loss(labels[kept], arrays[1][kept], arrays[2]), rel=1e-14)
-    with pytest.raises(ValueError, match=r"center has shape \(0, 3\), must have at least one class"):
+    with pytest.raises(ValueError, match=r"centers has shape \(0, 3\), must have at least one class"):
         loss(labels, arrays[1], np.zeros((0, 3)))
-    with pytest.raises(ValueError, match=r"center has shape \(5, 2\), must be \(5, 3\), as embedding has shape"):
+    with pytest.raises(ValueError, match=r"centers has shape \(5, 2\), must be \(5, 3\), as embeddings has shape"):
         loss(labels, arrays[1], arrays[2][:, :2])
 
 

@@ -482,7 +482,7 @@ class BatchLoss(MultiInputLoss):
 
 LABELLED = Signature(
     (
-        Argument("labels", description="The class of each embedding: integers of any type, or floats that are such."),
+        Argument("y_true", description="The class of each embedding: integers of any type, or floats that are such."),
         Argument(
             "reference_labels", (("reference",),), keyword=True, shared=True,
             description="The class of each of `references`.",
@@ -521,7 +521,7 @@ class LabelledEvaluation(BatchEvaluation):
             (other,) = {"references", "reference_labels"}.difference(further)
             raise TypeError(f"{owner}: {other} is missing, must be given with {further[0]}")
         self._referring = len(further) == 2
-        given = [arrays["labels"], *([arrays["reference_labels"]] if self._referring else [])]
+        given = [arrays["y_true"], *([arrays["reference_labels"]] if self._referring else [])]
         found = coded(owner, given, self._nan_policy)
         self._codes, self._reference_codes = found[0], found[-1]
         loss = self._loss

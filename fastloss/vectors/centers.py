@@ -27,10 +27,10 @@ _class_sums: Any = kernels("vectors").class_sums
 COSINES = 1 << 20  # that are there at a time
 
 CENTERED = Signature(
-    (Argument("y_true", (NUMBER,), description="The class of each vector, an index of `center`."),),
+    (Argument("y_true", (NUMBER,), description="The class of each vector, an index of `centers`."),),
     (
-        Argument("embedding", FEATURES, description="Vectors along the last axis."),
-        Argument("center", (("class", "feature"),), shared=True, description="The centre of each class, in rows."),
+        Argument("embeddings", FEATURES, description="Vectors along the last axis."),
+        Argument("centers", (("class", "feature"),), shared=True, description="The centre of each class, in rows."),
     ),
 )
 
@@ -38,8 +38,8 @@ CENTERED = Signature(
 class CenterGrads(NamedTuple):
     """The gradients in the vectors and in the centres of their classes."""
 
-    embedding: NDArray[Any]
-    center: NDArray[Any]
+    embeddings: NDArray[Any]
+    centers: NDArray[Any]
 
 
 class CenterEvaluation(VectorEvaluation):
@@ -51,16 +51,16 @@ class CenterEvaluation(VectorEvaluation):
 
     def _arrange(self) -> None:
         super()._arrange()
-        center = self._arrays["center"]
+        center = self._arrays["centers"]
         if not center.array.shape[0]:
-            raise ValueError(f"{self.owner}: center has shape {center.array.shape}, must have at least one class")
+            raise ValueError(f"{self.owner}: centers has shape {center.array.shape}, must have at least one class")
         self._domains = (None,)  # labels are always checked
         self._looked_up = self.contiguous(center)
         self._island = self._loss._between(readable(center.array, center.code))
         self._spec = replace(self._spec, constants=(self._spec.constants[0], self._island[0]))
 
     def _rows(self) -> list[Operand]:
-        return [self._arrays["embedding"], self._looked_up]
+        return [self._arrays["embeddings"], self._looked_up]
 
     def _walked(self, array: Any) -> Any:
         return array if array is self._looked_up.array else super()._walked(array)
@@ -71,15 +71,15 @@ class CenterEvaluation(VectorEvaluation):
     ) -> tuple[float, ...]:  # fmt: skip
         if not operation & GRAD:
             return super()._run(operation, scale, value, (), hess, check)
-        embedding, center = grads
+        embeddings, center = grads
         factors = np.empty_like(self._like(), dtype=np.float64, subok=False)
         self._coefficients = Operand("coefficients", factors, factors, FLOAT64)
-        if np.may_share_memory(embedding.array, self._x):  # the vectors are needed once more before they are gone
+        if np.may_share_memory(embeddings.array, self._x):  # the vectors are needed once more before they are gone
             super()._run(GRAD, scale, ABSENT, (ABSENT,), hess, check)
             total = self.class_sums(factors)
-            sums = super()._run(operation, scale, value, (embedding,), hess, check)
+            sums = super()._run(operation, scale, value, (embeddings,), hess, check)
         else:
-            sums = super()._run(operation, scale, value, (embedding,), hess, check)
+            sums = super()._run(operation, scale, value, (embeddings,), hess, check)
             total = self.class_sums(factors)
         self._coefficients = ABSENT
         slope = self._island[1]
@@ -113,13 +113,13 @@ class CenterEvaluation(VectorEvaluation):
         if self._kept.array is not None:
             factors[...] = self._kept.array
         labels = readable(self._targets().array, self._targets().code)[factors != 0]
-        center = self._arrays["center"]
+        center = self._arrays["centers"]
         count = np.bincount(labels.astype(np.int64), minlength=len(center.array))[:, np.newaxis]
         mode = enter_mode()
         wide = readable(center.array, center.code).astype(np.float64)
         moved = wide - rate * self.class_sums(factors) / (1.0 + count)
         leave_mode(mode)
-        result = self._result("center", None, center.array, self._type_of_derivative(center.code))
+        result = self._result("centers", None, center.array, self._type_of_derivative(center.code))
         result.public[...] = moved
         public: NDArray[Any] = result.public
         return public
@@ -153,8 +153,8 @@ class CenterLoss(VectorLoss):
     def updated_centers(
         self,
         y_true: ArrayLike,
-        embedding: ArrayLike,
-        center: ArrayLike,
+        embeddings: ArrayLike,
+        centers: ArrayLike,
         *,
         rate: float = 0.5,
         mask: ArrayLike | None = None,
@@ -170,7 +170,7 @@ class CenterLoss(VectorLoss):
 
         Parameters
         ----------
-        y_true, embedding, center, mask, num_threads
+        y_true, embeddings, centers, mask, num_threads
             As for calling the loss.
         rate : float, default=0.5
             The rate :math:`\alpha`, from 0 to 1.
@@ -178,13 +178,15 @@ class CenterLoss(VectorLoss):
         Returns
         -------
         ndarray
-            New centres, of the type of `center`; those of classes that the batch does not have stay as they are.
+            New centres, of the type of `centers`; those of classes that the batch does not have stay as they are.
         """
         owner = type(self).__name__
         if not 0 <= rate <= 1:
             raise ValueError(f"{owner}: rate is {rate!r}, must be in [0, 1]")
         loss = Center()
-        return CenterEvaluation(loss, [y_true, embedding, center], None, mask, "raise", num_threads).moved(float(rate))
+        return CenterEvaluation(loss, [y_true, embeddings, centers], None, mask, "raise", num_threads).moved(
+            float(rate)
+        )
 
 
 @loss("center_loss")
@@ -220,7 +222,7 @@ class Center(CenterLoss):
     >>> import fastloss as fl
     >>> loss, center = fl.Center(), [[0.0, 0.0], [2.0, 2.0]]
     >>> value, grad = loss.value_and_grad([1, 1], [[3.0, 2.0], [2.0, 4.0]], center, reduction="sum")
-    >>> value, grad.center
+    >>> value, grad.centers
     (2.5, array([[ 0.,  0.],
            [-1., -2.]]))
     >>> loss.updated_centers([1, 1], [[3.0, 2.0], [2.0, 4.0]], center, rate=0.75)
@@ -284,9 +286,9 @@ class Island(CenterLoss):
 class MarginGrads(NamedTuple):
     """The gradients in the vectors, the directions of the classifier, and the centres of the classes."""
 
-    embedding: NDArray[Any]
+    embeddings: NDArray[Any]
     weight: NDArray[Any]
-    center: NDArray[Any]
+    centers: NDArray[Any]
 
 
 class MarginEvaluation(CenterEvaluation):

@@ -486,7 +486,7 @@ class NTXent(LabelledLoss):
 
     Notes
     -----
-    Shapes: `labels` is (n,), `embeddings` (n, features); `references` (m, features), if given with `reference_labels`,
+    Shapes: `y_true` is (n,), `embeddings` (n, features); `references` (m, features), if given with `reference_labels`,
     takes the place of the others of the batch. Values, weights and masks are of shape (n,).
 
     The two views of SimCLR are one batch of twice the size, with labels that say which belong together.
@@ -494,7 +494,7 @@ class NTXent(LabelledLoss):
     An anchor counts as often as it has positives, so that the mean is over pairs as in pytorch-metric-learning and
     optax, and not at all where it has no positive or no negative.
 
-    Domain: `labels` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
+    Domain: `y_true` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: a pair's loss is a softplus, so that a confident right answer keeps its relative accuracy. Products of
     matrices are NumPy's, whose BLAS may round otherwise for another number of its threads; no number of threads here
@@ -552,7 +552,7 @@ class SupCon(LabelledLoss):
     -----
     Shapes: as for `NTXent`. An anchor without a positive does not count.
 
-    Domain: `labels` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
+    Domain: `y_true` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: of one positive a softplus, as for `NTXent`; of several the difference of the logarithm and the mean.
 

@@ -50,11 +50,11 @@ class NCA(LabelledLoss):
 
     Notes
     -----
-    Shapes: `labels` is (n,), `embeddings` (n, features); `references` (m, features), if given with `reference_labels`,
+    Shapes: `y_true` is (n,), `embeddings` (n, features); `references` (m, features), if given with `reference_labels`,
     takes the place of the others of the batch. Values, weights and masks are of shape (n,). An anchor without a
     positive does not count.
 
-    Domain: `labels` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
+    Domain: `y_true` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: a loss is the softplus of the difference of two log-sum-exps, so that one near 0 keeps its relative
     accuracy. Products of matrices are NumPy's, whose BLAS may round otherwise for another number of its threads; no
@@ -121,7 +121,7 @@ class MultiSimilarity(LabelledLoss):
 
     This is the loss of all pairs, as pytorch-metric-learning has it; the paper's has its miner before it.
 
-    Domain: `labels` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
+    Domain: `y_true` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: as for `NCA`.
 
@@ -185,7 +185,7 @@ class Circle(LabelledLoss):
     pytorch-metric-learning leaves losses that are 0 out of its mean; these are none but those, as far as float32 tells
     them from 0.
 
-    Domain: `labels` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
+    Domain: `y_true` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: as for `NCA`.
 
@@ -241,7 +241,7 @@ class GeneralizedLiftedStructure(LabelledLoss):
     -----
     Shapes: as for `NCA`; every anchor counts.
 
-    Domain: `labels` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
+    Domain: `y_true` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
     The derivative in a distance of 0 is taken as 0 in the rows.
 
     Numerics: a distance is found from a cosine, and is off by up to :math:`\varepsilon / d`, where :math:`\varepsilon`
@@ -310,13 +310,13 @@ class LiftedStructure(LabelledLoss):
 
     Notes
     -----
-    Shapes: `labels` is (n,), `embeddings` (n, features); values, weights and masks are of shape (n,). An anchor counts
+    Shapes: `y_true` is (n,), `embeddings` (n, features); values, weights and masks are of shape (n,). An anchor counts
     as often as it has positives, so that the mean is over pairs, and not at all where it has no positive or no
     negative.
 
     Similarities are made twice, for what a pair needs of both of its embeddings.
 
-    Domain: `labels` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
+    Domain: `y_true` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
     The derivative in a distance of 0 is taken as 0 in the rows.
 
     Numerics: as for `GeneralizedLiftedStructure`.
@@ -446,7 +446,7 @@ class Angular(LabelledLoss):
     pytorch-metric-learning takes the negatives as they are, without dividing them by their norms; of unit rows its
     number is this.
 
-    Domain: `labels` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
+    Domain: `y_true` are integers; embeddings any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: as for `NTXent`.
 

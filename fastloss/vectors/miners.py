@@ -27,12 +27,12 @@ class Triplets(NamedTuple):
     negatives: Places
 
 
-def hard_triplets(labels: ArrayLike, embeddings: ArrayLike) -> Triplets:
+def hard_triplets(y_true: ArrayLike, embeddings: ArrayLike) -> Triplets:
     """Find the farthest positive and the nearest negative of each anchor.
 
     Parameters
     ----------
-    labels : array_like of shape (n,)
+    y_true : array_like of shape (n,)
         The class of each embedding, an integer; one that is missing, NaN, has no part.
     embeddings : array_like of shape (n, features)
         The batch.
@@ -64,7 +64,7 @@ def hard_triplets(labels: ArrayLike, embeddings: ArrayLike) -> Triplets:
     [[0, 1], [1, 0], [2, 2]]
     """
     found: list[tuple[Places, Places, Places]] = []
-    for anchors, cosines, positive, negative in _blocks("hard_triplets", labels, embeddings):
+    for anchors, cosines, positive, negative in _blocks("hard_triplets", y_true, embeddings):
         farthest = np.where(positive, cosines, np.inf).argmin(axis=1)
         nearest = np.where(negative, cosines, -np.inf).argmax(axis=1)
         counts = positive.any(axis=1) & negative.any(axis=1)
@@ -72,12 +72,12 @@ def hard_triplets(labels: ArrayLike, embeddings: ArrayLike) -> Triplets:
     return _joined(found)
 
 
-def semi_hard_triplets(labels: ArrayLike, embeddings: ArrayLike, margin: float = 0.2) -> Triplets:
+def semi_hard_triplets(y_true: ArrayLike, embeddings: ArrayLike, margin: float = 0.2) -> Triplets:
     """Find of each positive pair the nearest negative that is farther than the positive, by at most a margin.
 
     Parameters
     ----------
-    labels : array_like of shape (n,)
+    y_true : array_like of shape (n,)
         The class of each embedding, an integer; one that is missing, NaN, has no part.
     embeddings : array_like of shape (n, features)
         The batch.
@@ -111,7 +111,7 @@ def semi_hard_triplets(labels: ArrayLike, embeddings: ArrayLike, margin: float =
     """
     margin = checked("semi_hard_triplets", "margin", margin, {"domain": NON_NEGATIVE})
     found: list[tuple[Places, Places, Places]] = []
-    for anchors, cosines, positive, negative in _blocks("semi_hard_triplets", labels, embeddings):
+    for anchors, cosines, positive, negative in _blocks("semi_hard_triplets", y_true, embeddings):
         distances = np.sqrt(np.maximum(2 - 2 * cosines, 0))
         # The negatives of each anchor from the nearest on, among which that of each of its positives is looked up.
         order = np.where(negative, distances, np.inf).argsort(axis=1, kind="stable")
@@ -133,16 +133,16 @@ def _joined(found: list[tuple[Places, Places, Places]]) -> Triplets:
 
 
 def _blocks(
-    owner: str, labels: ArrayLike, embeddings: ArrayLike
+    owner: str, y_true: ArrayLike, embeddings: ArrayLike
 ) -> Iterator[tuple[Places, Floats, NDArray[np.bool_], NDArray[np.bool_]]]:
     """Some anchors at a time, with the cosines of all embeddings, and which are positive and which negative."""
     array, code = operand(owner, "embeddings", embeddings)
-    y, y_code = operand(owner, "labels", labels)
+    y, y_code = operand(owner, "y_true", y_true)
     if array.ndim != 2:
         raise ValueError(f"{owner}: embeddings has shape {array.shape}, must have 2 axes")
     if y.shape != array.shape[:1]:
-        raise ValueError(f"{owner}: labels has shape {y.shape}, must be {array.shape[:1]}, a label for each embedding")
-    (codes,) = coded(owner, [Operand("labels", y, labels, y_code, True)], PROPAGATE)
+        raise ValueError(f"{owner}: y_true has shape {y.shape}, must be {array.shape[:1]}, a label for each embedding")
+    (codes,) = coded(owner, [Operand("y_true", y, y_true, y_code, True)], PROPAGATE)
     rows = Rows(array, code, code in NARROW, True, None).values
     step = max(1, BLOCK // max(1, len(rows)))
     for first in range(0, len(rows), step):

@@ -37,7 +37,7 @@ class ProxyEvaluation(BatchEvaluation):
 
     def _arrange(self) -> None:
         super()._arrange()
-        owner, given = self._spec.owner, self._arrays["labels"]
+        owner, given = self._spec.owner, self._arrays["y_true"]
         labels, self._missing = whole_labels(owner, given, self._nan_policy)
         classes = len(self._arrays["proxies"].array)
         wrong = ((labels < 0) | (labels >= classes)) & ~self._missing
@@ -106,12 +106,12 @@ class ProxyNCA(BatchLoss):
 
     Notes
     -----
-    Shapes: `labels` is (n,), `embeddings` (n, features), `proxies` (classes, features). Values, weights and masks are
+    Shapes: `y_true` is (n,), `embeddings` (n, features), `proxies` (classes, features). Values, weights and masks are
     of shape (n,).
 
     The sum is over all proxies, as in pytorch-metric-learning; the paper's leaves the own one out.
 
-    Domain: `labels` are integers from 0 to the number of proxies less 1; embeddings and proxies are any real numbers. A
+    Domain: `y_true` are integers from 0 to the number of proxies less 1; embeddings and proxies are any real numbers. A
     row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: as for `NCA`.
@@ -130,7 +130,7 @@ class ProxyNCA(BatchLoss):
     """
 
     signature = Signature(
-        (Argument("labels", description="The class of each embedding, a row of `proxies`."),),
+        (Argument("y_true", description="The class of each embedding, a row of `proxies`."),),
         (
             Argument("embeddings", FEATURES, description="A row for each label."),
             Argument("proxies", (("class", "feature"),), shared=True, description="A row for each class."),
@@ -210,10 +210,10 @@ class ProxyAnchor(BatchLoss):
 
     Notes
     -----
-    Shapes: `labels` is (n,), `embeddings` (n, features), `proxies` (classes, features). The loss is one number for the
+    Shapes: `y_true` is (n,), `embeddings` (n, features), `proxies` (classes, features). The loss is one number for the
     batch, whatever the reduction, and a weight is one too.
 
-    Domain: `labels` are integers from 0 to the number of proxies less 1; embeddings and proxies are any real numbers. A
+    Domain: `y_true` are integers from 0 to the number of proxies less 1; embeddings and proxies are any real numbers. A
     row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: as for `NCA`.
@@ -231,7 +231,7 @@ class ProxyAnchor(BatchLoss):
     """
 
     signature = Signature(
-        (Argument("labels", (("sample",),), description="The class of each embedding, a row of `proxies`."),),
+        (Argument("y_true", (("sample",),), description="The class of each embedding, a row of `proxies`."),),
         (
             Argument("embeddings", (("sample", "feature"),), description="A row for each label."),
             Argument("proxies", (("class", "feature"),), shared=True, description="A row for each class."),

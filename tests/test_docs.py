@@ -21,6 +21,7 @@ from fastloss import (
     registry,
     testing,
 )
+from fastloss.boxes import distribution, matrices
 from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
 from fastloss.language import linear_cross_entropy, tokens
 
@@ -47,7 +48,7 @@ def public():
             for name, member in vars(owner).items()
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
         ]
-    modules = (metrics, penalties, tokens, testing, catboost, lightgbm, sklearn, xgboost)
+    modules = (distribution, matrices, metrics, penalties, tokens, testing, catboost, lightgbm, sklearn, xgboost)
     names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
     names += [f"fastloss.{cls.__name__}" for cls in classes]
     names += [f"fastloss.{name}" for name in ("CrossEntropy.rows", *linear_cross_entropy.__all__)]

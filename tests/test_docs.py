@@ -23,6 +23,7 @@ from fastloss import (
     testing,
 )
 from fastloss.composition import linear_layer
+from fastloss.boxes import distribution, matrices
 from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
 from fastloss.language import linear_cross_entropy, tokens
 
@@ -49,7 +50,7 @@ def public():
             for name, member in vars(owner).items()
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
         ]
-    modules = (metrics, penalties, tokens, testing, catboost, lightgbm, sklearn, xgboost)
+    modules = (distribution, matrices, metrics, penalties, tokens, testing, catboost, lightgbm, sklearn, xgboost)
     names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
     names += [f"fastloss.{cls.__name__}" for cls in classes]
     of_layers = (*linear_cross_entropy.__all__, *linear_layer.__all__)

@@ -57,7 +57,7 @@ class BoxEvaluation(Evaluation):
         self._shape = x.shape[:-1]
         self._single = self._x_code in NARROW and self._y_code in EXACT_IN_SINGLE
         self._domains = None
-        self._order = memory_order(self._like())
+        self._order = tuple(range(len(self._shape))) if x.flags.c_contiguous else memory_order(self._like())
 
     def _like(self) -> Any:
         return self._x[..., 0]
@@ -80,15 +80,15 @@ class BoxEvaluation(Evaluation):
         if not check and policy == RAISE:
             policy = PROPAGATE
         whole, each = (self._y, self._x, grad.array), (self._weight, self._kept, value, self._apart)
-        last = len(order)
+        arrays = (*whole, *(one.array for one in each))
+        if order != tuple(range(len(order))):
+            axes = (*order, len(order))
+            arrays = tuple(None if array is None else array.transpose(axes[: array.ndim]) for array in arrays)
         try:
             bad, culprit, sums = _boxes(
                 spec.kernel,
                 operation,
-                arrays=(
-                    *(None if array is None else array.transpose((*order, last)) for array in whole),
-                    *(None if one.array is None else one.array.transpose(order) for one in each),
-                ),
+                arrays=arrays,
                 dtypes=(self._y_code, self._x_code, grad.code, *(one.code for one in each)),
                 constants=spec.constants,
                 format=spec.format,

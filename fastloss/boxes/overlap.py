@@ -40,8 +40,9 @@ class IoU(BoxLoss):
     -----
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, of two boxes
-    without area the loss is 0 if they are identical, else 1; otherwise it is 1. Where two edges meet, a derivative is
-    the mean of those on both sides: of identical boxes it is 0. Infinite coordinates may give NaN.
+    without area the loss is 0 if they are identical, else 1; with another it is 1. Where two edges meet, a derivative
+    is the mean of those on both sides: of identical boxes it is 0, but for `eps`. Infinite coordinates may give NaN,
+    finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
@@ -56,7 +57,7 @@ class IoU(BoxLoss):
     >>> fl.IoU(eps=0.0)([[0, 0, 2, 2]], [[1.0, 0.0, 3.0, 2.0]])
     0.6666666666666666
     >>> fl.IoU(format="cxcywh").grad([[1, 1, 2, 2]], [[2.0, 1.5, 2.0, 2.0]]).round(3)
-    array([[ 0.331,  0.22 , -0.069, -0.014]])
+    array([[ 0.284,  0.189, -0.071, -0.024]])
     """
 
     kernel = "iou"
@@ -91,7 +92,8 @@ class LogIoU(BoxLoss):
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Boxes that do not overlap have a loss that depends on `eps`, infinite for 0, and the derivative
     of the union alone. Of identical boxes without area the loss is 0. Where two edges meet, a derivative is the mean of
-    those on both sides: of identical boxes it is 0. Infinite coordinates may give NaN.
+    those on both sides: of identical boxes it is 0, but for `eps`. Infinite coordinates may give NaN, finite ones never
+    do.
 
     Numerics: computed as log(1 + (U - I) / (I + eps)), of strips as the loss of `IoU`: near identical boxes have all
     digits. Of boxes apart by more than the root of the largest number the loss may overflow.
@@ -143,8 +145,8 @@ class GIoU(BoxLoss):
     -----
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Boxes far apart have a loss up to 2. With `eps` 0, identical boxes without area have the loss
-    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0. Infinite
-    coordinates may give NaN.
+    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`.
+    Infinite coordinates may give NaN, finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
@@ -195,8 +197,8 @@ class DIoU(BoxLoss):
     -----
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Boxes far apart have a loss up to 2. With `eps` 0, identical boxes without area have the loss
-    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0. Infinite
-    coordinates may give NaN.
+    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`.
+    Infinite coordinates may give NaN, finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
@@ -257,7 +259,7 @@ class CIoU(BoxLoss):
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. A box without height has the angle of a right angle, and a point any shape: its v is 0. With
     `eps` 0, identical boxes have the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of
-    identical boxes it is 0. Infinite coordinates may give NaN.
+    identical boxes it is 0, but for `eps`. Infinite coordinates may give NaN, finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow. The
@@ -312,8 +314,8 @@ class EIoU(BoxLoss):
     -----
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Boxes far apart have a loss up to 4. With `eps` 0, identical boxes without area have the loss
-    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0. Infinite
-    coordinates may give NaN.
+    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`.
+    Infinite coordinates may give NaN, finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
@@ -372,8 +374,8 @@ class SIoU(BoxLoss):
     -----
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Of equal centres the angle's cost is 0, and its derivative. With `eps` 0, identical boxes have
-    the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0.
-    Infinite coordinates may give NaN.
+    the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but
+    for `eps`. Infinite coordinates may give NaN, finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow. The cost
@@ -424,8 +426,8 @@ class AlphaIoU(BoxLoss):
     -----
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, identical boxes
-    have the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0.
-    Infinite coordinates may give NaN.
+    have the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0,
+    but for `eps`. Infinite coordinates may give NaN, finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow. The power
@@ -480,7 +482,8 @@ class MPDIoU(BoxLoss):
     -----
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. With `eps` 0, identical boxes have the loss 0. Where two edges meet, a derivative is the mean
-    of those on both sides: of identical boxes it is 0. Infinite coordinates may give NaN.
+    of those on both sides: of identical boxes it is 0, but for `eps`. Infinite coordinates may give NaN, finite ones
+    never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
@@ -534,8 +537,8 @@ class WiseIoU(BoxLoss):
     -----
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Boxes far apart have a loss up to e. With `eps` 0, identical boxes have the loss 0. Where two
-    edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0. Infinite coordinates may
-    give NaN.
+    edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`. Infinite
+    coordinates may give NaN, finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
@@ -589,7 +592,7 @@ class InnerIoU(BoxLoss):
     Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
     of the centre alone. Inner boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, identical
     boxes have the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it
-    is 0. Infinite coordinates may give NaN.
+    is 0, but for `eps`. Infinite coordinates may give NaN, finite ones never do.
 
     Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
     unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.

@@ -11,7 +11,7 @@
 from libc.math cimport sqrt
 
 from fastloss._kernels.vecmath cimport (
-    atan_of, exp_of, expm1_for, exp_for, log1p_for, log1p_within_for, log_for, power_for
+    atan_of, exp_of, expm1_for, exp_for, log1p_for, log1p_within_for, log_for
 )
 
 cdef double TWO_OVER_PI = 0.6366197723675814
@@ -297,16 +297,20 @@ cdef inline floating shift_cost(floating size, floating true, floating low, floa
 
 cdef inline floating shape_cost(floating size, floating true, floating low, floating high, double theta,
                                 floating* g_low, floating* g_high) noexcept nogil:
-    """(1 - exp(-omega))^theta, omega the difference of the sizes over the larger one; halves of derivatives."""
+    """(1 - exp(-omega))^theta, omega the difference of the sizes over the larger one; halves of derivatives.
+
+    The power is no better than its logarithm: beside the overlap it is small where that is large.
+    """
     cdef floating most = larger(size, true), half = 0.5, one = 1
     cdef floating omega = over(magnitude(high - low), most)
     cdef double q = -expm1_for(size, -omega, 0)
-    cdef floating slope = <floating> (theta * power_for(size, q, 0, theta - 1)) * exp_of(-omega)
+    cdef double logarithm = log_for(size, larger(q, <double> 1e-300))
+    cdef floating slope = <floating> (theta * exp_for(size, (theta - 1) * logarithm, 0)) * exp_of(-omega)
     cdef floating inverse = over(one, most)
     slope *= true * inverse * inverse * beyond(size - true) - inverse * beyond(true - size)
     g_low[0] -= half * slope
     g_high[0] += half * slope
-    return <floating> power_for(size, q, 0, theta)
+    return <floating> exp_for(size, theta * logarithm, 0)
 
 
 cdef inline floating siou(const floating* q, double eps, double theta, double c, double d, floating* g) noexcept nogil:

@@ -22,8 +22,8 @@ from fastloss import (
     registry,
     testing,
 )
-from fastloss.composition import linear_layer
 from fastloss.boxes import distribution, matrices
+from fastloss.composition import linear_layer
 from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
 from fastloss.language import linear_cross_entropy, tokens
 

@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 import fastloss as fl
 
 Array = np.ndarray
-DIGITS, COLUMNS, WINDOW = 4, 42, 9
-HIDDEN, STEPS, BATCH, RATE = 96, 2000, 32, 1e-2
+DIGITS, COLUMNS, WINDOW = 3, 32, 13
+HIDDEN, STEPS, BATCH, RATE = 128, 1200, 32, 1e-2
 LOSS = fl.CTC(blank=10, layout="NTC")
 
 

@@ -86,7 +86,7 @@ def contrastive(together: Array, left: Array, right: Array) -> tuple[Array, Arra
 
 def info_nce(together: Array, left: Array, right: Array) -> tuple[Array, Array]:
     grads = INFO_NCE.grad(left, right)
-    return grads.left, grads.right
+    return grads.queries, grads.keys
 
 
 def plot(file: str) -> None:

@@ -1,6 +1,6 @@
 """Segment a photograph: which pixels are the flower, with losses of pixels and with losses of regions.
 
-scikit-learn brings a photograph of a flower. What is to be found is a small part of it, its yellow centre, which is
+scikit-learn brings a photograph of a flower. What is to be found is a small part of it, its red heart, which is
 there by its colour; the model sees no colour, but the brightness of what surrounds each pixel at several scales. It
 is linear, and trained by gradient descent with each loss from the same start. Where few pixels are of the region,
 cross-entropy prefers to find none; losses of regions ask for the overlap itself.
@@ -36,8 +36,8 @@ LOSSES: dict[str, Loss] = {
 def picture() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The photograph, the mask of what is to be found, and what the model sees of each pixel."""
     image = load_sample_image("flower.jpg")[::2, ::2] / 255.0
-    red, green, blue = np.moveaxis(image, -1, 0)
-    mask = gaussian_filter(((red > 0.6) & (green > 0.4) & (blue < 0.35)).astype(float), 2) > 0.5
+    red, green, _ = np.moveaxis(image, -1, 0)
+    mask = gaussian_filter((red - green > 0.45).astype(float), 3) > 0.5
     gray = image.mean(axis=-1)
     seen = [gray, *(gaussian_filter(gray, scale) for scale in SCALES)]
     seen += [gaussian_gradient_magnitude(gray, scale) for scale in SCALES]

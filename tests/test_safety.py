@@ -277,6 +277,7 @@ GUARDED = """
 import ctypes, mmap, itertools
 import numpy as np
 import fastloss as fl
+from fastloss._core.multi_input import MultiInputLoss
 from tests.inputs import draw_arrays, draw_rows
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -299,7 +300,7 @@ class Room:
         placed[...] = array
         return placed
 
-rooms = [Room(80) for _ in range(8)]
+rooms = [Room(80) for _ in range(9)]
 rng = np.random.default_rng(0)
 
 def check(loss, weight, *arrays):
@@ -308,7 +309,8 @@ def check(loss, weight, *arrays):
     for at_the_end in (True, False):
         w, *placed = (room.holding(a, at_the_end) for room, a in zip(rooms, (weight, *arrays, *grads)))
         given, out = placed[:len(arrays)], placed[len(arrays):]
-        loss.value_and_grad(*given, sample_weight=w, grad_out=out if len(out) > 1 else out[0])
+        out = out if len(out) > 1 else out[0]
+        loss.value_and_grad(*given, sample_weight=w if w.ndim else None, grad_out=out)
 
 for cls in fl.registry.values():
     loss = cls()
@@ -316,7 +318,9 @@ for cls in fl.registry.values():
         if not loss.signature.rowwise:
             for n in (1, 2, 63, 511, 513, 1025):
                 arrays = draw_arrays(loss, n, dtype, rng)
-                check(loss, np.ones(len(arrays[0]), dtype), *arrays)
+                several, additive = isinstance(loss, MultiInputLoss), loss.signature.additive
+                call = loss._evaluated(arrays, {}) if several else loss._evaluation(loss, *arrays)
+                check(loss, np.ones(call.shape[:1] if additive else (), dtype), *arrays)
             continue
         for rows, classes in itertools.product((1, 63, 64, 65, 66, 129), (1, 2, 3, 5, 63, 65, 161)):
             for dense, taken in ((False, loss.signature.labels), (True, loss.signature.dense)):

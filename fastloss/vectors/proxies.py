@@ -43,7 +43,7 @@ class ProxyEvaluation(BatchEvaluation):
         wrong = ((labels < 0) | (labels >= classes)) & ~self._missing
         if wrong.any():
             k = int(np.argmax(wrong))
-            raise IndexError(f"{owner}: labels[{k}] is {labels[k]}, must be a class from 0 to {classes - 1}")
+            raise IndexError(f"{owner}: y_true[{k}] is {labels[k]}, must be a class from 0 to {classes - 1}")
         self._classes: NDArray[np.int64] = labels.astype(np.int64)
 
 

@@ -318,7 +318,7 @@ FUNCTIONS = [
         domain=lambda x: (x > -1) & (x < inf),
     ),
     Function("tanh_f32", mp.tanh, everywhere(F32), "", {"": (0.76, 0.77)}, F32, TANH, wide="tanh_f64"),
-    Function("atan_f32", mp.atan, everywhere(F32), "", {"": (1.12, 1.14)}, F32, ATAN, wide="atan_f64"),
+    Function("atan_f32", mp.atan, everywhere(F32), "", {"": (1.21, 1.32)}, F32, ATAN, wide="atan_f64"),
     Function(
         "logistic_f32",
         logistic,

@@ -21,7 +21,7 @@
  * log_f32                              0.94     0.96
  * log1p_within_f32                     0.96     1.02   -1 < x < inf
  * tanh_f32                             0.76     0.77
- * atan_f32                             1.12     1.14
+ * atan_f32                             1.21     1.32
  * logistic_f32, softplus               1.55     1.84
  * logistic_f32, sigmoid                1.71     2.03
  * mul_add_f32                          0.50     1.00   all > 0

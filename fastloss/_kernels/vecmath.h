@@ -29,9 +29,9 @@
  * log_f64                              0.86     0.86
  * log1p_f64                            0.87     0.90
  * log1p_within_f64                     0.88     0.88   -1 < x < inf
- * less_log1p_f64                       6.80     6.80   -1 < x < inf
+ * less_log1p_f64                       7.20     7.20   -1 < x < inf
  * tanh_f64                             0.81     0.80
- * atan_f64                             1.15     1.27
+ * atan_f64                             1.20     1.30
  * sincos_f64, sine                     0.80     0.90   |x| <= 2^20
  * sincos_f64, cosine                   0.85     0.93   |x| <= 2^20
  * logistic_f64, softplus               1.19     1.44

@@ -13,17 +13,14 @@ import fastloss as fl
 from fastloss import registry
 from fastloss._core.isa import installed
 from fastloss._core.isa import isa as ISA
-from fastloss.boxes.boxes import BoxLoss, RotatedBoxLoss, _BoxLoss
+from fastloss.boxes.boxes import BoxLoss, _BoxLoss
 from tests.exact import boxes as exact
 from tests.inputs import draw_arrays
 from tests.support import LAYOUTS, assert_same_bits, expected, expected_grad, fresh, generator
 
 DEFAULTS = [cls() for cls in registry.values() if issubclass(cls, _BoxLoss)]
 LOSSES = list(dict.fromkeys(type(loss)(**p) for loss in DEFAULTS for p in ({}, *type(loss).variants)))
-UPRIGHT = [loss for loss in LOSSES if isinstance(loss, BoxLoss)]
-ROTATED = [loss for loss in LOSSES if isinstance(loss, RotatedBoxLoss)]
 OVERLAPS = [loss for loss in DEFAULTS if "eps" in loss.parameters()]
-FLOATS = (np.float16, np.float32, np.float64)
 DTYPES = ("f2", "f4", "f8", ">f4", ">f8", "bfloat16")
 
 

@@ -21,7 +21,7 @@
  * log_f32                              0.94     0.96
  * log1p_within_f32                     0.96     1.02   -1 < x < inf
  * tanh_f32                             0.76     0.77
- * atan_f32                             1.12     1.14
+ * atan_f32                             1.21     1.32
  * logistic_f32, softplus               1.55     1.84
  * logistic_f32, sigmoid                1.71     2.03
  * mul_add_f32                          0.50     1.00   all > 0
@@ -29,9 +29,9 @@
  * log_f64                              0.86     0.86
  * log1p_f64                            0.87     0.90
  * log1p_within_f64                     0.88     0.88   -1 < x < inf
- * less_log1p_f64                       6.80     6.80   -1 < x < inf
+ * less_log1p_f64                       7.20     7.20   -1 < x < inf
  * tanh_f64                             0.81     0.80
- * atan_f64                             1.15     1.27
+ * atan_f64                             1.20     1.30
  * sincos_f64, sine                     0.80     0.90   |x| <= 2^20
  * sincos_f64, cosine                   0.85     0.93   |x| <= 2^20
  * logistic_f64, softplus               1.19     1.44

@@ -68,6 +68,11 @@ cdef inline Twist twisted(const floating* q) noexcept nogil:
     return t
 
 
+cdef inline double of_each(double constant, const Twist* t) noexcept nogil:
+    """A constant that a loop compares: as a number of each pair, without which GCC does not vectorise the choice."""
+    return constant + 0 * t.scale
+
+
 cdef inline double bent(floating like, double distance, double fun, double tau, double* slope) noexcept nogil:
     """1 - 1 / (tau + f), or f where tau is less than 1; f is the distance, its log1p or its root. 0 for 0 and tau 1."""
     cdef double root = sqrt(distance)
@@ -94,17 +99,16 @@ cdef inline double sound(double by, double slope, double value) noexcept nogil:
     return product if by != 0 else none
 
 
-cdef inline floating given(const Twist* t, floating like, double value, double far, double slope, double x, double y,
-                           double w, double h, double angle, floating* g) noexcept nogil:
-    """The value of a pair of boxes, `far` of one without area; derivatives of lengths in the caller's unit."""
+cdef inline floating given(const Twist* t, floating like, double value, double slope, double x, double y, double w,
+                           double h, double angle, floating* g) noexcept nogil:
+    """The value of a pair of boxes; derivatives of lengths in the caller's unit, 0 where there are none."""
     cdef double by = 0 if t.flat | t.same else slope
-    cdef double edge = far if t.flat else value
-    g[0] = <floating> sound(by, x * t.scale, edge)
-    g[1] = <floating> sound(by, y * t.scale, edge)
-    g[2] = <floating> sound(by, w * t.scale, edge)
-    g[3] = <floating> sound(by, h * t.scale, edge)
-    g[4] = <floating> sound(by, angle, edge)
-    return 0 if t.same else <floating> edge
+    g[0] = <floating> sound(by, x * t.scale, value)
+    g[1] = <floating> sound(by, y * t.scale, value)
+    g[2] = <floating> sound(by, w * t.scale, value)
+    g[3] = <floating> sound(by, h * t.scale, value)
+    g[4] = <floating> sound(by, angle, value)
+    return 0 if t.same else <floating> value
 
 
 cdef inline floating gwd(const floating* q, double fun, double tau, double alpha, double normalize,
@@ -114,6 +118,7 @@ cdef inline floating gwd(const floating* q, double fun, double tau, double alpha
     The sides here are whole: distances of centres count twice, and the root is that of the sides.
     """
     cdef Twist t = twisted(q)
+    cdef double chosen = of_each(fun, &t), shift = of_each(tau, &t), relative = of_each(normalize, &t)
     cdef double dx = 2 * q[ACROSS], dy = 2 * q[DOWN]
     cdef double straight = t.a * t.u + t.b * t.v, across = t.a * t.v + t.b * t.u
     cdef double middle = sqrt(t.along * (straight * straight) + t.aside * (across * across))
@@ -123,18 +128,16 @@ cdef inline floating gwd(const floating* q, double fun, double tau, double alpha
     cdef double k = over(t.aside, middle), square = alpha * alpha
     cdef double root = sqrt(dx * dx + dy * dy + square * shape)
     # 1 over the unit of the distance, of whole sides: 2 times the root, or 2 in the caller's unit.
-    cdef double by = over(<double> 1, 2 * sqrt(sqrt(t.a * t.b * (t.u * t.v)))) if normalize != 0 else 0.5 / t.scale
-    cdef double distance = root * by, slope, half = over(by, root)
-    cdef double value = bent(q[0], distance, fun, tau, &slope)
-    cdef double far = bent(q[0], INFINITY if normalize != 0 else distance, fun, tau, &half)
-    cdef double w, h, part
-    half = over(by, root)
-    part = 0.25 * distance if normalize != 0 else 0
+    cdef double norm = over(<double> 1, 2 * sqrt(sqrt(t.a * t.b * (t.u * t.v)))), plain = 0.5 / t.scale
+    cdef double by = norm if relative != 0 else plain
+    cdef double distance = root * by, slope, value, w, h, part, half = over(by, root)
+    cdef double infinite = INFINITY if (relative != 0) & t.flat else 0
+    t.flat = t.flat & (relative != 0)
+    value = bent(q[0], distance + infinite, chosen, shift, &slope)
+    part = 0.25 * distance if relative != 0 else 0
     w = half * square * ((t.a - t.u) + k * (t.u * (straight - least) - across * t.v)) - over(part, t.a)
     h = half * square * ((t.b - t.v) + k * (t.v * (straight - least) - across * t.u)) - over(part, t.b)
-    if normalize == 0:
-        t.flat = False
-    return given(&t, q[0], value, far, slope, 2 * half * dx, 2 * half * dy, w, h,
+    return given(&t, q[0], value, slope, 2 * half * dx, 2 * half * dy, w, h,
                  half * square * t.sine * t.cosine * over(t.skew, middle), g)
 
 
@@ -151,18 +154,19 @@ cdef inline double excess(double side, double target) noexcept nogil:
 
 cdef inline double divergence(double side, double target, double e) noexcept nogil:
     """e less the logarithm of the squared quotient."""
-    cdef bint near = (e > -0.5) & (e < 1)
-    cdef double close = less_log1p(e if near else 0)
-    cdef double apart = e - 2 * log(1 if near else over(target, side))
-    return close if near else apart
+    cdef double off = fabs(e - 0.25)
+    cdef double close = less_log1p(e if off < 0.75 else 0)
+    cdef double apart = e - 2 * log(1 if off < 0.75 else over(target, side))
+    return close if off < 0.75 else apart
 
 
 cdef inline floating kld(const floating* q, double fun, double tau, double alpha, double root,
                          floating* g) noexcept nogil:
     """The divergence of Kullback and Leibler from the prediction to the target, or its root."""
     cdef Twist t = twisted(q)
-    cdef double sine, cosine, slope, value, far, by
-    cdef double e, f, x, y, p, r, s, distance, apart, k = 4 / (alpha * alpha)
+    cdef double sine, cosine, slope, value, by
+    cdef double e, f, x, y, p, r, s, distance, apart, side, k = 4 / (alpha * alpha)
+    cdef double chosen = of_each(fun, &t), shift = of_each(tau, &t), rooted = of_each(root, &t)
     sincos(q[ANGLE], &sine, &cosine)
     # The line between the centres along the prediction's sides, in units of these.
     x = over(cosine * q[ACROSS] + sine * q[DOWN], t.a)
@@ -174,11 +178,11 @@ cdef inline floating kld(const floating* q, double fun, double tau, double alpha
     r = over(<double> 1, t.b)
     apart = over(fabs(t.skew), (t.a * t.b) * (t.a * t.b))
     distance = 0.5 * (k * (x * x + y * y) + divergence(t.a, t.u, e) + divergence(t.b, t.v, f) + t.aside * apart)
-    by = over(<double> 0.5, sqrt(distance)) if root != 0 else 1
-    value = bent(q[0], sqrt(distance) if root != 0 else distance, fun, tau, &slope)
-    far = bent(q[0], INFINITY, fun, tau, &e) if tau >= 1 else INFINITY
-    e = excess(t.a, t.u)
-    return given(&t, q[0], value, far, slope * by,
+    distance = INFINITY if t.flat else distance
+    side = sqrt(distance)
+    by = over(<double> 0.5, side) if rooted != 0 else 1
+    value = bent(q[0], side if rooted != 0 else distance, chosen, shift, &slope)
+    return given(&t, q[0], value, slope * by,
                  k * (x * cosine * p - y * sine * r), k * (x * sine * p + y * cosine * r),
                  (t.aside * s * (p * p) - e - k * (x * x)) * p, -(t.aside * s * (r * r) + f + k * (y * y)) * r,
                  k * x * y * ((t.b - t.a) * (t.b + t.a)) * (p * r)
@@ -226,7 +230,7 @@ cdef inline floating prob_iou(const floating* q, double a, double b, double c, d
     c = over(0.5 - whole * quadratic, 1 + more)
     d = 2 * whole
     return given(
-        &t, q[0], hellinger, 1, slope,
+        &t, q[0], 1 if t.flat else hellinger, slope,
         d * (t.b * t.b * x * cosine - t.a * t.a * y * sine + b * b * z * cosine_true - m * m * w * sine_true),
         d * (t.b * t.b * x * sine + t.a * t.a * y * cosine + b * b * z * sine_true + m * m * w * cosine_true),
         d * t.a * (y * y) - over(whole * quadratic, t.a) + c * by_a,

@@ -58,11 +58,9 @@ def areas_grad(s):
     across = np.minimum(s.x[..., 2], s.y[..., 2]) - np.maximum(s.x[..., 0], s.y[..., 0])
     down = np.minimum(s.x[..., 3], s.y[..., 3]) - np.maximum(s.x[..., 1], s.y[..., 1])
     meet = (across > 0) & (down > 0)
+    within = np.heaviside(s.x - s.y, 0.5)  # where edges meet, the mean of both sides
     shared = stack(
-        -down * (s.x[..., 0] > s.y[..., 0]),
-        -across * (s.x[..., 1] > s.y[..., 1]),
-        down * (s.x[..., 2] < s.y[..., 2]),
-        across * (s.x[..., 3] < s.y[..., 3]),
+        -down * within[..., 0], -across * within[..., 1], down * (1 - within[..., 2]), across * (1 - within[..., 3])
     )
     shared = np.where(meet[..., None], shared, 0).astype(s.width.dtype)
     return shared, stack(-s.height, -s.width, s.height, s.width) - shared
@@ -75,10 +73,11 @@ def around(s):
 
 
 def around_grad(s):
-    low, high = s.x[..., :2] < s.y[..., :2], s.x[..., 2:] > s.y[..., 2:]
-    zero = np.zeros_like(s.width)
-    across = stack(-low[..., 0].astype(zero.dtype), zero, high[..., 0].astype(zero.dtype), zero)
-    return across, stack(zero, -low[..., 1].astype(zero.dtype), zero, high[..., 1].astype(zero.dtype))
+    beyond, zero = np.heaviside(s.x - s.y, 0.5), np.zeros_like(s.width)
+    return (
+        stack(beyond[..., 0] - 1, zero, beyond[..., 2], zero),
+        stack(zero, beyond[..., 1] - 1, zero, beyond[..., 3]),
+    )
 
 
 def _iou(s, eps):
@@ -275,17 +274,23 @@ def wise_iou_grad(y, x, eps=1e-7, format="xyxy"):
     return in_format(grad, format)
 
 
-def _inner(boxes, ratio):
-    centre, half = (boxes[..., :2] + boxes[..., 2:]) / 2, ratio * (boxes[..., 2:] - boxes[..., :2]) / 2
-    return np.concatenate([centre - half, centre + half], axis=-1)
+def _inner(y, x, ratio, format):
+    """Both boxes shrunk about their centres, from the target's corner on: where they lie costs no digits."""
+    y, x = edges(y, format), edges(x, format)
+    origin = np.concatenate([y[..., :2], y[..., :2]], axis=-1)
+    shrunk = []
+    for box in (y - origin, x - origin):
+        centre, half = (box[..., :2] + box[..., 2:]) / 2, ratio * (box[..., 2:] - box[..., :2]) / 2
+        shrunk.append(np.concatenate([centre - half, centre + half], axis=-1))
+    return shrunk
 
 
 def inner_iou(y, x, eps=1e-7, ratio=0.7, format="xyxy"):
-    return iou(_inner(edges(y, format), ratio), _inner(edges(x, format), ratio), eps)
+    return iou(*_inner(y, x, ratio, format), eps)
 
 
 def inner_iou_grad(y, x, eps=1e-7, ratio=0.7, format="xyxy"):
-    inner = iou_grad(_inner(edges(y, format), ratio), _inner(edges(x, format), ratio), eps)
+    inner = iou_grad(*_inner(y, x, ratio, format), eps)
     low, high = inner[..., :2], inner[..., 2:]
     near, far = (1 + ratio) / 2, (1 - ratio) / 2
     return in_format(np.concatenate([near * low + far * high, far * low + near * high], axis=-1), format)

@@ -10,9 +10,10 @@ from fastloss._core.evaluation import Evaluation
 from fastloss._core.sums import SumEvaluation
 from fastloss.integrations import xgboost
 from fastloss.testing import check_grad, check_hess
-from tests.inputs import draw, draw_rows
-from tests.support import LAYOUTS, assert_same_bits, generator
+from tests.inputs import draw, draw_arrays, draw_rows, family
+from tests.support import DRAWN, EVERY, LAYOUTS, assert_same_bits, generator
 
+OF_OTHER_FAMILIES = list({type(loss): loss for loss in reversed(EVERY) if loss not in DRAWN}.values())
 ROWS = fl.CrossEntropy() + 0.5 * fl.SoftmaxFocal()
 SUMS = {
     "residual": fl.SquaredError() + 0.25 * fl.Huber(0.5) - 0.1 * fl.LogCosh(),
@@ -200,3 +201,43 @@ def test_a_loss_of_the_whole_sample_may_be_a_term():
     assert total(y, x) == fl.SquaredError()(y, x) + fl.RootMeanSquaredError()(y, x)
     wanted = fl.SquaredError().grad(y, x) + fl.RootMeanSquaredError().grad(y, x)
     np.testing.assert_allclose(total.grad(y, x), wanted)
+
+
+@pytest.mark.parametrize("loss", OF_OTHER_FAMILIES, ids=repr)
+def test_losses_of_every_family_add_up(loss):
+    arrays = draw_arrays(loss, 3000, np.float64, generator("families", loss))
+    total = loss + 0.5 * loss
+    value, grads = loss.value_and_grad(*arrays)
+    found, others = total.value_and_grad(*arrays)
+    assert type(grads) is type(others)
+    np.testing.assert_allclose(found, 1.5 * value, rtol=1e-12)
+    for grad, other in zip(*(g if isinstance(g, tuple) else (g,) for g in (grads, others)), strict=True):
+        np.testing.assert_allclose(other, 1.5 * np.asarray(grad), rtol=1e-10, atol=1e-14)
+    if family(loss) == "regions" or not loss.signature.additive:
+        with pytest.raises(ValueError, match="there is no state, one of its losses is not one of each element"):
+            total.state(*arrays)
+    else:
+        np.testing.assert_allclose(total.state(*arrays).mean, found, rtol=1e-10)
+        losses = total(*arrays, reduction="none")
+        np.testing.assert_allclose(losses, 1.5 * loss(*arrays, reduction="none"), rtol=1e-12)
+
+
+def test_a_recipe_of_segmentation():
+    rng = generator("segmentation")
+    masks, scores = rng.random((2, 1, 8, 8)) < 0.3, rng.standard_normal((2, 1, 8, 8))
+    total = fl.BinaryCrossEntropyWithLogits() + fl.Dice(from_logits=True)
+    value, grad = total.value_and_grad(masks, scores)
+    parts = [loss.value_and_grad(masks, scores) for _, loss in total.terms]
+    np.testing.assert_allclose(value, parts[0][0] + parts[1][0], rtol=1e-14)
+    np.testing.assert_allclose(grad, parts[0][1] + parts[1][1], rtol=1e-12)
+
+
+def test_a_recipe_of_detection():
+    rng = generator("detection")
+    corner = rng.uniform(0, 50, (20, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(5, 30, (20, 2))], axis=1)
+    found = boxes + rng.normal(size=boxes.shape)
+    total = 2.0 * fl.GIoU() + 5.0 * fl.NWD()
+    value, grad = total.value_and_grad(boxes, found)
+    np.testing.assert_allclose(value, 2 * fl.GIoU()(boxes, found) + 5 * fl.NWD()(boxes, found), rtol=1e-13)
+    np.testing.assert_allclose(grad, 2 * fl.GIoU().grad(boxes, found) + 5 * fl.NWD().grad(boxes, found), rtol=1e-11)

@@ -271,6 +271,11 @@ class Evaluation:
         return self._loss.signature.additive
 
     @property
+    def separable(self) -> bool:
+        """Whether `apart` has a loss of each element."""
+        return self._loss.signature.additive
+
+    @property
     def indexed(self) -> bool:
         """Whether targets and predictions have a first axis."""
         return self._y.ndim > 0 and self._x.ndim > 0 and len(self._shape) > 0

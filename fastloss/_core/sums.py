@@ -50,9 +50,6 @@ class SumEvaluation:
         self._loss = loss
         self._weights = [weight for weight, _ in loss.terms]
         self._calls: list[Any] = [term._evaluation(term, *arguments, **options) for _, term in loss.terms]
-        shapes = list(dict.fromkeys(call.shape for call in self._calls))
-        if len(shapes) > 1:
-            raise ValueError(f"{self.owner}: its losses are of shapes {' and '.join(map(str, shapes))}, must be of one")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -102,6 +99,9 @@ class SumEvaluation:
                     raise ValueError(f"{self.owner}: its losses weigh elements differently, which have no common state")
 
     def state(self) -> LossState:
+        if not all(call.separable for call in self._calls):
+            raise ValueError(f"{self.owner}: there is no state, one of its losses is not one of each element")
+        self._require_one_shape()
         states = []
         for _, part in self._parts():
             size = math.prod(part.shape)
@@ -124,6 +124,7 @@ class SumEvaluation:
         grads: Operands = ()
         hessians: Operands = ()
         if operation & VALUE and reduction == "none":
+            self._require_one_shape()
             value = first._result("out", out, first._like(), FLOAT32 if first.dtype is np.float32 else FLOAT64)
         if operation & GRAD:
             grads = first._derivatives("grad_out", grad_out)
@@ -138,35 +139,50 @@ class SumEvaluation:
                 operation, reduction, factor, value, grads, hessians, check=bool(given) and not scratch
             )
             means = [call._average(one, reduction) for call, one in zip(self._calls, sums, strict=True)]
+            public = first._public(grads)
         else:
-            means = self._of_wholes(operation, reduction, factor, (value, *grads, *hessians))
+            means, public = self._of_wholes(operation, reduction, factor, value, grads, hessians)
         reduced = None
         if operation & VALUE:
             reduced = value.public if reduction == "none" else self._weighted_total(means)
-        return reduced, first._public(grads), hessians[0].public if hessians else None
+        return reduced, public, hessians[0].public if hessians else None
+
+    def _require_one_shape(self) -> None:
+        """Refuse losses of which one is of an element and another of something else, where each is asked for."""
+        shapes = list(dict.fromkeys(call.shape for call in self._calls))
+        if len(shapes) > 1:
+            raise ValueError(f"{self.owner}: its losses are of shapes {' and '.join(map(str, shapes))}, must be of one")
 
     def _weighted_total(self, numbers: Sequence[float]) -> float:
         return math.fsum(weight * number for weight, number in zip(self._weights, numbers, strict=True))
 
     def _divisible(self) -> bool:
         """Whether the arrays may be taken a piece at a time."""
-        return bool(self.shape) and all(call.divisible for call in self._calls)
+        return bool(self.shape) and all(call.divisible and call.shape == self.shape for call in self._calls)
 
-    def _of_wholes(self, operation: int, reduction: str, factor: float, outputs: Operands) -> list[Any]:
-        """Write what was asked for, adding up results of the whole arrays; the reduced losses."""
-        values: list[Any] = []
-        sums: list[Any] = []
+    def _of_wholes(
+        self, operation: int, reduction: str, factor: float, value: Operand, grads: Operands, hessians: Operands
+    ) -> tuple[list[Any], Any]:
+        """Write what was asked for, adding up results of the whole arrays; the reduced losses, and the gradient."""
+        values, slopes, curvatures = [], [], []
         for weight, call in zip(self._weights, self._calls, strict=True):
-            found, grads, hess = call.reduced(operation, reduction, factor=factor * weight)
+            found, slope, curvature = call.reduced(operation, reduction, factor=factor * weight)
             values.append(found)
-            results = [weight * found] if operation & VALUE and reduction == "none" else []
-            if operation & GRAD:
-                results += grads if isinstance(grads, tuple) else [grads]
-            results += [hess] if operation & HESS else []
-            sums = [a + b for a, b in zip(sums, results, strict=True)] if sums else results
-        for output, total in zip((one for one in outputs if one is not ABSENT), sums, strict=True):
-            np.copyto(output.public, total, casting="unsafe")
-        return values
+            slopes.append(slope if isinstance(slope, tuple) else (slope,))
+            curvatures.append(curvature)
+        if value is not ABSENT:
+            np.copyto(value.public, sum(w * v for w, v in zip(self._weights, values, strict=True)), casting="unsafe")
+        if hessians:
+            np.copyto(hessians[0].public, sum(curvatures), casting="unsafe")
+        if not grads:
+            return values, None
+        # Derivatives in parameters, such as a temperature, come after those in arrays.
+        total = [sum(each) for each in zip(*slopes, strict=True)]
+        for grad, found in zip(grads, total, strict=False):
+            np.copyto(grad.public, found, casting="unsafe")
+        first = slopes[0]
+        named = (*(grad.public for grad in grads), *total[len(grads) :])
+        return values, named[0] if len(first) == 1 else type(first)(*named)
 
     def _of_pieces(
         self, operation: int, reduction: str, factor: float, value: Operand, grads: Operands, hessians: Operands, *,

@@ -296,6 +296,14 @@ class RegionEvaluation(Evaluation):
 
     # Sums that merge
 
+    @property
+    def divisible(self) -> bool:
+        return False
+
+    @property
+    def separable(self) -> bool:
+        return False
+
     def state(self) -> Any:
         if self._spec.by_image:
             return super().state()

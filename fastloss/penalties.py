@@ -18,6 +18,7 @@ from fastloss._core.evaluation import Floats
 from fastloss._core.loss import Loss, number
 from fastloss._core.operands import as_array
 from fastloss._core.parameters import ANY, NON_NEGATIVE, UNIT, Domain, checked
+from fastloss.composition.vae import expm1_minus
 
 Doubles: TypeAlias = NDArray[np.float64]
 
@@ -461,16 +462,6 @@ class GaussianKL(Penalty):
         slope = self.strength * score * precision
         value = half * (expm1_minus(difference) + np.square(score)).sum()
         return value, (slope, half * growth, -slope, -half * (growth + np.square(score)))
-
-
-def expm1_minus(x: Doubles) -> Doubles:
-    """:math:`e^x - 1 - x` with its relative accuracy near 0, where the three terms cancel."""
-    near = np.abs(x) < 0.5
-    small = np.where(near, x, 0.0)
-    series = np.zeros_like(x)
-    for n in range(15, 2, -1):  # x^2 / 2 (1 + x / 3 (1 + x / 4 (...)))
-        series = small / n * (1 + series)
-    return np.where(near, 0.5 * np.square(small) * (1 + series), np.expm1(x) - x)
 
 
 # With a loss ----------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_the_import_brings_in_the_losses_alone():
     parts = {name.split(".")[1] for name in fresh(code).split()}
     others = {"vectors", "boxes", "regions", "alignment", "composition"}
     families = {"aggregate", "columns", "elementwise", "rowwise", *others}
-    assert parts == {"_core", "_kernels", "penalties", "state", *families}
+    assert parts == {"_core", "_kernels", "state", *families}
 
 
 def test_no_import_is_circular():

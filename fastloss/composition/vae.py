@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastloss._core.counting import counted, moments
 from fastloss._core.evaluation import ABSENT, NAN_POLICIES, Array, Evaluation, Operand, Specification
@@ -17,12 +18,21 @@ from fastloss._core.runtime import GRAD, MOMENTS, VALUE
 from fastloss._core.signature import Argument, Signature
 from fastloss.elementwise.binary import BinaryCrossEntropy, BinaryCrossEntropyWithLogits
 from fastloss.elementwise.residual import AbsoluteError, SquaredError
-from fastloss.penalties import expm1_minus
 
 RECONSTRUCTIONS: dict[str, Loss] = {
     loss.function_name: loss
     for loss in (BinaryCrossEntropyWithLogits(), BinaryCrossEntropy(), SquaredError(), AbsoluteError())
 }
+
+
+def expm1_minus(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """:math:`e^x - 1 - x` with its relative accuracy near 0, where the three terms cancel."""
+    near = np.abs(x) < 0.5
+    small = np.where(near, x, 0.0)
+    series = np.zeros_like(x)
+    for n in range(15, 2, -1):  # x^2 / 2 (1 + x / 3 (1 + x / 4 (...)))
+        series = small / n * (1 + series)
+    return np.where(near, 0.5 * np.square(small) * (1 + series), np.expm1(x) - x)
 
 
 class VAEGrads(NamedTuple):

@@ -146,7 +146,7 @@ class VectorEvaluation(MultiInputEvaluation):
     def contiguous(self, given: Operand) -> Operand:
         """Rows that are looked up, in the type that is computed in: a copy only where they are not that already."""
         code = FLOAT32 if self._single else FLOAT64
-        array = np.ascontiguousarray(readable(given.array, given.code), FLOATS[code])
+        array = np.require(readable(given.array, given.code), FLOATS[code], ["C", "ALIGNED"])
         return replace(given, array=array, code=code)
 
 

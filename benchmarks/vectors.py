@@ -114,7 +114,8 @@ def of_one(name: str, rounds: int, scale: int) -> Iterator[Row]:
             (mine, grads), (wanted, wanted_grads) = ours(), theirs()
             np.testing.assert_allclose(mine, wanted, rtol=1e-4)
             for grad, other in zip(grads, wanted_grads, strict=True):
-                assert np.linalg.norm(grad - other) <= 1e-4 * np.linalg.norm(other)  # a kink is not for all the same
+                apart = np.abs(grad - other).max(axis=-1) > 1e-4 * np.abs(other).max()
+                assert apart.mean() <= 1e-5  # a tuple at a kink is not for all on the same side
             times = take_turns({"fastloss": ours, peer: theirs}, min(rounds, LONG), SETTLE)
             ratio = compare(times, "fastloss", [peer])
         yield Row.of(f"{what}, mean and gradients, against {peer}", at_least, ratio, front=True)

@@ -7,12 +7,15 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
+# What is left of a block after its last whole vector is done one by one, not by loops of narrower vectors, which would
+# be a fifth of the code: blocks are whole but for the last.
+ONE_WIDTH = ["--param", "vect-epilogues-nomask=0"]
 # The kernels are compiled once for each row; `fastloss/_core/isa.py` picks the best the processor runs.
 X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
 LEVELS = {
     "baseline": ["-march=x86-64"] if X86_64 else [],
-    "x86_64_v3": ["-march=x86-64-v3"],
-    "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+    "x86_64_v3": ["-march=x86-64-v3", *ONE_WIDTH],
+    "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=512", *ONE_WIDTH],
 }
 
 # Both -fno flags are value-safe and let branches become selects; contraction is off so that every loop

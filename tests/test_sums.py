@@ -241,3 +241,27 @@ def test_a_recipe_of_detection():
     value, grad = total.value_and_grad(boxes, found)
     np.testing.assert_allclose(value, 2 * fl.GIoU()(boxes, found) + 5 * fl.NWD()(boxes, found), rtol=1e-13)
     np.testing.assert_allclose(grad, 2 * fl.GIoU().grad(boxes, found) + 5 * fl.NWD().grad(boxes, found), rtol=1e-11)
+
+
+def test_an_infinite_term_is_infinite():
+    for dtype in (np.float32, np.float64):
+        x = np.array([np.inf, 1.0, 5000.0], dtype)
+        for factor in (2.0, 0.1, 1e-300):
+            total = factor * fl.Exponential() + fl.SquaredHinge()
+            value, grad = total.value_and_grad([-1, 1, -1], x, reduction="none")
+            parts = [loss.value_and_grad([-1, 1, -1], x, reduction="none") for _, loss in total.terms]
+            for found, mine, other in zip((value, grad), *parts, strict=True):
+                with np.errstate(over="ignore"):
+                    wanted = factor * mine.astype(np.float64) + other
+                np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-40)
+
+
+def test_outputs_are_apart_from_the_weights():
+    x, y, weight = np.zeros((4, 5)), np.zeros(4, int), np.ones((4, 5))
+    with pytest.raises(ValueError, match="grad_out overlaps sample_weight"):
+        ROWS.grad(y, x, sample_weight=weight[:, 0], grad_out=weight)
+
+
+def test_where_nothing_counts_the_gradient_is_0_without_a_warning():
+    grad = ROWS.grad([0, 1], np.zeros((2, 5)), mask=[False, False])
+    assert not grad.any()

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss._core.counting import moments
+from fastloss._core import counting
 from fastloss._core.evaluation import ABSENT, Operand, Specification, check_reduction, pieces
 from fastloss._core.isa import kernels
 from fastloss._core.operands import refuse_overlap
@@ -110,7 +110,7 @@ class SumEvaluation:
             counted = weights >= 0
             weight, loss = np.where(counted, weights, 0.0), np.where(weights > 0, losses, 0.0)
             sums = float(counted.sum()), float(weight.sum()), float(weight @ loss)
-            states.append(LossState(*sums, *moments(weight, loss)))
+            states.append(LossState(*sums, *counting.moments(weight, loss)))
         return LossState.merge(states)
 
     def reduced(
@@ -132,14 +132,18 @@ class SumEvaluation:
             hessians = first._derivatives("hess_out", hess_out)
         outputs = (value, *grads, *hessians)
         given = [(result.name, result.array) for result in outputs if result.given]
-        refuse_overlap(self.owner, given, first._inputs())
+        inputs = first._inputs()
+        inputs += [(one.name, one.array) for one in (first._weight, first._kept) if one.array is not None]
+        refuse_overlap(self.owner, given, inputs)
 
         if self._divisible():
             sums = self._of_pieces(
                 operation, reduction, factor, value, grads, hessians, check=bool(given) and not scratch
             )
-            means = [call._average(one, reduction) for call, one in zip(self._calls, sums, strict=True)]
             public = first._public(grads)
+            means = []
+            if operation & VALUE:
+                means = [call._average(one, reduction) for call, one in zip(self._calls, sums, strict=True)]
         else:
             means, public = self._of_wholes(operation, reduction, factor, value, grads, hessians)
         reduced = None
@@ -193,7 +197,7 @@ class SumEvaluation:
         divided = operation & GRAD and reduction in ("mean", "batch_mean")
         divisors = [float(max(1, math.prod(self.shape)))] * len(self._calls)
         if check or (divided and self.weighted):
-            divisors = [call.divisor(reduction) for call in self._calls]
+            divisors = [counting.divisor(reduction, *call._run(0, 1.0)[1:3]) for call in self._calls]
         scales = [
             factor * weight / (divisor or math.inf) if divided else factor * weight
             for weight, divisor in zip(self._weights, divisors, strict=True)

@@ -48,14 +48,22 @@ cdef inline void add_weighted(const void* of_term, void* sum_so_far, double weig
     """Add a term, which the first one, that stands where the sum is, only multiplies."""
     cdef const floating* v = <const floating*> of_term
     cdef floating* to = <floating*> sum_so_far
-    cdef floating high = <floating> weight, low = <floating> (weight - high)
+    cdef floating factor = <floating> weight
     cdef Py_ssize_t i
-    if v != to:
+    if weight == 1 and v == to:
+        return
+    if factor == weight and v == to:
         for i in range(n):
-            to[i] = multiply_add(v[i], high, multiply_add(v[i], low, to[i]))
-    elif weight != 1:
+            to[i] = factor * to[i]
+    elif factor == weight:
         for i in range(n):
-            to[i] = multiply_add(to[i], high, to[i] * low)
+            to[i] = multiply_add(v[i], factor, to[i])
+    elif v == to:
+        for i in range(n):
+            to[i] = <floating> (weight * to[i])
+    else:
+        for i in range(n):
+            to[i] = <floating> (to[i] + weight * v[i])
 
 
 cdef inline void add_terms(const Block* block, floating like) noexcept nogil:

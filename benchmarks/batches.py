@@ -10,7 +10,9 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from benchmarks.turns import compare, take_turns
 from fastloss import registry
 from fastloss._core.threads import available
 from fastloss.vectors.batches import BatchLoss
-from tests.inputs import Array
+from tests.inputs import Array, draw_arrays
 
 LONG = 3  # rounds of what takes seconds, at most
 ROWS, FEATURES = 16_384, 256  # of the contrast of two batches
@@ -57,11 +59,27 @@ def of_contrast(rounds: int, scale: int) -> Iterator[Row]:
 def of_every_loss(rounds: int, scale: int) -> Iterator[Row]:
     for name, cls in registry.items():
         if issubclass(cls, BatchLoss):
-            times = measure(name, "value_and_grad", NUMBERS // scale, ["fastloss", "numpy"], min(rounds, LONG))
+            times = measure(name, "value_and_grad", NUMBERS // scale, ["fastloss", "numpy"], min(rounds, LONG), SETTLE)
             ratio = compare(times, "fastloss", ["numpy"])
-            yield Row.of(
+            row = Row.of(
                 f"`{name}`, a batch of {NUMBERS // scale:,} numbers, value and grad, against numpy", EACH, ratio
             )
+            yield replace(row, how=f"{row.how}; products alone {of_products(cls(), NUMBERS // scale, min(rounds, LONG)):.3g} ms")
+
+
+def of_products(loss: BatchLoss, numbers: int, rounds: int) -> float:
+    """Milliseconds for the products of matrices that a value and its gradients are made of: of BLAS, as NumPy's."""
+    rows = [a for a in draw_arrays(loss, numbers, np.float32, np.random.default_rng(0)) if np.ndim(a) == 2]
+    # Some compare features. A copy, or NumPy would multiply an array by itself another way.
+    left, right = (np.array(a.T if isinstance(loss, (fl.BarlowTwins, fl.VICReg)) else a, order="C") for a in (rows[0], rows[-1]))
+    similarities = np.empty((len(left), len(right)), np.float32)
+
+    def call() -> None:
+        np.matmul(left, right.T, out=similarities)
+        np.matmul(similarities, right)
+        np.matmul(similarities.T, left)
+
+    return 1e3 * median(take_turns({"products": call}, rounds, SETTLE)["products"])
 
 
 # The contrast of two batches and its memory -----------------------------------------------------------

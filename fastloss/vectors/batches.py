@@ -38,8 +38,7 @@ KERNELS: dict[str, Kernel] = compiled.SIMILARITY_KERNELS
 Doubles = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-BLOCK_BYTES = 1 << 26  # of similarities that are held at a time
-SHARE_OF_SUMS = 4  # ... and of what is added to the gradient of the columns at a time
+BLOCK_BYTES = 1 << 24  # of similarities, or of sums of products with them, at a time: they stay in cache
 MOST_ROWS = 1 << 24  # float32 holds the codes exactly
 
 FEATURES = (("feature",),)
@@ -241,9 +240,18 @@ class Comparison:
             rows = slice(first, min(first + self._rows, len(self._left)))
             block = self._room[: rows.stop - rows.start]
             if not self._held:
-                np.matmul(self._left.values[rows], self._right.values.T, out=block)
+                self._multiply(rows, block)
             self._held = self._rows >= len(self._left)
             yield rows, block
+
+    def _multiply(self, rows: slice, block: Floats) -> None:
+        """Products of some rows with all columns, in halves: NumPy would find out that an array is multiplied by itself,
+        compute half of it, and copy that to the other half more slowly than BLAS computes it.
+        """
+        middle = (rows.start + rows.stop) // 2
+        for start, stop in ((rows.start, middle), (middle, rows.stop)):
+            some = block[start - rows.start : stop - rows.start]
+            np.matmul(self._left.values[start:stop], self._right.values.T, out=some)
 
     def _compare(
         self, operation: int, rows: slice, block: Floats, weights: Doubles, results: tuple[Doubles | None, ...]
@@ -269,7 +277,7 @@ class Gradients:
         if self._of_columns is None:
             self._of_columns = np.matmul(block.T, self._left[rows], out=np.empty_like(self._right))
             return
-        size = max(1, BLOCK_BYTES // SHARE_OF_SUMS // max(1, self._right.shape[1] * block.itemsize))
+        size = max(1, BLOCK_BYTES // max(1, self._right.shape[1] * block.itemsize))
         product = np.empty((min(size, len(self._right)), self._right.shape[1]), block.dtype)
         for first in range(0, len(self._right), size):
             some = slice(first, min(first + size, len(self._right)))

@@ -99,7 +99,7 @@ class InfoNCE(PairedLoss):
 
     Numerics: a loss is the softplus of a difference from the sum over the other keys, so that a confident right answer
     keeps its relative accuracy. Products of matrices are NumPy's, whose BLAS may round otherwise for another number of
-    its threads; no number of threads here changes a bit. At most 64 MB of similarities are held at a time.
+    its threads; no number of threads here changes a bit. At most 16 MB of similarities are held at a time.
 
     References
     ----------
@@ -187,7 +187,7 @@ class SigmoidPairwise(PairedLoss):
     Domain: queries and keys are any real numbers. A row of zeros has similarity 0 to all, and gradient 0.
 
     Numerics: losses and slopes to full relative accuracy of their logits, which are products of NumPy's BLAS. At most
-    64 MB of similarities are held at a time.
+    16 MB of similarities are held at a time.
 
     References
     ----------
@@ -498,7 +498,7 @@ class NTXent(LabelledLoss):
 
     Numerics: a pair's loss is a softplus, so that a confident right answer keeps its relative accuracy. Products of
     matrices are NumPy's, whose BLAS may round otherwise for another number of its threads; no number of threads here
-    changes a bit. At most 64 MB of similarities are held at a time.
+    changes a bit. At most 16 MB of similarities are held at a time.
 
     References
     ----------

@@ -58,7 +58,7 @@ class NCA(LabelledLoss):
 
     Numerics: a loss is the softplus of the difference of two log-sum-exps, so that one near 0 keeps its relative
     accuracy. Products of matrices are NumPy's, whose BLAS may round otherwise for another number of its threads; no
-    number of threads here changes a bit. At most 64 MB of similarities are held at a time.
+    number of threads here changes a bit. At most 16 MB of similarities are held at a time.
 
     References
     ----------

@@ -122,7 +122,7 @@ class BarlowTwins(BatchLoss):
     Domain: both views are any real numbers. A feature without variance has correlation 0 and with ``eps=0`` gradient 0.
 
     Numerics: means and variances are summed in float64. Products of matrices are NumPy's, whose BLAS may round
-    otherwise for another number of its threads; no number of threads here changes a bit. At most 64 MB of correlations
+    otherwise for another number of its threads; no number of threads here changes a bit. At most 16 MB of correlations
     are held at a time.
 
     References

@@ -64,14 +64,18 @@ def of_every_loss(rounds: int, scale: int) -> Iterator[Row]:
             row = Row.of(
                 f"`{name}`, a batch of {NUMBERS // scale:,} numbers, value and grad, against numpy", EACH, ratio
             )
-            yield replace(row, how=f"{row.how}; products alone {of_products(cls(), NUMBERS // scale, min(rounds, LONG)):.3g} ms")
+            yield replace(
+                row, how=f"{row.how}; products alone {of_products(cls(), NUMBERS // scale, min(rounds, LONG)):.3g} ms"
+            )
 
 
 def of_products(loss: BatchLoss, numbers: int, rounds: int) -> float:
     """Milliseconds for the products of matrices that a value and its gradients are made of: of BLAS, as NumPy's."""
     rows = [a for a in draw_arrays(loss, numbers, np.float32, np.random.default_rng(0)) if np.ndim(a) == 2]
     # Some compare features. A copy, or NumPy would multiply an array by itself another way.
-    left, right = (np.array(a.T if isinstance(loss, (fl.BarlowTwins, fl.VICReg)) else a, order="C") for a in (rows[0], rows[-1]))
+    left, right = (
+        np.array(a.T if isinstance(loss, (fl.BarlowTwins, fl.VICReg)) else a, order="C") for a in (rows[0], rows[-1])
+    )
     similarities = np.empty((len(left), len(right)), np.float32)
 
     def call() -> None:

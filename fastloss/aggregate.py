@@ -23,7 +23,7 @@ class AggregateEvaluation(Evaluation):
 
     def reduced(
         self, operation: int, reduction: str, out: Floats | None = None, grad_out: Floats | None = None,
-        hess_out: Floats | None = None, **options: Any,
+        hess_out: Floats | None = None, *, factor: float = 1.0, scratch: bool = False,
     ) -> tuple[Any, Any, Any]:  # fmt: skip
         owner = self._spec.owner
         if reduction != "mean":
@@ -45,7 +45,10 @@ class AggregateEvaluation(Evaluation):
             leave_mode(mode)
         if not operation & GRAD:
             return value, None, None
-        return value, Evaluation.reduced(evaluation, GRAD, "mean", grad_out=grad_out, factor=slope)[1], None
+        grad = Evaluation.reduced(
+            evaluation, GRAD, "mean", grad_out=grad_out, factor=factor * slope, scratch=scratch
+        )[1]  # fmt: skip
+        return value, grad, None
 
 
 class AggregateLoss(Loss):

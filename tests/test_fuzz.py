@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastloss as fl
-from tests.fuzz import draws, layouts, losses, oracle
+from tests.fuzz import draws, families, layouts, losses, oracle
 from tests.fuzz.bounds import DOUBLE, SINGLE, Bounded, Dual, bounded
 from tests.fuzz.runner import attempt
 from tests.inputs import draw, draw_rows
@@ -27,13 +27,14 @@ def found(numbers, classes=None, seed=0):
 # The fuzz -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cls", draws.CLASSES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", [*draws.CLASSES, *families.CLASSES], ids=lambda cls: cls.__name__)
 def test_random_calls_are_right_or_refused(cls):
     assert not found(range(1), [cls])
 
 
-def test_random_calls_of_language_models_are_right():
-    assert not found([number for number in range(400) if np.random.default_rng([0, number]).random() < 0.05])
+def test_random_calls_of_what_is_made_of_losses_are_right():
+    kinds = {number: np.random.default_rng([0, number]).random() for number in range(400)}
+    assert not found([number for number, kind in kinds.items() if kind < 0.05 or 0.65 < kind < 0.75])
 
 
 @pytest.mark.slow
@@ -90,6 +91,16 @@ def test_what_is_not_refused_is_found(monkeypatch):
 
     monkeypatch.setattr(fl.Hinge, "value_and_grad", lenient)
     assert found(range(5), [fl.Hinge])
+
+
+def test_what_is_wrong_with_several_arrays_is_found(monkeypatch):
+    def change(value, args, options):
+        return value * 1.001 if options.get("num_threads") == 2 else value
+
+    spoiled(monkeypatch, fl.TripletMargin, "__call__", change)
+    spoiled(monkeypatch, fl.Dice, "__call__", lambda value, *_: value * (1 + 1e-5))
+    assert found(range(5), [fl.TripletMargin])
+    assert found(range(8), [fl.Dice])
 
 
 def test_a_write_beside_an_output_is_found():

@@ -257,6 +257,18 @@ def test_weights_of_images_weight_their_losses(loss):
     assert loss.state(*arrays, mask=kept).count == loss.state(*spaced_images(arrays, kept)).count
 
 
+@of(OF_IMAGES)
+def test_an_image_without_weight_may_hold_anything(loss):
+    y, *further, x = arrays_of(loss)
+    weight = np.array([1.0, 0.0, 2.0])
+    wanted = loss.value_and_grad(y, *further, x, sample_weight=weight)
+    y, x = y.copy(), x.copy()
+    y[1], x[1] = 77, -7
+    found = loss.value_and_grad(y, *further, x, sample_weight=weight)
+    assert found[0] == wanted[0]
+    assert_same_bits(found[1], wanted[1])
+
+
 @of([loss for loss in OF_BATCH if not loss.sorted])
 def test_weights_of_images_weight_their_elements_where_regions_are_of_all(loss):
     arrays = arrays_of(loss, (4, 3, 5))

@@ -63,6 +63,26 @@ def test_a_sum_is_the_sum_of_its_terms(total, reduction, wide):
         np.testing.assert_allclose(curved, sum(w * part for w, part in parts), rtol=rtol, atol=rtol * scale)
 
 
+def test_losses_of_the_whole_sample_have_weights_too():
+    total = fl.RootMeanSquaredError() + 0.3 * fl.UnexplainedVariance()
+    y, x = arrays(fl.SquaredError() + fl.Huber())
+    for options in ({}, weights(len(y))):
+        value, grad = total.value_and_grad(y, x, **options)
+        parts = [(w, *loss.value_and_grad(y, x, **options)) for w, loss in total.terms]
+        np.testing.assert_allclose(value, sum(w * part for w, part, _ in parts), rtol=1e-14)
+        np.testing.assert_allclose(grad, sum(w * part for w, _, part in parts), rtol=1e-12, atol=1e-16)
+
+
+def test_sequences_in_any_place_of_the_axes():
+    rng = generator("sequences of sums")
+    loss = fl.CTC(layout="TNC")
+    y, x = draw_arrays(loss, 600_000, np.float64, rng)
+    value, grad = (loss + 2.0 * loss).value_and_grad(y, x)
+    part, slope = loss.value_and_grad(y, x)
+    np.testing.assert_allclose(value, 3 * part, rtol=1e-14)
+    np.testing.assert_allclose(grad, 3 * slope, rtol=1e-14)
+
+
 def test_derivatives_are_differences():
     for total in (SUMS["label"], SUMS["pair"], 0.5 * fl.LogCosh() + fl.PseudoHuber()):
         y, x = arrays(total, 20)

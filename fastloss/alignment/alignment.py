@@ -127,6 +127,10 @@ class SequenceEvaluation(MultiInputEvaluation):
         """The class of the blank, counted from the first."""
         return int(self._blank)
 
+    @property
+    def divisible(self) -> bool:
+        return self._loss.signature.additive and self._loss.axes.startswith("N")
+
     def part(self, index: tuple[int | slice, ...]) -> Self:
         evaluation = copy(self)
         for name in ("_sequences", "_frames", "_labels", "_starts"):

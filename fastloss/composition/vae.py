@@ -67,7 +67,22 @@ class VAEEvaluation(MultiInputEvaluation):
     def _reconstruction(self, weight: Array | None, mask: Array | None) -> Evaluation:
         policy = next(name for name, code in NAN_POLICIES.items() if code == self._nan_policy)
         y, x = (self._arrays[name].public for name in ("y_true", "y_pred"))
-        return Evaluation(RECONSTRUCTIONS[self._loss.reconstruction], y, x, weight, mask, policy, self._num_threads)
+        inner = RECONSTRUCTIONS[self._loss.reconstruction]
+        evaluation = Evaluation(inner, y, x, weight, mask, policy, self._num_threads)
+        evaluation._spec = replace(evaluation._spec, owner=self._spec.owner)
+        return evaluation
+
+    def _weights(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Of all samples, 0 for those that do not count."""
+        given = self._weight.array
+        if given is None:
+            return kept.astype(np.float64)
+        given = readable(given, self._weight.code).astype(np.float64)
+        wrong = ~(np.isfinite(given) & (given >= 0))
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise ValueError(f"{self._spec.owner}: sample_weight[{k}] is {given[k]}, must be finite and not negative")
+        return np.where(kept, given, 0.0)
 
     def _codes(self, name: str) -> Array:
         """An array of one axis for samples and one for the numbers of their codes."""
@@ -80,7 +95,7 @@ class VAEEvaluation(MultiInputEvaluation):
         hess: Operand = ABSENT, check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
         kept = counted(self._shape, mask=self._kept.array)
-        weight = np.where(kept, 1.0 if self._weight.array is None else self._weight.array, 0.0)
+        weight = self._weights(kept)
         sums = float(weight.sum()), float(kept.sum())
         weighted = self._reconstruction(self._weight.array, self._kept.array)
         if check or not operation:

@@ -245,8 +245,9 @@ class Comparison:
             yield rows, block
 
     def _multiply(self, rows: slice, block: Floats) -> None:
-        """Products of some rows with all columns, in halves: NumPy would find out that an array is multiplied by itself,
-        compute half of it, and copy that to the other half more slowly than BLAS computes it.
+        """Products of some rows with all columns, in halves.
+
+        Of an array with itself NumPy computes half and copies that to the rest more slowly than BLAS computes it.
         """
         middle = (rows.start + rows.stop) // 2
         for start, stop in ((rows.start, middle), (middle, rows.stop)):

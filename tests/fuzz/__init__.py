@@ -6,7 +6,8 @@ must be (`oracle.py`): the NumPy twins in long double, with bounds on the errors
 working precision (`bounds.py`). Then come a hundred calls of the same case (`losses.py`): all verbs, reductions and
 types that hold the same numbers, in layouts and outputs whose memory is watched (`layouts.py`), for any number of
 threads. The plainest call is judged by the oracle (`judging.py`), all others must agree with it to the bit; calls that
-are bad on purpose must be refused (`refusals.py`). `language.py` has the cases of what is built on cross-entropy.
+are bad on purpose must be refused (`refusals.py`). `families.py` has the cases of losses of vectors, boxes, regions and
+sequences and of sums of losses, `language.py` those of what is built on cross-entropy.
 
     python -m tests.fuzz --calls 10000000 --seed 1 --jobs 2
     python -m tests.fuzz --replay 1:4711                        # one case, as a failure names it

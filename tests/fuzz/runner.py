@@ -15,20 +15,26 @@ from multiprocessing.connection import Connection, wait
 import numpy as np
 
 import fastloss as fl
-from tests.fuzz import language, losses
+from tests.fuzz import families, language, losses
+from tests.fuzz.draws import pick
 
 BATCH = 32  # cases between reports
 LIMIT = 120  # seconds for a batch, of which the slowest honest one takes two on a busy machine
 ENOUGH = 200  # failures after which there is no point in going on
+MADE = (families.Sum, families.Sum, families.Chain)
 OTHERS = (language.Tokens, language.Segments, language.Shards, language.Layers)
 
 
 def case_of(seed: int, number: int, classes: list[type] | None = None):
     """The case of a number, drawn but not run."""
     rng = np.random.default_rng([seed, number])
-    if classes is None and rng.random() < 0.05:
-        return OTHERS[int(rng.integers(len(OTHERS)))](rng)
-    return losses.Case(rng, classes and classes[int(rng.integers(len(classes)))])
+    if classes is None:
+        kind = rng.random()
+        if kind < 0.05:
+            return pick(rng, OTHERS)(rng)
+        return (losses.Case if kind < 0.65 else pick(rng, MADE) if kind < 0.75 else families.Family)(rng)
+    cls = pick(rng, classes)
+    return (families.Family if cls in families.CLASSES else losses.Case)(rng, cls)
 
 
 def attempt(seed: int, number: int, classes: list[type] | None = None):

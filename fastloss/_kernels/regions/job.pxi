@@ -97,6 +97,11 @@ cdef const double* weigh_elements(RegionJob* job, const floating* y, Py_ssize_t 
     return weigh(&job.base, y, start, n, &s.block, partial)
 
 
+cdef inline bint is_inspected(RegionJob* job, Py_ssize_t image, bint second) noexcept nogil:
+    """Whether bad numbers of an image are refused: in the first pass, and not where the image has no weight."""
+    return not second and (job.image_weight == NULL or not job.by_image or job.image_weight[image] > 0)
+
+
 # Sums of chunks to those of regions ----------------------------------------------------------------
 
 cdef void gather(RegionJob* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:

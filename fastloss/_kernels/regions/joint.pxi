@@ -60,7 +60,7 @@ cdef inline bint is_class(double y, double classes) noexcept nogil:
     return (y >= 0) & (y <= classes - 1) & ((y + 6755399441055744.0) - 6755399441055744.0 == y)
 
 
-cdef const double* settle_labels(RegionJob* job, Py_ssize_t flat, Py_ssize_t n, bint second, RegionScratch* s,
+cdef const double* settle_labels(RegionJob* job, Py_ssize_t flat, Py_ssize_t n, bint inspected, RegionScratch* s,
                                  Partial* partial, floating like) noexcept nogil:
     """The labels of a tile in the type of the computation, and the weights of its elements."""
     cdef const double* label = load(&job.base.operands[Y], &job.base.shape, flat, n, s.label, &s.block)
@@ -72,7 +72,7 @@ cdef const double* settle_labels(RegionJob* job, Py_ssize_t flat, Py_ssize_t n, 
     cdef int wrong = 0
     for i in range(n):
         own[i] = <floating> label[i]
-    if second:
+    if not inspected:
         return weight
     if weight == NULL:
         for i in range(n):
@@ -105,7 +105,7 @@ cdef const double* settle_targets(RegionJob* job, Py_ssize_t image, Py_ssize_t s
             for i in range(n):
                 any_target[i] += t[i]
     weight = weigh_elements(job, any_target, image * job.elements + start, n, s, partial)
-    if job.base.checked and not second and partial.bad < 0:
+    if job.base.checked and is_inspected(job, image, second) and partial.bad < 0:
         for k in range(job.classes):
             t = targets_of(job, image, k, start, n, s, like)
             check(&job.base, Y, t, weight, (image * job.classes + k) * job.elements + start, n, partial)
@@ -165,7 +165,7 @@ cdef void joint_sums(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ssiz
     cdef const floating* distance
     cdef Py_ssize_t i, k, flat
     cdef Elements e
-    if job.base.domains[X].checked:
+    if job.base.domains[X].checked and is_inspected(job, image, False):
         for k in range(job.classes):
             flat = (image * job.classes + k) * job.elements + start
             x = load(&job.base.operands[X], &job.planes, flat, n, <floating*> s.g, &s.block)
@@ -280,7 +280,7 @@ cdef void joint_tile(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ssiz
                      double* sums, Partial* partial, floating like) noexcept nogil:
     cdef const double* weight
     if job.labelled:
-        weight = settle_labels(job, image * job.elements + start, n, second, s, partial, like)
+        weight = settle_labels(job, image * job.elements + start, n, is_inspected(job, image, second), s, partial, like)
     else:
         weight = settle_targets(job, image, start, n, second, s, partial, like)
     if partial.bad >= 0:

@@ -77,19 +77,19 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     cdef const floating* d = t
     cdef const double* weight = weigh_elements(job, t, flat, n, s, partial)
     cdef double scale
-    cdef bint at_once
+    cdef bint at_once, checked = job.base.checked and is_inspected(job, unit // job.classes, second)
     cdef Elements e
     foresee(&operands[Y], flat, n)
-    if job.base.checked and not second:
+    if checked:
         check(&job.base, Y, t, weight, flat, n, partial)
     if job.base.operation or job.base.domains[X].checked:
         foresee(&operands[X], flat, n)
         z = load(&operands[X], &job.planes, flat, n, <floating*> s.g, &s.block)
-        if job.base.checked and not second:
+        if checked:
             check(&job.base, X, z, weight, flat, n, partial)
     if operands[Z].data != NULL:
         d = load(&operands[Z], &job.planes, flat, n, <floating*> s.own, &s.block)
-        if job.base.checked and not second:
+        if checked:
             check(&job.base, Z, d, weight, flat, n, partial)
     if partial.bad >= 0:
         return

@@ -6,17 +6,17 @@ from importlib import import_module as _import_module
 from fastloss._core import isa as _isa  # isort: skip  # first, since it says what to do where nothing is built
 from fastloss import elementwise as _elementwise  # isort: skip  # in the order of the registry
 from fastloss import columns as _columns, aggregate as _aggregate, rowwise as _rowwise  # isort: skip
-from fastloss import vectors as _vectors, boxes as _boxes, regions as _regions  # isort: skip
-from fastloss import alignment as _alignment, composition as _composition  # isort: skip
+from fastloss._catalogue import LATER as _LOSSES_LATER
 from fastloss._core import VERSION as __version__
+from fastloss._core import loss as _loss
 from fastloss._core.functions import function_of as _function_of
-from fastloss._core.loss import Loss, WeightedSum, registry
-from fastloss.composition.chained import Chained
+from fastloss._core.loss import Loss, WeightedSum
 from fastloss.state import LossState
 
-# What is imported when it is first asked for, by the name of its module: the import of the package brings in every loss
-# and nothing that a user of losses alone does without.
+# What is imported when it is first asked for, by the name of its module: the import of the package brings in the losses
+# of elements and rows, and nothing that their user does without.
 _LATER = {
+    "Chained": "composition.chained",
     "LinearFit": "linear.objective",
     "LinearGrads": "composition.linear_layer",
     "LinearObjective": "linear.objective",
@@ -47,14 +47,30 @@ _LATER = {
 }
 _MODULES = ("integrations", "penalties", "testing")
 
+# Families in the order of the registry. Those after the first few are imported when one of their losses is asked for,
+# whose names are in `_catalogue.py`.
+_AT_ONCE = 4
+_FAMILIES = (
+    "elementwise", "columns", "aggregate", "rowwise", "vectors", "boxes", "regions", "alignment", "composition",
+)  # fmt: skip
+
 # Classes and functions of losses come from the registry; `__init__.pyi` describes them to type checkers. A function is
 # made when it is first asked for.
-_classes = {cls.__name__: cls for cls in registry.values()}
-_functions = {name: cls for cls in registry.values() for name in (cls.function_name, *cls.aliases)}
+_classes = {cls.__name__: cls for cls in _loss.registry.values()}
+_functions = {name: cls for cls in _classes.values() for name in (cls.function_name, *cls.aliases)}
 globals().update(_classes)
 
-__all__ = sorted(["Chained", "Loss", "LossState", "WeightedSum", "registry", *_LATER, *_MODULES])
-__all__ += [*_classes, *_functions]
+__all__ = sorted(["Loss", "LossState", "WeightedSum", "registry", *_LATER, *_MODULES])
+__all__ += dict.fromkeys([*_classes, *_functions, *_LOSSES_LATER])
+
+
+def _whole_registry() -> dict[str, type[Loss]]:
+    """The losses of all families by the names of their functions."""
+    for family in _FAMILIES:
+        _import_module(f"fastloss.{family}")
+    places = {f"fastloss.{family}": place for place, family in enumerate(_FAMILIES)}
+    of_family = lambda item: places[".".join(item[1].__module__.split(".")[:2])]  # noqa: E731
+    return dict(sorted(_loss.registry.items(), key=of_family))
 
 
 def __dir__() -> list[str]:
@@ -65,6 +81,12 @@ def __getattr__(name: str) -> object:
     found: object
     if name in _functions:
         found = _function_of(_functions[name])
+    elif name in _LOSSES_LATER:
+        module, of_class = _LOSSES_LATER[name]
+        cls = getattr(_import_module(f"fastloss.{module}"), of_class)
+        found = cls if name == of_class else _function_of(cls)
+    elif name == "registry":
+        found = _whole_registry()
     elif name in _LATER:
         found = getattr(_import_module(f"fastloss.{_LATER[name]}"), name)
     elif name in _MODULES:

@@ -14,7 +14,7 @@ from typing import Any
 
 import fastloss
 from benchmarks import accuracy, record, report
-from fastloss import Chained, Loss, LossState, WeightedSum, registry
+from fastloss import Loss, LossState, WeightedSum, registry
 from fastloss._core.functions import call_signature
 from fastloss._core.loss import prediction
 from fastloss._core.parity import OTHER_THINGS, ROWS
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
 README = ROOT / "README.md"
 PARITY = ROOT / "docs" / "parity.md"
+CATALOGUE = ROOT / "fastloss" / "_catalogue.py"
 LOSSES = ROOT / "docs" / "losses.md"
 MEASURED = ROOT / "docs" / "measured.md"
 
@@ -63,7 +64,7 @@ def _function_stub(cls: type[Loss]) -> str:
 
 def stub() -> str:
     """The type stub of the package."""
-    homes = {cls.__name__: cls.__module__ for cls in (Loss, WeightedSum, Chained, LossState, *registry.values())}
+    homes = {cls.__name__: cls.__module__ for cls in (Loss, WeightedSum, LossState, *registry.values())}
     homes |= {"registry": "fastloss._core.loss"} | dict.fromkeys(fastloss._MODULES, "fastloss")
     homes |= {name: f"fastloss.{module}" for name, module in fastloss._LATER.items()}
     imports = "\n".join(f"from {module} import {name} as {name}" for name, module in homes.items())
@@ -73,6 +74,27 @@ def stub() -> str:
         + "\n".join(map(_function_stub, registry.values()))
         + "\n"
     )
+
+
+CATALOGUE_HEAD = '''\
+"""The losses that are imported when they are first asked for, by every name: the module, and the class.
+
+Written by tools/generate.py from the registry; do not edit.
+"""
+
+LATER: dict[str, tuple[str, str]] = {
+'''
+
+
+def catalogue() -> str:
+    """The names of the losses of families that the package does not import at once."""
+    lines = []
+    for cls in registry.values():
+        family, module = cls.__module__.split(".")[1], cls.__module__.removeprefix("fastloss.")
+        if family in fastloss._FAMILIES[fastloss._AT_ONCE :]:
+            names = (cls.__name__, cls.function_name, *cls.aliases)
+            lines += [f'    "{name}": ("{module}", "{cls.__name__}"),' for name in names]
+    return CATALOGUE_HEAD + "\n".join(lines) + "\n}\n"
 
 
 def families() -> str:
@@ -234,7 +256,14 @@ def main(arguments: list[str]) -> int:
     readme = README.read_text()
     for section, content in (("losses", families()), ("speed", speed(sections)), ("accuracy", errors(sections))):
         readme = replaced(readme, section, content)
-    wanted = {STUB: stub(), README: readme, LOSSES: losses(), MEASURED: measured(sections), PARITY: parity()}
+    wanted = {
+        CATALOGUE: catalogue(),
+        STUB: stub(),
+        README: readme,
+        LOSSES: losses(),
+        MEASURED: measured(sections),
+        PARITY: parity(),
+    }
     stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         print(f"stale: {', '.join(stale)}; run python -m tools.generate" if stale else "current")

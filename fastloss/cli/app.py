@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import typer
 
 import fastloss
+from fastloss import registry
 from fastloss._core.evaluation import NanPolicy
-from fastloss._core.loss import registry
 from fastloss.cli import losses as catalogue
 from fastloss.cli import printing
 from fastloss.cli.ending import Refused

@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
 from typing import Any
 
-from fastloss._core.loss import Loss, registry
+from fastloss import Loss, registry
 from fastloss._core.parameters import ANY
 from fastloss.cli.ending import Refused
 

@@ -47,6 +47,13 @@ def work():
     for loss, y in ((fl.LogCosh(), X[:, 0]), (fl.CrossEntropy(), np.arange(2000) % 3)):
         objective = fl.LinearObjective(loss, X, y)
         objective.value_and_grad(np.zeros(objective.size))
+    total = fl.Chained(fl.SquaredError() + 0.5 * fl.BinaryCrossEntropy(), "sigmoid")
+    for _ in range(4):  # sums within sums
+        total = total + 0.1 * fl.BinaryCrossEntropyWithLogits()
+        total = 2.0 * total + 0.1 * fl.SigmoidFocal()
+    total.grad_and_hess(X[:, 0] > 0, X[:, 1])
+    objective = fl.LinearObjective(total, X[:, 1:], X[:, 0] > 0)
+    objective.value_and_grad(np.zeros(objective.size))
     done.append(True)
 
 done = []

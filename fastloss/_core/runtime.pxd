@@ -34,3 +34,4 @@ cdef class Kernel:
     cdef readonly tuple parameters      # the names of its constants
     cdef const void* program            # what the family's driver runs
     cdef const void* terms              # what it is made of, where it was composed of other kernels
+    cdef int depth                      # of these compositions, each of which needs a block of scratch memory

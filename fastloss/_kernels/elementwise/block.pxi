@@ -6,6 +6,7 @@ cdef struct Block:
     const void* x
     const void* z
     Scratch* results
+    Scratch* room                       # for what a kernel is composed of
     Py_ssize_t n
     int operation
     bint single
@@ -17,10 +18,11 @@ ctypedef void (*Loop)(const Block* block) noexcept nogil
 
 cdef void evaluate(Loop loop, Job* job, int operation, const floating* y, const floating* x, const floating* z,
                    Scratch* s, Py_ssize_t n) noexcept nogil:
-    """The values and derivatives of one block."""
+    """The values and derivatives of one block; scratch memory for each level of a composed kernel follows `s`."""
     cdef Block block
     block.y, block.x, block.z = y, x, z
     block.results = s
+    block.room = s + 1
     block.n = n
     block.operation = operation
     block.single = floating is float

@@ -69,7 +69,7 @@ cdef inline void add_weighted(const void* of_term, void* sum_so_far, double weig
 cdef inline void add_terms(const Block* block, floating like) noexcept nogil:
     cdef const Terms* terms = <const Terms*> block.terms
     cdef const Term* term
-    cdef Scratch room
+    cdef Scratch* room = block.room
     cdef Scratch* s = block.results
     cdef Scratch* of_term
     cdef Block inner
@@ -81,9 +81,10 @@ cdef inline void add_terms(const Block* block, floating like) noexcept nogil:
     prefetch(<const char*> (<const floating*> block.y + n), n * <Py_ssize_t> sizeof(floating))
     prefetch(<const char*> (<const floating*> block.x + n), n * <Py_ssize_t> sizeof(floating))
     inner.y, inner.z, inner.n, inner.operation, inner.single = block.y, block.z, n, block.operation, floating is float
+    inner.room = room + 1
     for k in range(terms.count):
         term = &terms.items[k]
-        of_term = s if k == 0 else &room
+        of_term = s if k == 0 else room
         inner.results, inner.terms, inner.parameters, inner.x = of_term, term.terms, term.parameters, block.x
         if term.of_sigmoid:
             squash(<const floating*> block.x, p, q, n)
@@ -136,6 +137,7 @@ def composed(str name, tuple terms):
         term.weight, term.of_sigmoid = weight, of_sigmoid
         for k in range(len(constants)):
             term.parameters[k] = constants[k]
+        made.depth = max(made.depth, 1 + kernel.depth)
         made.made.count += 1
     made.name, made.parameters, made.parts = name, (), tuple([term_of[1] for term_of in terms])
     made.program, made.terms = <const void*> composed_kernel, &made.made

@@ -195,7 +195,7 @@ def elementwise(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, tup
         blocks = (job.shape.size + BLOCK - 1) // BLOCK
         job.chunk = max(1, (blocks + MAX_CHUNKS - 1) // MAX_CHUNKS) * BLOCK
         return run_grid(job, job.shape.size, chunk_of_float if single else chunk_of_double, &whole, num_threads,
-                        sizeof(Scratch))
+                        (1 + kernel.depth) * sizeof(Scratch))
     finally:
         for k in range(held):
             PyBuffer_Release(&views[k])

@@ -297,6 +297,7 @@ def linear(Kernel kernel, int operation, *, tuple constants, domains, tuple arra
     cdef int k
     cdef unsigned mode
     cdef void* room = NULL
+    cdef size_t scratch = sizeof(LinearScratch)
     memset(&job, 0, sizeof(LinearJob))
     memset(views, 0, sizeof(views))
     prepare(loss, operation, constants, domains)
@@ -335,6 +336,7 @@ def linear(Kernel kernel, int operation, *, tuple constants, domains, tuple arra
         if classes is None:
             job.loop = <Loop> kernel.program
             loss.terms = kernel.terms
+            scratch = max(scratch, (1 + kernel.depth) * sizeof(Scratch))
         else:
             prepare_rows(&rows, kernel, loss, classes, itemsize)
             job.rows = &rows
@@ -365,7 +367,7 @@ def linear(Kernel kernel, int operation, *, tuple constants, domains, tuple arra
         num_threads = team(chunks, num_threads)
         with nogil:
             parallel_for(linear_chunk_of_float if itemsize == 4 else linear_chunk_of_double, &job, chunks, num_threads,
-                         sizeof(LinearScratch))
+                         scratch)
             mode = enter_ieee_mode()
             out = <double*> views[SUMS_OUT].buf
             for i in range(chunks):

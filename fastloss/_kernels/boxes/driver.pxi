@@ -26,6 +26,9 @@ cdef void evaluate(BoxJob* whole, int operation, Py_ssize_t start, Py_ssize_t n,
         x = load(&job.operands[X], &whole.shape, (start + done) * sides, take * sides, <floating*> s.base.x, &s.base)
         columns_of(whole.format, whole.sides, y, x, sides, columns + done, take, whole.least, &s.base)
         done += take
+    if operation & GRAD:                # what is read alone, the processor foresees
+        foresee(&job.operands[Y], (start + n) * sides, n * sides)
+        foresee(&job.operands[X], (start + n) * sides, n * sides)
     block.columns = columns
     block.n = n
     block.operation = operation

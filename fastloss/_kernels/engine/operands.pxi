@@ -334,6 +334,12 @@ cdef void narrow(int dtype, const floating* block, void* packed, Py_ssize_t n) n
             (<uint16_t*> packed)[i] = to_bfloat16(to_odd(block[i]))
 
 
+cdef inline void foresee(const Operand* operand, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """Fetch elements start ... start + n, which are wanted soon, where the processor does not foresee that."""
+    if operand.data != NULL and operand.direct:
+        prefetch(operand.data + start * operand.itemsize, n * operand.itemsize)
+
+
 cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n,
                           floating* block, Scratch* scratch) noexcept nogil:
     """Elements start ... start + n in the type of `block`: in place if they already are that, else in `block`."""

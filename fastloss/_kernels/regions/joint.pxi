@@ -128,8 +128,7 @@ cdef void softmax_tile(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ss
         rest[i] = tops[i] = 0
     for k in range(job.classes):
         x = load(operand, &job.planes, flat, n, tile + k * job.step, &s.block)
-        if operand.direct:
-            prefetch(<const char*> operand.data + (flat + n) * operand.itemsize, n * operand.itemsize)
+        foresee(operand, flat + n, n)
         copy_with_maximum(x, tile + k * job.step, top, n)
         flat += job.elements
     if job.program.crossed and job.base.operation & VALUE:

@@ -115,13 +115,14 @@ cdef inline double folded(double* lanes) noexcept nogil:
     return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 
 
-cdef inline void halves(floating z, floating* p, floating* q) noexcept nogil:
-    """sigmoid(z) and sigmoid(-z), both to full relative accuracy."""
+cdef inline floating halves(floating z, floating* p, floating* q) noexcept nogil:
+    """sigmoid(z) and sigmoid(-z), both to full relative accuracy, and their product, which is the sigmoid's slope."""
     cdef floating one = 1, e = exp_nonpositive(-absolute(z))
     cdef floating large = one / (one + e)
     cdef floating small = e * large
     p[0] = large if z >= 0 else small
     q[0] = small if z >= 0 else large
+    return small * large
 
 
 cdef inline void add_terms(Terms terms, const Elements* e, const floating* t, int count, bint weighted,
@@ -224,12 +225,12 @@ cdef inline void slope_loop(Slope slope, const Elements* e, const floating* t, b
     cdef const floating* d = <const floating*> e.d
     cdef floating* to = <floating*> e.slope
     cdef floating c0 = <floating> e.c[0], c1 = <floating> e.c[1], c2 = <floating> e.c[2], c3 = <floating> e.c[3]
-    cdef floating u, v
+    cdef floating u, v, steepness
     cdef Py_ssize_t i
     for i in range(e.n):
         if logits:
-            halves(z[i], &u, &v)
-            to[i] = slope(u, v, t[i], d[i], c0, c1, c2, c3) * (u * v)
+            steepness = halves(z[i], &u, &v)
+            to[i] = slope(u, v, t[i], d[i], c0, c1, c2, c3) * steepness
         else:
             to[i] = slope(p[i], q[i], t[i], d[i], c0, c1, c2, c3)
 

@@ -59,12 +59,6 @@ cdef inline void scale_slopes(RegionJob* job, Py_ssize_t image, Py_ssize_t k, Py
         to[i] = <floating> (weight * slope[i])
 
 
-cdef inline void foresee(const Operand* operand, Py_ssize_t flat, Py_ssize_t n) noexcept nogil:
-    """Fetch elements that are wanted soon: between two blocks the processor does not."""
-    if operand.direct:
-        prefetch(<const char*> operand.data + (flat + AHEAD) * operand.itemsize, n * operand.itemsize)
-
-
 cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_ssize_t n, bint second,
                          RegionScratch* s, double* sums, Partial* partial, floating like) noexcept nogil:
     cdef Operand* operands = job.base.operands
@@ -79,11 +73,11 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     cdef double scale
     cdef bint at_once, checked = job.base.checked and is_inspected(job, unit // job.classes, second)
     cdef Elements e
-    foresee(&operands[Y], flat, n)
+    foresee(&operands[Y], flat + AHEAD, n)
     if checked:
         check(&job.base, Y, t, weight, flat, n, partial)
     if job.base.operation or job.base.domains[X].checked:
-        foresee(&operands[X], flat, n)
+        foresee(&operands[X], flat + AHEAD, n)
         z = load(&operands[X], &job.planes, flat, n, <floating*> s.g, &s.block)
         if checked:
             check(&job.base, X, z, weight, flat, n, partial)

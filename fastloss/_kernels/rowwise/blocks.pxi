@@ -162,7 +162,7 @@ cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t
             into[i] = load(operand, &job.shape, (first + i) * job.rows + row, 1, into + i, &s.block)[0]
         at = n
     elif operand.direct:
-        prefetch(<const char*> operand.data + (start + AHEAD) * operand.itemsize, n * operand.itemsize)
+        foresee(operand, start + AHEAD, n)
         if same and not own and n % LANES == 0:
             return <const floating*> operand.data + start
     while at < n:

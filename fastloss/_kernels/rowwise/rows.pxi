@@ -25,12 +25,6 @@ cdef enum:
     GROUP_BYTES = 1 << 18               # of logits that are read again for the map while they are cached
 
 
-cdef inline void fetch(const Operand* operand, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
-    """Elements of the next group."""
-    if operand.data != NULL and operand.direct:
-        prefetch(operand.data + start * operand.itemsize, n * operand.itemsize)
-
-
 cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, Partial* partial,
                 floating like) noexcept nogil:
     cdef RowGroup* g = &s.group
@@ -41,8 +35,8 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     cdef double factor, slope = job.scale, scale = base.scale * job.scale
     if job.tiled and start + 2 * LANES <= job.rows:
         if not job.class_major:
-            fetch(&job.planes[PLANE_X], (start + LANES) * job.classes, LANES * job.classes)
-        fetch(&base.operands[Y], start + LANES, LANES)
+            foresee(&job.planes[PLANE_X], (start + LANES) * job.classes, LANES * job.classes)
+        foresee(&base.operands[Y], start + LANES, LANES)
     s.widened = False
     inspect(job, start, rows, s, like)
     if base.weighted:

@@ -57,9 +57,9 @@ BINARY = Domain(low=0, high=1, ternary=True)
 SIGN = Domain(low=-1, high=1, ternary=True)
 
 
-def number(domain: Domain = ANY, *, default: float) -> Any:
-    """A parameter of a loss: a finite real number in a domain."""
-    return field(default=default, metadata={"domain": domain})
+def number(domain: Domain = ANY, *, default: float, infinite: bool = False) -> Any:
+    """A parameter of a loss: a real number in a domain, finite unless it may be `infinite`."""
+    return field(default=default, metadata={"domain": domain, "infinite": infinite})
 
 
 def numbers(domain: Domain = ANY, *, default: tuple[float, ...]) -> Any:
@@ -117,7 +117,7 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
             raise TypeError(f"{owner}: {name} is {given!r}, must be True or False")
         return bool(given)
     if "several" not in metadata:
-        return _number(owner, name, given, metadata["domain"])
+        return _number(owner, name, given, metadata["domain"], metadata["infinite"])
     if isinstance(given, (str, bytes)):
         raise TypeError(f"{owner}: {name} is {given!r}, must be a sequence of numbers")
     try:
@@ -129,7 +129,7 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
     return tuple(_number(owner, f"{name}[{i}]", one, metadata["domain"]) for i, one in enumerate(several))
 
 
-def _number(owner: str, name: str, given: Any, domain: Domain) -> float:
+def _number(owner: str, name: str, given: Any, domain: Domain, infinite: bool = False) -> float:
     if isinstance(given, (bool, np.bool_, str, bytes, bytearray)):
         raise TypeError(f"{owner}: {name} is {given!r}, must be a number")
     try:
@@ -138,7 +138,7 @@ def _number(owner: str, name: str, given: Any, domain: Domain) -> float:
         raise TypeError(f"{owner}: {name} is {given!r}, must be a number") from error
     except OverflowError as error:
         raise ValueError(f"{owner}: {name} is too large, must be finite") from error
-    if not math.isfinite(value):
+    if not (math.isfinite(value) or (infinite and not math.isnan(value))):
         raise ValueError(f"{owner}: {name} is {value}, must be finite")
     if value not in domain:
         raise ValueError(f"{owner}: {name} is {value:g}, must be {domain}")

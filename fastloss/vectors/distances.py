@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fastloss._core.loss import loss, number
 from fastloss._core.parameters import ANY, Domain
 from fastloss.vectors.vectors import PAIR, Measure, PairGrads, VectorLoss, power_measure
@@ -195,7 +197,7 @@ class PairwiseDistance(Distance):
     Parameters
     ----------
     p : float, default=2.0
-        The degree of the norm, from 1 on.
+        The degree of the norm, from 1 on; of infinity it is the largest difference.
     eps : float, default=1e-06
         The number :math:`\varepsilon` that is added to each difference.
 
@@ -205,7 +207,8 @@ class PairwiseDistance(Distance):
 
     Notes
     -----
-    Domain: any vectors. The gradient at a distance of 0 is 0, and so is the derivative where a difference is 0.
+    Domain: any vectors. The gradient at a distance of 0 is 0, and so is the derivative where a difference is 0. With p
+    infinite, differences that are equally the largest share the derivative.
 
     Numerics: sums are in float64, and scaled where a power would overflow or vanish. Other degrees than 1 and 2 take a
     power of each difference, accurate to float32 for such vectors and in double-double for float64.
@@ -217,8 +220,8 @@ class PairwiseDistance(Distance):
     5.336803297443889
     """
 
-    variants = ({"p": 1.0}, {"p": 3.0, "eps": 0.5}, {"eps": 0.0})
-    p: float = number(DEGREE, default=2.0)
+    variants = ({"p": 1.0}, {"p": 3.0, "eps": 0.5}, {"eps": 0.0}, {"p": math.inf})
+    p: float = number(DEGREE, default=2.0, infinite=True)
     eps: float = number(ANY, default=1e-6)
 
     def _measured(self) -> tuple[Measure, float, float]:

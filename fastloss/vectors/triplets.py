@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -53,7 +54,8 @@ class TripletMargin(VectorLoss):
     margin : float, default=1.0
         By how much :math:`d_n` is to be larger.
     p : float, default=2.0
-        The degree of the norm that is the distance, from 1 on; for ``distance="norm"``.
+        The degree of the norm that is the distance, from 1 on; of infinity it is the largest difference. For
+        ``distance="norm"``.
     eps : float, default=1e-06
         What is added to each difference before; for ``distance="norm"``.
     swap : bool, default=False
@@ -97,6 +99,7 @@ class TripletMargin(VectorLoss):
     variants = (
         {"margin": 0.25, "p": 1.0},
         {"p": 3.0, "eps": 0.5},
+        {"p": math.inf},
         {"swap": True},
         {"smooth": True},
         {"swap": True, "smooth": True, "distance": "squared_euclidean"},
@@ -104,7 +107,7 @@ class TripletMargin(VectorLoss):
         {"distance": "cosine", "swap": True, "smooth": True},
     )
     margin: float = number(ANY, default=1.0)
-    p: float = number(DEGREE, default=2.0)
+    p: float = number(DEGREE, default=2.0, infinite=True)
     eps: float = number(ANY, default=1e-6)
     swap: bool = False
     smooth: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
@@ -22,7 +23,9 @@ _tuples: Callable[..., tuple[int, int, tuple[float, ...]]] = kernels("vectors").
 KERNELS: dict[str, Kernel] = kernels("vectors").KERNELS
 MEASURES: dict[str, int] = kernels("vectors").MEASURES
 
-Measure: TypeAlias = Literal["squared_euclidean", "euclidean", "manhattan", "power", "cosine", "similarity"]
+Measure: TypeAlias = Literal["squared_euclidean", "euclidean", "manhattan", "power", "largest", "cosine", "similarity"]
+
+NAMED_DEGREES: dict[float, Measure] = {1: "manhattan", 2: "euclidean", math.inf: "largest"}
 
 FEATURES = (("feature",),)
 MOST_ROWS = 4  # of a tuple, as the kernel has it
@@ -184,4 +187,4 @@ class VectorLoss(MultiInputLoss):
 
 def power_measure(p: float) -> Measure:
     """The measure of this degree."""
-    return "manhattan" if p == 1 else "euclidean" if p == 2 else "power"
+    return NAMED_DEGREES.get(p, "power")

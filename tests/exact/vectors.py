@@ -1,6 +1,6 @@
 """Losses of vectors as textbooks have them, of lists of numbers; mpmath evaluates them, and differentiates them too."""
 
-from mpmath import exp, fabs, log, mpf, sqrt
+from mpmath import exp, fabs, inf, log, mpf, sqrt
 
 
 def dot(a, b):
@@ -17,6 +17,8 @@ def measured(a, b, distance, p=2, eps=0):
     if distance == "squared_euclidean":
         return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
     differences = [x - y + eps for x, y in zip(a, b, strict=True)]
+    if p == inf:
+        return max(fabs(t) for t in differences)
     return sum(fabs(t) ** p for t in differences) ** (1 / mpf(p))
 
 

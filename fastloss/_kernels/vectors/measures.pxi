@@ -18,11 +18,11 @@ cdef extern from "vectors/sums.h" nogil:
     void products_f64 "fl_products_f64"(const double* a, const double* b, Py_ssize_t n, double* sums)
 
 cdef enum:
-    SQUARED, EUCLIDEAN, MANHATTAN, POWER, COSINE, SIMILARITY
+    SQUARED, EUCLIDEAN, MANHATTAN, POWER, LARGEST, COSINE, SIMILARITY
 
 MEASURES = {
-    "squared_euclidean": SQUARED, "euclidean": EUCLIDEAN, "manhattan": MANHATTAN, "power": POWER, "cosine": COSINE,
-    "similarity": SIMILARITY,
+    "squared_euclidean": SQUARED, "euclidean": EUCLIDEAN, "manhattan": MANHATTAN, "power": POWER,
+    "largest": LARGEST, "cosine": COSINE, "similarity": SIMILARITY,
 }
 
 cdef enum:
@@ -34,7 +34,7 @@ cdef struct Closely:
     double distance                     # or the cosine
     double unit                         # of the differences: 1, or 2 where one of them overflows
     double largest                      # difference
-    double root                         # the norm of the differences over the largest
+    double root                         # the norm of the differences over the largest; how many are as large as that
     double scale[2]                     # a power of two for each row that keeps its squares in range
     double norm[2]                      # ... and its norm then
 
@@ -165,6 +165,11 @@ cdef void look_closely(int measure, const floating* a, const floating* b, Py_ssi
             break
     if c.largest == 0:
         return
+    if measure == LARGEST:
+        for i in range(n):
+            c.root += fabs(difference_of(c, a[i], b[i], eps)) == c.largest
+        c.distance = c.largest * c.unit
+        return
     u = 1 if measure == MANHATTAN else p if measure == POWER else 2
     for i in range(n):
         t = fabs(difference_of(c, a[i], b[i], eps)) / c.largest
@@ -198,6 +203,9 @@ cdef void map_closely(int measure, const Closely* c, const floating* a, const fl
             t = difference_of(c, a[i], b[i], eps)
             if measure == SQUARED:
                 out[i] += 2 * slope * t * c.unit
+            elif measure == LARGEST:
+                u = 1 / c.root if fabs(t) == c.largest else 0
+                out[i] += slope * u if t > 0 else -slope * u
             else:
                 u = fabs(t) / c.largest / c.root
                 u = (0 if u == 0 else 1) if measure == MANHATTAN else pow(u, p - 1) if measure == POWER else u

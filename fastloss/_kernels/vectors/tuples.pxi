@@ -496,6 +496,8 @@ cdef void set_ranges(TupleJob* job) noexcept:
     elif job.measure == POWER:
         if job.single:
             job.low, job.high = 1e-30, 1e37
+    elif job.measure == LARGEST:        # nothing is: the largest difference is of no sum
+        job.low, job.high = INFINITY, -INFINITY
     elif job.single:                    # whose squares are no subnormal numbers of float64
         job.low, job.high = 0, 1e38 if job.measure == MANHATTAN else 1e76
     elif job.measure != EUCLIDEAN:

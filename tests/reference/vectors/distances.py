@@ -23,12 +23,17 @@ def cosine_grad(a, b):
 
 
 def power(a, b, p, eps):
+    if p == np.inf:
+        return np.abs(a - b + eps).max(axis=-1)
     return (np.abs(a - b + eps) ** p).sum(axis=-1) ** (1 / p)
 
 
 def power_grad(a, b, p, eps):
     difference = a - b + eps
     d = power(a, b, p, eps)[..., np.newaxis]
+    if p == np.inf:
+        largest = (np.abs(difference) == d) & (d > 0)
+        return np.sign(difference) * largest / np.maximum(1, largest.sum(axis=-1, keepdims=True))
     share = np.divide(np.abs(difference), d, out=np.zeros_like(a), where=d != 0)
     return np.sign(difference) * share ** (p - 1)
 

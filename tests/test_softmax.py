@@ -502,3 +502,65 @@ def test_entropy_along_the_probabilities_penalty():
     found, grad = fl.SoftmaxEntropy().value_and_grad(None, x)
     assert found == pytest.approx(value, rel=1e-14)
     np.testing.assert_allclose(grad, p * (slope - p @ slope), rtol=1e-12)
+
+
+# Rows of two classes ------------------------------------------------------------------------------
+
+
+def of_two_classes(dtype):
+    """Logits of every size and distance, equal ones, and infinities, with their labels."""
+    rng = generator("two classes", dtype)
+    x = rng.standard_normal((4000, 2)) * np.exp2(rng.uniform(-20, 9, (4000, 1)))
+    x += rng.standard_normal((4000, 1)) * np.exp2(rng.uniform(-5, 12, (4000, 1)))
+    x[:40, 1] = x[:40, 0]
+    largest = float(np.finfo(dtype).max)
+    edges = [(largest, -largest), (np.inf, 0), (-np.inf, 0), (0, np.inf), (-np.inf, -np.inf), (np.inf, np.inf)]
+    x[40 : 40 + len(edges)] = edges
+    x[300 : 300 + len(edges)] = edges
+    y = rng.integers(0, 2, 4000)
+    y[40:60], y[300:320] = 0, 1
+    return y, x.astype(dtype)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_two_classes_are_three_of_which_one_has_no_probability(wide, weighted):
+    y, x = of_two_classes(wide)
+    more = np.concatenate([x, np.full((len(x), 1), -np.inf, wide)], axis=1).astype(np.float64)
+    rng = generator("weights of two classes")
+    options = {"sample_weight": rng.integers(0, 3, len(y)).astype(float), "mask": rng.random(len(y)) < 0.8}
+    options = options | {"reduction": "none"} if weighted else {"reduction": "none"}
+    # The difference of two numbers of float64 is rounded where there are three classes.
+    eps = 4e-7 if wide == np.float32 else 1e-12
+    for loss in (fl.CrossEntropy(), fl.CrossEntropy(class_weight=(0.5, 2.0))):
+        other = fl.CrossEntropy(class_weight=(*loss.class_weight, 1.0)) if loss.class_weight else loss
+        value, grad = loss.value_and_grad(y, x, **options)
+        wanted = other.value_and_grad(y, more, **options)
+        for mine, theirs in zip((value, grad), wanted, strict=True):
+            with np.errstate(over="ignore"):
+                theirs = theirs[:, :2] if theirs.ndim > 1 else theirs
+                np.testing.assert_allclose(mine, theirs.astype(wide), rtol=eps, atol=np.finfo(wide).tiny)
+        assert_same_bits(loss(y, x, **options), value)
+        assert_same_bits(loss.grad_and_hess(y, x, **options)[0], grad)
+
+
+def test_two_classes_are_exact():
+    y, x = of_two_classes(np.float64)
+    y, x = y[60:240], x[60:240]
+    value, grad = fl.CrossEntropy().value_and_grad(y, x, reduction="none")
+    bend = fl.CrossEntropy().grad_and_hess(y, x, reduction="none")[1]
+    with mp.workdps(60):
+        for i in range(len(y)):
+            ahead = mp.mpf(x[i, y[i]]) - mp.mpf(x[i, 1 - y[i]])
+            assert abs(value[i] - mp.log1p(mp.exp(-ahead))) <= 4e-16 * value[i] + 1e-307
+            miss = 1 / (1 + mp.exp(ahead))
+            assert abs(grad[i, 1 - y[i]] - miss) <= 5e-16 * miss + 1e-307
+            assert grad[i, y[i]] == -grad[i, 1 - y[i]]
+            assert abs(bend[i, 0] - miss / (1 + mp.exp(-ahead))) <= 1e-15 * miss + 1e-307
+            assert bend[i, 0] == bend[i, 1]
+
+
+def test_a_missing_label_of_two_is_nan():
+    y, x = np.array([0.0, np.nan, 1.0]), np.ones((3, 2), np.float32)
+    value, grad = fl.CrossEntropy().value_and_grad(y, x, reduction="none")
+    assert np.isnan(value).tolist() == [False, True, False]
+    assert np.isnan(grad).tolist() == [[False] * 2, [True] * 2, [False] * 2]

@@ -117,7 +117,7 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
             raise TypeError(f"{owner}: {name} is {given!r}, must be True or False")
         return bool(given)
     if "several" not in metadata:
-        return _number(owner, name, given, metadata["domain"], metadata["infinite"])
+        return _number(owner, name, given, metadata["domain"], metadata.get("infinite", False))
     if isinstance(given, (str, bytes)):
         raise TypeError(f"{owner}: {name} is {given!r}, must be a sequence of numbers")
     try:

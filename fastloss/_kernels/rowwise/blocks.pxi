@@ -28,7 +28,9 @@ cdef struct RowJob:
     bint dense                          # there is a target for each class
     bint targets                        # the loops read a target for each class: that, or the smoothing of a label
     double least                        # that such a target may be
+    bint binary                         # rows are a function of the difference of two logits
     bint plain                          # every row counts as 1
+    bint further                        # results besides losses and derivatives
     bint extras                         # results that are of use where a row does not count
     bint sharded                        # a label may be of a class that is in another shard
     bint merged                         # ROW_SHIFT, ROW_SUM and ROW_TARGET are given: those of all shards
@@ -52,6 +54,7 @@ cdef struct RowScratch:
     Scratch block                       # aligns them all
     Worker* worker
     double* room                        # of the program's routines
+    bint binary                         # this group is in range of that
     bint widened                        # the sums of this group are in float64, and so is what they left in x and t
     RowGroup group
 

@@ -44,6 +44,7 @@ cdef struct Program:
     size_t room                         # numbers for each class that the routines need
     bint judged                         # the formula asks whether the label has the largest score: none is shifted
     bint penalised                      # the formula's second constant is a z-loss
+    bint binary                         # with two classes it is a function of the difference of the logits
 
 # What the loops of a program work on. Arrays of double hold float where they are, if `single`.
 cdef struct RowGroup:
@@ -93,6 +94,11 @@ cdef Program repeated(Program p, RowLoop first) noexcept:
 
 cdef Program with_z_loss(Program p) noexcept:
     p.penalised = True
+    return p
+
+
+cdef Program binary(Program p) noexcept:
+    p.binary = True
     return p
 
 

@@ -19,6 +19,7 @@ include "rowwise/blocks.pxi"
 include "rowwise/targets.pxi"
 include "rowwise/statistics.pxi"
 include "rowwise/derivatives.pxi"
+include "rowwise/binary.pxi"
 
 cdef enum:
     WIDE = 160                          # rows of so many classes that lie together are read on their own
@@ -37,7 +38,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         if not job.class_major:
             foresee(&job.planes[PLANE_X], (start + LANES) * job.classes, LANES * job.classes)
         foresee(&base.operands[Y], start + LANES, LANES)
-    s.widened = False
+    s.widened = s.binary = False
     inspect(job, start, rows, s, like)
     if base.weighted:
         weight = weigh(base, r.label, start, rows, &s.block, partial)
@@ -57,11 +58,15 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     elif job.merged:
         take_merged(job, start, rows, s, like)
     else:
-        compute(job, start, rows, s, like)
-        # A row without its label's logit, which is in another shard, is infinite.
-        if floating is float and not job.sharded and has_overflow(r, rows):
-            s.widened = True
-            widen_rows(job, start, rows, s)
+        s.binary = job.binary and binary_rows(job, start, rows, s, like)
+        if not s.binary or job.further:
+            compute(job, start, rows, s, like)
+            # A row without its label's logit, which is in another shard, is infinite.
+            if floating is float and not job.sharded and has_overflow(r, rows):
+                s.widened = True
+                widen_rows(job, start, rows, s)
+            if s.binary:
+                binary_rows(job, start, rows, s, like)
     if base.operation & (MOMENTS | APART):
         # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
         for i in range(rows):
@@ -97,7 +102,10 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         store_rows(job, ROW_SHIFT, start, rows, r.shift, s)
         store_rows(job, ROW_SUM, start, rows, r.s0, s)
         store_rows(job, ROW_TARGET, start, rows, r.target, s)
-    if base.operation & (GRAD | HESS) and job.program.formula != NULL:
+    if s.binary:
+        if base.operation & (GRAD | HESS):
+            map_binary(job, start, rows, s, like)
+    elif base.operation & (GRAD | HESS) and job.program.formula != NULL:
         for i in range(LANES):
             factor = scale * r.weight[i]
             r.a[i] = factor * r.a[i]
@@ -169,7 +177,11 @@ cdef void arrange(RowJob* job, bint single) noexcept:
     job.targets = job.dense or job.smoothing != 0 or job.program.targets in (ONE_HOT, BETWEEN)
     job.tiled = job.class_major or job.classes < WIDE
     cdef Py_ssize_t bytes = job.classes * (4 if single else 8)
+    cdef int k
     job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // bytes))
+    job.binary = is_binary(job)
+    for k in range(ROW_LSE, ROW_WEIGHT):
+        job.further |= job.results[k].data != NULL
     job.plain = not job.base.weighted and job.class_weight == NULL
     if job.base.operands[Y].dtype in (INT64, UINT64):
         # Loaded bit by bit, to be converted by `whole_labels`.

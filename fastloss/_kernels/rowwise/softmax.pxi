@@ -427,9 +427,9 @@ cdef void map_brier_loop(RowGroup* g) noexcept nogil:
 
 declare(
     "cross_entropy",
-    with_z_loss(
+    binary(with_z_loss(
         program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_cross_entropy_loop, map_cross_entropy_loop)
-    ),
+    )),
     ("kept", "z_loss", "curve"),
 )
 declare(

@@ -61,19 +61,23 @@ cdef void inspect_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratc
         r.unit[i] = mean_weight(weighted[i], sum[i])
 
 
-cdef inline double whole_label(RowJob* job, uint64_t label, double value) noexcept nogil:
-    if job.base.ignoring and label == job.ignored:
-        return job.base.ignored
-    return value if fabs(value) < 4503599627370496.0 else -0.5
-
-
 cdef void whole_labels(RowJob* job, const double* bits, Py_ssize_t rows, double* label) noexcept nogil:
     """64-bit integers as float64: compared with the ignored one as they are, and -0.5, no class, where inexact."""
     cdef Py_ssize_t i
-    cdef uint64_t whole
+    cdef uint64_t ignored = job.ignored
+    cdef double none = job.base.ignored, v
+    cdef bint ignoring = job.base.ignoring
+    cdef uint64_t whole[LANES]
+    memcpy(whole, bits, rows * sizeof(uint64_t))
+    if job.wide_labels == UINT64:
+        for i in range(rows):
+            label[i] = <double> whole[i]
+    else:
+        for i in range(rows):
+            label[i] = <double> <int64_t> whole[i]
     for i in range(rows):
-        memcpy(&whole, bits + i, sizeof(whole))
-        label[i] = whole_label(job, whole, <double> whole if job.wide_labels == UINT64 else <double> <int64_t> whole)
+        v = label[i] if fabs(label[i]) < 4503599627370496.0 else -0.5
+        label[i] = none if ignoring & (whole[i] == ignored) else v
 
 
 cdef void inspect(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating like) noexcept nogil:

@@ -20,7 +20,8 @@ cdef inline void binary_losses(const floating* x, const floating* label, floatin
     for i in range(LANES):
         target = x[LANES + i] if label[i] == 1 else x[i]
         other = x[i] if label[i] == 1 else x[LANES + i]
-        none = label[i] - label[i]                      # NaN for a label that is missing
+        # NaN for a label that is missing, and where another logit is infinite: that has no softmax.
+        none = (label[i] - label[i]) + (other - other if other > 0 else 0)
         ahead = target - other
         back = ahead - target
         lost = (target - (ahead - back)) - (other + back)
@@ -35,7 +36,7 @@ cdef inline void binary_losses(const floating* x, const floating* label, floatin
 
 
 cdef bint binary_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating like) noexcept nogil:
-    """The losses of a group of rows and what their derivatives are made of, as `u` and `v`; whether they are in range."""
+    """The losses of a group of rows and, as `u` and `v`, what the derivatives are made of; whether all are in range."""
     cdef Lanes* r = &s.group.lanes
     cdef floating* x = <floating*> s.x
     cdef floating label[LANES]

@@ -88,6 +88,17 @@ def prediction(cls: type[Loss]) -> str:
     return words + (" for each class" if losses[0].signature.rowwise else "")
 
 
+def with_common(documentation: str, common: dict[str, str]) -> str:
+    """A docstring with what is common in place of its names in braces, each on a line of its own."""
+    for name, text in common.items():
+        found = documentation.find(f"{{{name}}}\n")
+        if found >= 0:
+            indent = documentation[documentation.rfind("\n", 0, found) + 1 : found]
+            lines = text.strip("\n").replace("\n", "\n" + indent)
+            documentation = documentation.replace(f"{{{name}}}\n", lines + "\n")
+    return documentation
+
+
 class _Docstring:
     """The docstring of a loss, with what a prediction is after the summary; it is put in when someone reads it."""
 
@@ -157,6 +168,7 @@ class Loss:
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     hessian_approximation: ClassVar[HessianApproximation] = "own"
     reweighted: ClassVar[bool] = False
+    common: ClassVar[dict[str, str]] = {}  # what docstrings of a family share, by the names in braces that stand for it
     _evaluation: ClassVar[type[Evaluation]] = Evaluation  # what checks its arrays and reduces its results
     _sum_type: ClassVar[Callable[..., Loss]]  # what a sum of losses that take the same arrays is
     _spec: Specification
@@ -171,6 +183,8 @@ class Loss:
     def __init_subclass__(cls) -> None:
         made: Any = dataclass(init=False, repr=False, eq=False)(cls)
         cls._fields = {f.name: f for f in fields(made)}
+        if cls.common and cls.__doc__:
+            cls.__doc__ = with_common(cls.__doc__, cls.common)
 
     def __init__(self, *values: Any, **parameters: Any) -> None:
         cls = type(self)

@@ -117,9 +117,34 @@ class BoxEvaluation(Evaluation):
         raise ValueError(f"{owner}: y_true{_index(at)} is nan, must be a number with nan_policy='raise'")
 
 
+COMMON = {
+    "format": """
+format : {"xyxy", "xywh", "cxcywh"}
+    What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+""",
+    "sides": """
+any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative of the centre
+alone.
+""",
+    "rotated": """
+any real numbers: centre, sides, and the angle of the first side in radians. A side that is negative counts as 0, and
+has no derivative.
+""",
+    "edges": """
+Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`.
+Infinite coordinates may give NaN, finite ones never do.
+""",
+    "strips": """
+what is not shared is summed from the strips between the edges, without a difference that cancels, in a unit of about
+the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
+""",
+}
+
+
 class _BoxLoss(Loss):
     """A loss of pairs of boxes, whose numbers lie along the last axis of both arrays: one number for each pair."""
 
+    common = COMMON
     _evaluation = BoxEvaluation
 
     def _constants(self) -> dict[str, float]:

@@ -27,8 +27,7 @@ class NWD(BoxLoss):
     ----------
     constant : float, default=12.8
         The scale :math:`C`, in the unit of the boxes: about the mean size of the objects.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -37,9 +36,10 @@ class NWD(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Of identical boxes loss and derivative are 0, whether they have an area or not; boxes that do
-    not overlap are told apart by their distance. Infinite coordinates may give NaN.
+    Domain:
+    {sides}
+    Of identical boxes loss and derivative are 0, whether they have an area or not; boxes that do not overlap are
+    told apart by their distance. Infinite coordinates may give NaN.
 
     Numerics: in float64, with `expm1`: near identical boxes have all digits.
 
@@ -105,10 +105,10 @@ class GWD(_Bent):
 
     Notes
     -----
-    Domain: any real numbers: centre, sides, and the angle of the first side in radians. A side that is negative counts
-    as 0, and has no derivative. A normalized distance of a box without area from any other is infinite, and the
-    derivative 0. Identical boxes have the loss and the derivative 0 (with `tau` 1 or less). Angles beyond 2^20 count
-    as 0.
+    Domain:
+    {rotated}
+    A normalized distance of a box without area from any other is infinite, and the derivative 0. Identical boxes
+    have the loss and the derivative 0 (with `tau` 1 or less). Angles beyond 2^20 count as 0.
 
     Numerics: in float64, from differences of the sides and the sine of the turn: of near identical boxes no digits
     are lost, also where one has its sides exchanged and is turned by a right angle.
@@ -164,9 +164,10 @@ class KLD(_Bent):
 
     Notes
     -----
-    Domain: any real numbers: centre, sides, and the angle of the first side in radians. A side that is negative counts
-    as 0, and has no derivative. A box without area is infinitely far from any other, where the derivative is 0.
-    Identical boxes have the loss and the derivative 0 (with `tau` 1 or less). Angles beyond 2^20 count as 0.
+    Domain:
+    {rotated}
+    A box without area is infinitely far from any other, where the derivative is 0. Identical boxes have the loss
+    and the derivative 0 (with `tau` 1 or less). Angles beyond 2^20 count as 0.
 
     Numerics: in float64, a sum of terms that are not negative: of near identical boxes no digits are lost, also where
     one has its sides exchanged and is turned by a right angle.
@@ -212,9 +213,10 @@ class ProbIoU(RotatedBoxLoss):
 
     Notes
     -----
-    Domain: any real numbers: centre, sides, and the angle of the first side in radians. A side that is negative counts
-    as 0, and has no derivative. A box without area has the loss 1 and the derivative 0, unless both are identical:
-    these have the loss and the derivative 0. Angles beyond 2^20 count as 0.
+    Domain:
+    {rotated}
+    A box without area has the loss 1 and the derivative 0, unless both are identical: these have the loss and the
+    derivative 0. Angles beyond 2^20 count as 0.
 
     Numerics: in float64, a sum of terms that are not negative: of near identical boxes no digits are lost. What
     Ultralytics adds in several places, 1e-7, makes the loss of identical boxes 4.5e-4; it is not here.

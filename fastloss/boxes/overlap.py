@@ -29,8 +29,7 @@ class IoU(BoxLoss):
     ----------
     eps : float, default=1e-7
         What is added to the area of the union. With 0 the loss does not change with the unit of lengths.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -38,14 +37,14 @@ class IoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, of two boxes
-    without area the loss is 0 if they are identical, else 1; with another it is 1. Where two edges meet, a derivative
-    is the mean of those on both sides: of identical boxes it is 0, but for `eps`. Infinite coordinates may give NaN,
-    finite ones never do.
+    Domain:
+    {sides}
+    Boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, of two boxes without area the loss
+    is 0 if they are identical, else 1; with another it is 1.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
+    Numerics:
+    {strips}
 
     References
     ----------
@@ -80,8 +79,7 @@ class LogIoU(BoxLoss):
     ----------
     eps : float, default=1e-7
         What is added to both areas. FCOS adds 1, in pixels.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -89,11 +87,11 @@ class LogIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Boxes that do not overlap have a loss that depends on `eps`, infinite for 0, and the derivative
-    of the union alone. Of identical boxes without area the loss is 0. Where two edges meet, a derivative is the mean of
-    those on both sides: of identical boxes it is 0, but for `eps`. Infinite coordinates may give NaN, finite ones never
-    do.
+    Domain:
+    {sides}
+    Boxes that do not overlap have a loss that depends on `eps`, infinite for 0, and the derivative of the union
+    alone. Of identical boxes without area the loss is 0.
+    {edges}
 
     Numerics: computed as log(1 + (U - I) / (I + eps)), of strips as the loss of `IoU`: near identical boxes have all
     digits. Of boxes apart by more than the root of the largest number the loss may overflow.
@@ -133,8 +131,7 @@ class GIoU(BoxLoss):
     eps : float, default=1e-7
         What is added to the areas of the union and of the box around both, as in torchvision. With 0 the loss does not
         change with the unit of lengths.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -143,13 +140,13 @@ class GIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Boxes far apart have a loss up to 2. With `eps` 0, identical boxes without area have the loss
-    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`.
-    Infinite coordinates may give NaN, finite ones never do.
+    Domain:
+    {sides}
+    Boxes far apart have a loss up to 2. With `eps` 0, identical boxes without area have the loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
+    Numerics:
+    {strips}
 
     References
     ----------
@@ -185,8 +182,7 @@ class DIoU(BoxLoss):
     eps : float, default=1e-7
         What is added to the area of the union and to the squared diagonal, as in torchvision. With 0 the loss does not
         change with the unit of lengths.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -195,13 +191,13 @@ class DIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Boxes far apart have a loss up to 2. With `eps` 0, identical boxes without area have the loss
-    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`.
-    Infinite coordinates may give NaN, finite ones never do.
+    Domain:
+    {sides}
+    Boxes far apart have a loss up to 2. With `eps` 0, identical boxes without area have the loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
+    Numerics:
+    {strips}
 
     References
     ----------
@@ -246,8 +242,7 @@ class CIoU(BoxLoss):
     detach_alpha : bool, default=True
         Whether alpha counts as a constant in the derivative, as in the paper and in torchvision. With False the
         gradient is that of the value.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -256,14 +251,15 @@ class CIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. A box without height has the angle of a right angle, and a point any shape: its v is 0. With
-    `eps` 0, identical boxes have the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of
-    identical boxes it is 0, but for `eps`. Infinite coordinates may give NaN, finite ones never do.
+    Domain:
+    {sides}
+    A box without height has the angle of a right angle, and a point any shape: its v is 0. With `eps` 0, identical
+    boxes have the loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow. The
-    difference of the two arc tangents is one, of a quotient that has all its digits near 0.
+    Numerics:
+    {strips}
+    The difference of the two arc tangents is one, of a quotient that has all its digits near 0.
 
     References
     ----------
@@ -303,8 +299,7 @@ class EIoU(BoxLoss):
     ----------
     eps : float, default=1e-7
         What is added to the area of the union and to all squares that divide.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -312,13 +307,13 @@ class EIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Boxes far apart have a loss up to 4. With `eps` 0, identical boxes without area have the loss
-    0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`.
-    Infinite coordinates may give NaN, finite ones never do.
+    Domain:
+    {sides}
+    Boxes far apart have a loss up to 4. With `eps` 0, identical boxes without area have the loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
+    Numerics:
+    {strips}
 
     References
     ----------
@@ -363,8 +358,7 @@ class SIoU(BoxLoss):
         What is added to the area of the union. With 0 the loss does not change with the unit of lengths.
     theta : float, default=4.0
         How much the shapes count, at least 1; the paper has 2 to 6.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -372,14 +366,14 @@ class SIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Of equal centres the angle's cost is 0, and its derivative. With `eps` 0, identical boxes have
-    the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but
-    for `eps`. Infinite coordinates may give NaN, finite ones never do.
+    Domain:
+    {sides}
+    Of equal centres the angle's cost is 0, and its derivative. With `eps` 0, identical boxes have the loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow. The cost
-    of the angle, the sine of twice an angle, is computed without one.
+    Numerics:
+    {strips}
+    The cost of the angle, the sine of twice an angle, is computed without one.
 
     References
     ----------
@@ -415,8 +409,7 @@ class AlphaIoU(BoxLoss):
         What is added to the area of the union. With 0 the loss does not change with the unit of lengths.
     alpha : float, default=3.0
         The power, greater than 0; above 1 boxes that overlap well weigh more.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -424,14 +417,14 @@ class AlphaIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, identical boxes
-    have the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0,
-    but for `eps`. Infinite coordinates may give NaN, finite ones never do.
+    Domain:
+    {sides}
+    Boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, identical boxes have the loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow. The power
-    is taken of the logarithm of 1 less the loss: near identical boxes have all digits.
+    Numerics:
+    {strips}
+    The power is taken of the logarithm of 1 less the loss: near identical boxes have all digits.
 
     References
     ----------
@@ -471,8 +464,7 @@ class MPDIoU(BoxLoss):
         The width of the image, in the unit of the boxes.
     height : float, default=640.0
         Its height.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -480,13 +472,13 @@ class MPDIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. With `eps` 0, identical boxes have the loss 0. Where two edges meet, a derivative is the mean
-    of those on both sides: of identical boxes it is 0, but for `eps`. Infinite coordinates may give NaN, finite ones
-    never do.
+    Domain:
+    {sides}
+    With `eps` 0, identical boxes have the loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
+    Numerics:
+    {strips}
 
     References
     ----------
@@ -526,8 +518,7 @@ class WiseIoU(BoxLoss):
     ----------
     eps : float, default=1e-7
         What is added to the area of the union and to the squared diagonal.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -535,13 +526,13 @@ class WiseIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Boxes far apart have a loss up to e. With `eps` 0, identical boxes have the loss 0. Where two
-    edges meet, a derivative is the mean of those on both sides: of identical boxes it is 0, but for `eps`. Infinite
-    coordinates may give NaN, finite ones never do.
+    Domain:
+    {sides}
+    Boxes far apart have a loss up to e. With `eps` 0, identical boxes have the loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
+    Numerics:
+    {strips}
 
     References
     ----------
@@ -580,8 +571,7 @@ class InnerIoU(BoxLoss):
     ratio : float, default=0.7
         Of the sides, greater than 0; the paper has 0.5 to 1.5. Below 1 it helps boxes that overlap well, above 1
         others.
-    format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of a box are: two corners; a corner and the sides; or the centre and the sides.
+    {format}
 
     See Also
     --------
@@ -589,13 +579,14 @@ class InnerIoU(BoxLoss):
 
     Notes
     -----
-    Domain: any real numbers. A side that is negative counts as one of 0 about the same centre, and has the derivative
-    of the centre alone. Inner boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, identical
-    boxes have the loss 0. Where two edges meet, a derivative is the mean of those on both sides: of identical boxes it
-    is 0, but for `eps`. Infinite coordinates may give NaN, finite ones never do.
+    Domain:
+    {sides}
+    Inner boxes that do not overlap have the loss 1 and the derivative 0. With `eps` 0, identical boxes have the
+    loss 0.
+    {edges}
 
-    Numerics: what is not shared is summed from the strips between the edges, without a difference that cancels, in a
-    unit of about the size of both boxes: neither small nor huge boxes lose digits, and areas do not overflow.
+    Numerics:
+    {strips}
 
     References
     ----------

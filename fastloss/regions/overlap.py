@@ -60,8 +60,8 @@ class Dice(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
     The score of nothing found where nothing is, 0 / 0, is 1, with a gradient of 0.
 
     {weights}
@@ -121,8 +121,8 @@ class Jaccard(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
     The score of nothing found where nothing is, 0 / 0, is 1, with a gradient of 0.
 
     {weights}
@@ -180,8 +180,8 @@ class Tversky(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
     The score of nothing found where nothing is, 0 / 0, is 1, with a gradient of 0.
 
     {weights}
@@ -243,8 +243,8 @@ class FocalTversky(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
     A loss of 0 has a gradient of 0, also where a power below 1 has an infinite slope.
 
     {weights}
@@ -301,8 +301,8 @@ class LogCoshDice(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
 
     {weights}
 
@@ -364,8 +364,8 @@ class GeneralizedDice(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
     A class without targets has the largest weight of those that have some.
 
     {weights}
@@ -426,8 +426,8 @@ class MCC(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
     Where a row or column of the table is 0 the coefficient is 0, and so is the gradient.
 
     {weights}
@@ -480,8 +480,8 @@ class SensitivitySpecificity(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
     The error of what has no element is 0.
 
     {weights}
@@ -542,8 +542,8 @@ class Combo(OverlapLoss):
 
     Notes
     -----
-    Domain: `y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1],
-    or is any real number with `from_logits`.
+    Domain:
+    {domain}
     The cross-entropy of a probability of 0 is infinite where it is not that of a target of 0, which is 0.
 
     {weights}

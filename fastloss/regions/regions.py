@@ -542,6 +542,10 @@ eps : float, default=0.0
 log_loss : bool, default=False
     The negative logarithm of the score in place of 1 less the score.
 """,
+    "domain": """
+`y_true` lies in [0, 1], or holds labels from 0 to C - 1 with `mode` "multiclass"; `y_pred` lies in [0, 1], or is any
+real number with `from_logits`.
+""",
     "weights": """
 `sample_weight` and `mask` have the shape of the elements, that of `y_pred` without the class axis, and act on the sums:
 what has weight 0 leaves all of them, also where it is not finite. With one number for each image they act on its
@@ -557,17 +561,6 @@ logits of a softmax the largest share. A NaN makes its region NaN, value and gra
 }
 
 
-def _with_common(documentation: str) -> str:
-    """A docstring with what is common in place of its names in braces."""
-    for name, text in COMMON.items():
-        found = documentation.find(f"{{{name}}}\n")
-        if found >= 0:
-            indent = documentation[documentation.rfind("\n", 0, found) + 1 : found]
-            lines = text.strip("\n").replace("\n", "\n" + indent)
-            documentation = documentation.replace(f"{{{name}}}\n", lines + "\n")
-    return documentation
-
-
 def _closed(domains: Sequence[Domain], dtype: type[np.floating[Any]]) -> tuple[Any, ...]:
     """The domains as the kernel tests them."""
     return tuple(None if domain is ANY else domain.closed(dtype) for domain in domains)
@@ -580,6 +573,7 @@ class RegionLoss(Loss):
     """
 
     _evaluation: ClassVar[type[Evaluation]] = RegionEvaluation
+    common = COMMON
     labels: ClassVar[bool] = True  # a target of several classes may be a label
     mode: Any  # a parameter of most
     sorted: ClassVar[bool] = False  # of the sorted errors of a region, not of sums
@@ -587,11 +581,6 @@ class RegionLoss(Loss):
     groups: str = choice("batch", "image", "class", "image_class", default="batch", kw_only=True)
     axis: int = integer(default=1)
     class_weight: tuple[float, ...] | None = weights(default=None, kw_only=True)
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if cls.__doc__:
-            cls.__doc__ = _with_common(cls.__doc__)
 
     @property
     def signature(self) -> Signature:  # type: ignore[override]

@@ -415,6 +415,19 @@ def test_infinite_logits(loss):
     assert np.isfinite(loss.grad(*far)).all()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_nan_that_does_not_count_leaves_no_trace(mode):
+    loss = fl.Combo(mode=mode, groups="class", from_logits=True)
+    y, x = arrays_of(loss)
+    keep = np.arange(3) > 0
+    wanted = loss.value_and_grad(y, x, mask=keep)
+    x = x.copy()
+    x[0] = np.nan
+    for _ in range(3):
+        assert_same_bits(loss.grad(y, x, mask=keep, num_threads=1), wanted[1])
+        assert_same_bits(loss.value_and_grad(y, x, mask=keep, num_threads=1)[1], wanted[1])
+
+
 @of(OF_IMAGES)
 def test_a_nan_makes_its_image_nan_and_no_other(loss):
     arrays = arrays_of(loss)

@@ -90,6 +90,7 @@ class CrossEntropy(RowLoss):
     Numerics: with a label the loss is a function of the log-odds of all other classes against it, so that a confident
     right answer keeps its relative accuracy, in value and gradient, where ``log(softmax)`` gives 0 from a margin of
     17 (float32) or 37 (float64) on. Sums run in float64; exponentials of float32 logits in float32.
+    A row of two classes is a function of the difference of its logits, with what that lost to rounding.
 
     Examples
     --------

@@ -289,6 +289,9 @@ class Sum(Family):
     def _drawn_by(self) -> Loss:
         return self.term
 
+    def _check_sums(self) -> None:
+        """Terms of both signs cancel."""
+
     def _expected(self, wide: list[np.ndarray]) -> list[Any]:
         reduction = list(self.known)[-1]
         parts = [(w, *loss.value_and_grad(*wide, reduction=reduction)) for w, loss in self.loss.terms]

@@ -190,7 +190,7 @@ cdef void joint_sums(RegionJob* job, Py_ssize_t image, Py_ssize_t start, Py_ssiz
             continue
         e.t, e.d, e.sums = t, t, sums + k * SUMS
         job.program.add(&e)
-        if not job.program.crossed:
+        if not (job.program.crossed and job.base.operation & VALUE):        # no derivative depends on it
             continue
         if job.activation == SOFTMAX:
             distance = <const floating*> s.tile_slopes + k * job.step

@@ -112,7 +112,7 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     if not second:
         e.sums = sums
         job.program.add(&e)
-        if job.program.crossed:
+        if job.program.crossed and job.base.operation & VALUE:
             if job.activation == SIGMOID:
                 cross_entropy_of_logits(z, t, a, n)
             else:

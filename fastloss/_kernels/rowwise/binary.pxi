@@ -13,11 +13,14 @@ cdef inline bint is_binary(const RowJob* job) noexcept:
 
 
 cdef inline void binary_losses(const floating* x, const floating* label, floating* loss, floating* miss,
-                               floating* bend, bint want_miss) noexcept nogil:
-    """The losses, the probabilities of the other class, and their products with those of the label's."""
+                               floating* bend, Py_ssize_t rows, bint want_miss) noexcept nogil:
+    """The losses, the probabilities of the other class, and their products with those of the label's.
+
+    `rows` is no constant: of LANES rows all at once the numbers would not fit the registers.
+    """
     cdef floating target, other, ahead, back, lost, tail, far, p, steepness, none, one = 1
     cdef Py_ssize_t i
-    for i in range(LANES):
+    for i in range(rows):
         target = x[LANES + i] if label[i] == 1 else x[i]
         other = x[i] if label[i] == 1 else x[LANES + i]
         # NaN for a label that is missing, and where another logit is infinite: that has no softmax.
@@ -47,17 +50,17 @@ cdef bint binary_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch
     load_tile(job, PLANE_X, start, rows, 0, 2, x, s)
     narrow_labels(r.label, 0, label)
     if job.base.operation & (GRAD | HESS):
-        binary_losses(x, label, loss, miss, bend, True)
-        for i in range(LANES):
+        binary_losses(x, label, loss, miss, bend, rows, True)
+        for i in range(rows):
             r.u[i] = miss[i]
             r.v[i] = bend[i]
     else:
-        binary_losses(x, label, loss, miss, bend, False)
+        binary_losses(x, label, loss, miss, bend, rows, False)
     if job.class_weight == NULL:
-        for i in range(LANES):
+        for i in range(rows):
             r.value[i] = loss[i]
     else:
-        for i in range(LANES):
+        for i in range(rows):
             r.value[i] = weighed(r.label_weight[i], loss[i])
     return sizeof(floating) == sizeof(double) or not has_overflow(r, rows)
 

@@ -959,7 +959,10 @@ def test_signals(tmp_path, scores_csv, number, line):
     out = tmp_path / "out.npy"
     out.write_text("precious")
     command = [sys.executable, "-c", WAITING, "score", scores_csv, *BASE, "--out", out, "--force"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell in the background ignores some
+    ) as process:  # fmt: skip
         assert process.stdout.readline() == "waiting\n"
         assert len(list(tmp_path.iterdir())) == 3
         process.send_signal(number)

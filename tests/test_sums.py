@@ -83,6 +83,13 @@ def test_sequences_in_any_place_of_the_axes():
     np.testing.assert_allclose(grad, 3 * slope, rtol=1e-14)
 
 
+def test_infinite_terms_of_both_signs_are_nan():
+    apart = [[0.0, 0.0, 1.0, 1.0]], [[5.0, 5.0, 6.0, 6.0]]
+    loss = fl.LogIoU(eps=0.0)
+    assert (loss + 2.0 * loss)(*apart) == np.inf
+    assert np.isnan((loss - 2.0 * loss)(*apart))
+
+
 def test_derivatives_are_differences():
     for total in (SUMS["label"], SUMS["pair"], 0.5 * fl.LogCosh() + fl.PseudoHuber()):
         y, x = arrays(total, 20)

@@ -158,7 +158,7 @@ class SumEvaluation:
             raise ValueError(f"{self.owner}: its losses are of shapes {' and '.join(map(str, shapes))}, must be of one")
 
     def _weighted_total(self, numbers: Sequence[float]) -> float:
-        return math.fsum(weight * number for weight, number in zip(self._weights, numbers, strict=True))
+        return sum((weight * number for weight, number in zip(self._weights, numbers, strict=True)), 0.0)
 
     def _divisible(self) -> bool:
         """Whether the arrays may be taken a piece at a time."""

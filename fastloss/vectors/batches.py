@@ -39,6 +39,7 @@ Doubles = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 BLOCK_BYTES = 1 << 24  # of similarities, or of sums of products with them, at a time: they stay in cache
+SMALL = 1 << 22  # numbers of a pass that a team would make no faster: see `between_products`
 MOST_ROWS = 1 << 24  # float32 holds the codes exactly
 
 FEATURES = (("feature",),)
@@ -63,6 +64,14 @@ def _standard(function: Callable[P, R]) -> Callable[P, R]:
     return inner
 
 
+def between_products(threads: int | None, work: int) -> int:
+    """Threads for a pass over so many numbers between products of matrices, whose threads go on spinning for a while.
+
+    A team takes turns with them, of milliseconds each; what takes less is done before by one thread.
+    """
+    return 1 if work < SMALL else threads_for(threads, work)
+
+
 # Rows and their gradients -----------------------------------------------------------------------------
 
 
@@ -75,7 +84,7 @@ class Rows:
     def __init__(
         self, given: Array, code: int, single: bool, unit: bool, threads: int | None, own: bool = False
     ) -> None:
-        self.single, self.threads = single, threads_for(threads, given.size)
+        self.single, self.threads = single, between_products(threads, given.size)
         self.dtype: Any = np.float32 if single else np.float64
         self.norms: Doubles | None = None
         usable = given.dtype == self.dtype and given.flags.c_contiguous and given.flags.aligned
@@ -171,7 +180,7 @@ class Comparison:
         row_bytes = max(1, len(right)) * self._left.values.itemsize
         self._rows = min(max(1, BLOCK_BYTES // row_bytes), max(1, len(left)))
         self._room = np.empty((self._rows, len(right)), left.dtype)
-        self._threads = threads_for(threads, self._room.size)
+        self._threads = between_products(threads, self._room.size)
         self._held = False
 
         self.codes, self.sides, self.scale, self.factor = (row_codes, column_codes), (left, right), scale, factor

@@ -11,7 +11,15 @@ from fastloss._core.loss import loss, number
 from fastloss._core.parameters import NON_NEGATIVE
 from fastloss._core.signature import Argument, Signature
 from fastloss.elementwise.residual import SquaredError
-from fastloss.vectors.batches import BatchEvaluation, BatchLoss, Comparison, Doubles, Rows, compiled
+from fastloss.vectors.batches import (
+    BatchEvaluation,
+    BatchLoss,
+    Comparison,
+    Doubles,
+    Rows,
+    between_products,
+    compiled,
+)  # fmt: skip
 
 VIEWS = Signature(
     (),
@@ -163,7 +171,8 @@ class VICRegEvaluation(FeatureEvaluation):
         factor *= float(weights)
         left, right = (self._rows(name, unit=False).values for name in ("left", "right"))
         count, features = left.shape
-        together, apart = SquaredError().value_and_grad(right, left, num_threads=self._num_threads)
+        threads = between_products(self._num_threads, left.size)
+        together, apart = SquaredError().value_and_grad(right, left, num_threads=threads)
         value = loss.invariance_lambda * together
         for name, sign, result in zip(("left", "right"), (1, -1), grads or (None, None), strict=True):
             view, deviations = self._centred(name, loss.eps, count - 1, divided=False)

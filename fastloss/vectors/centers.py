@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastloss._core.evaluation import ABSENT, Operand
-from fastloss._core.isa import kernels
 from fastloss._core.loss import loss, number
 from fastloss._core.multi_input import Gradients
 from fastloss._core.operands import FLOATS, readable
@@ -20,9 +19,8 @@ from fastloss._core.runtime import APART, FLOAT32, FLOAT64, GRAD, MOMENTS, VALUE
 from fastloss._core.signature import NUMBER, Argument, Signature
 from fastloss._core.threads import threads_for
 from fastloss.rowwise.softmax import CosFace
+from fastloss.vectors.batches import between_products, compiled
 from fastloss.vectors.vectors import FEATURES, Measure, VectorEvaluation, VectorLoss
-
-_class_sums: Any = kernels("vectors").class_sums
 
 COSINES = 1 << 20  # that are there at a time
 
@@ -94,7 +92,7 @@ class CenterEvaluation(VectorEvaluation):
         """For each class the sum of its centre's differences from its vectors, each times a factor."""
         sums = np.zeros(self._looked_up.array.shape)
         rows = self._rows()
-        _class_sums(
+        compiled.class_sums(
             self._spec.kernel,
             rows=tuple(self._walked(row.array) for row in rows),
             row_dtypes=tuple(row.code for row in rows),
@@ -352,12 +350,16 @@ class MarginEvaluation(CenterEvaluation):
         x = self._x.reshape(count, self._x.shape[-1])
         directions, lengths = directed(readable(given.array, given.code), dtype)
         total = np.zeros(directions.shape)
-        step = max(1, COSINES // len(directions))
+        step = max(1, min(count, COSINES // len(directions)))
+        room, norms = np.empty((2, step, x.shape[-1]), dtype), np.empty(step)
+        common = {"single": self._single, "num_threads": between_products(self._num_threads, room[0].size)}
         for first in range(0, count, step):
-            part = slice(first, first + step)
+            part = slice(first, min(first + step, count))
             counts = weight[part] > 0
-            unit, norm = directed(readable(x[part], self._x_code), dtype)
-            unit[~counts], norm[~counts] = 0, 0  # whatever they are
+            (unit, along), norm = room[:, : len(counts)], norms[: len(counts)]
+            compiled.unit_rows(x[part], self._x_code, unit, norm, **common)
+            if not counts.all():
+                unit[~counts], norm[~counts] = 0, 0  # whatever they are
             cosines = unit @ directions.T
             values, slope = loss.value_and_grad(
                 labels[part], cosines, mask=counts, reduction="none", grad_out=cosines,
@@ -365,8 +367,10 @@ class MarginEvaluation(CenterEvaluation):
             )  # fmt: skip
             if slopes is not None:
                 slope *= (scale * weight[part, np.newaxis]).astype(dtype)
-                slopes[part] += across(slope @ directions, unit, norm)
+                np.matmul(slope, directions, out=along)
                 total += slope.T @ unit
+                compiled.gradient_rows(None, self._x_code, along, unit, norm, None, **common)
+                slopes[part] += along
             losses[part] += values
         return across(total, directions.astype(np.float64), lengths.astype(np.float64))
 

@@ -68,9 +68,8 @@ def _whole_registry() -> dict[str, type[Loss]]:
     """The losses of all families by the names of their functions."""
     for family in _FAMILIES:
         _import_module(f"fastloss.{family}")
-    places = {f"fastloss.{family}": place for place, family in enumerate(_FAMILIES)}
-    of_family = lambda item: places[".".join(item[1].__module__.split(".")[:2])]  # noqa: E731
-    return dict(sorted(_loss.registry.items(), key=of_family))
+    in_order = sorted(_loss.registry.values(), key=lambda cls: _FAMILIES.index(cls.__module__.split(".")[1]))
+    return {cls.function_name: cls for cls in in_order}
 
 
 def __dir__() -> list[str]:

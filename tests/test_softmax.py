@@ -543,6 +543,17 @@ def test_two_classes_are_three_of_which_one_has_no_probability(wide, weighted):
         assert_same_bits(loss.grad_and_hess(y, x, **options)[0], grad)
 
 
+def test_a_row_of_two_classes_does_not_depend_on_its_neighbours(wide):
+    y, x = of_two_classes(wide)
+    with np.errstate(over="ignore"):
+        value, grad = fl.CrossEntropy().value_and_grad(y, x, reduction="none")
+    assert np.isinf(value[40:46]).any()
+    for part in (slice(0, 40), slice(46, 300), slice(50, 52), slice(310, None)):
+        alone = fl.CrossEntropy().value_and_grad(y[part], x[part], reduction="none")
+        assert_same_bits(alone[0], value[part])
+        assert_same_bits(alone[1], grad[part])
+
+
 def test_two_classes_are_exact():
     y, x = of_two_classes(np.float64)
     y, x = y[60:240], x[60:240]

@@ -78,7 +78,7 @@ class VAEEvaluation(MultiInputEvaluation):
         if given is None:
             return kept.astype(np.float64)
         given = readable(given, self._weight.code).astype(np.float64)
-        wrong = ~(np.isfinite(given) & (given >= 0))
+        wrong = kept & ~(np.isfinite(given) & (given >= 0))
         if wrong.any():
             k = int(np.argmax(wrong))
             raise ValueError(f"{self._spec.owner}: sample_weight[{k}] is {given[k]}, must be finite and not negative")

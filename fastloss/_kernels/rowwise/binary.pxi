@@ -38,8 +38,8 @@ cdef inline void binary_losses(const floating* x, const floating* label, floatin
             bend[i] = steepness - steepness * ((one - p) - p) * lost + none
 
 
-cdef bint binary_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating like) noexcept nogil:
-    """The losses of a group of rows and, as `u` and `v`, what the derivatives are made of; whether all are in range."""
+cdef void binary_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating like) noexcept nogil:
+    """The losses of a group of rows and, as `u` and `v`, what the derivatives are made of."""
     cdef Lanes* r = &s.group.lanes
     cdef floating* x = <floating*> s.x
     cdef floating label[LANES]
@@ -62,7 +62,6 @@ cdef bint binary_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch
     else:
         for i in range(rows):
             r.value[i] = weighed(r.label_weight[i], loss[i])
-    return sizeof(floating) == sizeof(double) or not has_overflow(r, rows)
 
 
 cdef void map_binary(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, floating like) noexcept nogil:

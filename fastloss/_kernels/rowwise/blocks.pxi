@@ -54,7 +54,6 @@ cdef struct RowScratch:
     Scratch block                       # aligns them all
     Worker* worker
     double* room                        # of the program's routines
-    bint binary                         # this group is in range of that
     bint widened                        # the sums of this group are in float64, and so is what they left in x and t
     RowGroup group
 

@@ -38,7 +38,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         if not job.class_major:
             foresee(&job.planes[PLANE_X], (start + LANES) * job.classes, LANES * job.classes)
         foresee(&base.operands[Y], start + LANES, LANES)
-    s.widened = s.binary = False
+    s.widened = False
     inspect(job, start, rows, s, like)
     if base.weighted:
         weight = weigh(base, r.label, start, rows, &s.block, partial)
@@ -58,15 +58,14 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
     elif job.merged:
         take_merged(job, start, rows, s, like)
     else:
-        s.binary = job.binary and binary_rows(job, start, rows, s, like)
-        if not s.binary or job.further:
+        if not job.binary or job.further:
             compute(job, start, rows, s, like)
-            # A row without its label's logit, which is in another shard, is infinite.
-            if floating is float and not job.sharded and has_overflow(r, rows):
-                s.widened = True
-                widen_rows(job, start, rows, s)
-            if s.binary:
-                binary_rows(job, start, rows, s, like)
+        if job.binary:
+            binary_rows(job, start, rows, s, like)
+        # A row without its label's logit, which is in another shard, is infinite.
+        if floating is float and not job.sharded and has_overflow(r, rows):
+            s.widened = True
+            widen_rows(job, start, rows, s)
     if base.operation & (MOMENTS | APART):
         # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
         for i in range(rows):
@@ -102,7 +101,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         store_rows(job, ROW_SHIFT, start, rows, r.shift, s)
         store_rows(job, ROW_SUM, start, rows, r.s0, s)
         store_rows(job, ROW_TARGET, start, rows, r.target, s)
-    if s.binary:
+    if job.binary:
         if base.operation & (GRAD | HESS):
             map_binary(job, start, rows, s, like)
     elif base.operation & (GRAD | HESS) and job.program.formula != NULL:

@@ -1,7 +1,7 @@
 """The vector mathematics of vecmath.h under one name for both float types."""
 
 from cython cimport floating
-from libc.stdint cimport uint16_t
+from libc.stdint cimport uint16_t, uint32_t
 
 cdef extern from "vecmath.h" nogil:
     float fl_exp_f32(float x)
@@ -17,6 +17,7 @@ cdef extern from "vecmath.h" nogil:
     double mul_add "fl_mul_add_f64"(double a, double b, double c)
     float from_float16 "fl_from_f16"(uint16_t bits)
     float from_bfloat16 "fl_from_bf16"(uint16_t bits)
+    uint32_t float_bits "flv_bits_f32"(float x)
     uint16_t to_float16 "fl_to_f16"(float x)
     uint16_t to_bfloat16 "fl_to_bf16"(float x)
     float round_to_odd "fl_round_to_odd"(double x)

@@ -90,6 +90,10 @@ cdef void block(ElementJob* whole, Scratch* s, Py_ssize_t start, Py_ssize_t n, P
         x = load(&operands[X], shape, start, n, <floating*> s.x, s)
         if operands[Z].data != NULL:
             z = load(&operands[Z], shape, start, n, <floating*> s.z, s)
+    # What is first to read a block waits for memory: better the formula, whose arithmetic goes on meanwhile, than the
+    # checks.
+    if job.operation:
+        evaluate(whole.loop, job, job.operation, y, x, z, s, n)
     if job.checked:
         check(job, Y, y, weight, start, n, partial)
         if x != NULL:
@@ -98,7 +102,6 @@ cdef void block(ElementJob* whole, Scratch* s, Py_ssize_t start, Py_ssize_t n, P
             check(job, Z, z, weight, start, n, partial)
     if partial.bad >= 0 or job.operation == 0:
         return
-    evaluate(whole.loop, job, job.operation, y, x, z, s, n)
     if job.operation & APART:
         store_apart(whole, value, weight, start, n, s)
         return

@@ -18,7 +18,9 @@ from fastloss._core.runtime cimport (
     APART, BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, GRAD, HESS, INT8, INT16, INT32, INT64, MOMENTS, OMIT, PROPAGATE,
     RAISE, SWAPPED, UINT8, UINT16, UINT32, UINT64, VALUE, Kernel, Task, Worker, go_on, parallel_for, team
 )
-from fastloss._kernels.vecmath cimport from_bfloat16, from_float16, mul_add_f32, round_to_odd, to_bfloat16, to_float16
+from fastloss._kernels.vecmath cimport (
+    float_bits, from_bfloat16, from_float16, mul_add_f32, round_to_odd, to_bfloat16, to_float16
+)
 
 from fastloss._core.runtime import Mismatch
 

@@ -21,6 +21,10 @@ cdef extern from "engine/scratch.h" nogil:
         double* total
 
 cdef extern from "engine/streams.h" nogil:
+    ctypedef struct Line "fl_line":
+        pass
+    void stream_on "fl_stream_on"(Line* line, char* to, const char* source, Py_ssize_t size)
+    void close_line "fl_close_line"(Line* line)
     void stream "fl_stream"(char* to, const char* source, Py_ssize_t size)
     void prefetch "fl_prefetch"(const char* source, Py_ssize_t size)
     void stream_fence "fl_stream_fence"()
@@ -45,6 +49,12 @@ ctypedef fused element:
     uint64_t
     float
     double
+
+ctypedef fused integer:                 # of either sign, read as unsigned: differences wrap
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
 
 cdef struct Shape:
     int ndim

@@ -114,13 +114,6 @@ cdef inline void add(Group* g, double value, double weight, bint weighted) noexc
 
 # Codes --------------------------------------------------------------------------------------------
 
-ctypedef fused integer:                 # as unsigned, since differences wrap
-    uint8_t
-    uint16_t
-    uint32_t
-    uint64_t
-
-
 cdef inline void places(const integer* codes, integer low, uint64_t groups, uint64_t* at, Py_ssize_t n) noexcept nogil:
     """The places in a table of the groups of some codes, the one behind the last for what is none."""
     cdef Py_ssize_t i

@@ -217,7 +217,7 @@ cdef int prepare_rows(RowJob* rows, Kernel kernel, const Job* loss, tuple classe
     if rows.base.ignoring:
         rows.base.weighted = True
     arrange(rows, itemsize == 4)
-    rows.binary = False                 # products with the Hessian are made of the coefficients of all classes
+    rows.binary = rows.brief = False    # products with the Hessian are made of the coefficients of all classes
     rows.shape.ndim = 1
     for k in range(PLANES):
         plane = &rows.planes[k]

@@ -7,8 +7,8 @@ cdef enum:
     TILE_CLASSES = 64                   # classes of a tile that are in first-level cache at a time
     TILE_ROOM = TILE_CLASSES * LANES + 72
     OVERREAD = 12                       # bytes that `to_tile` may read beyond the rows of a group
-    ROW_BLOCK = 1024                    # classes of a row that are in first-level cache at a time
-    AHEAD = 1536                        # classes between those in use and those that are fetched
+    ROW_BLOCK = 512                     # classes of a row that are in first-level cache at a time
+    AHEAD = 2048                        # classes between those in use and those that are fetched
 
 # Operands with one number for each row and class; results with one for each row.
 cdef enum:
@@ -28,7 +28,9 @@ cdef struct RowJob:
     bint dense                          # there is a target for each class
     bint targets                        # the loops read a target for each class: that, or the smoothing of a label
     double least                        # that such a target may be
+    bint brief                          # the formula without options does
     bint binary                         # rows are a function of the difference of two logits
+    bint pairs                          # ... which are read where they are, and nothing else is asked for
     bint plain                          # every row counts as 1
     bint further                        # results besides losses and derivatives
     bint extras                         # results that are of use where a row does not count
@@ -38,6 +40,7 @@ cdef struct RowJob:
     double softcap                      # 0: none
     double smoothing
     bint penalised                      # by a z-loss
+    int whole_labels                    # the type of integers that are read where they are, or 0: see `read_classes`
     int wide_labels                     # the type of 64-bit integers, or 0
     uint64_t ignored                    # ... of which this one is ignored
     const double* class_weight          # NULL: all are 1
@@ -52,10 +55,22 @@ cdef struct RowScratch:
     double hess[TILE_ROOM]
     double packed[TILE_ROOM]
     Scratch block                       # aligns them all
+    Line lines[PLANES]
     Worker* worker
     double* room                        # of the program's routines
     bint widened                        # the sums of this group are in float64, and so is what they left in x and t
     RowGroup group
+
+
+cdef inline bint is_of(const Operand* operand, floating like) noexcept nogil:
+    return operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+
+
+cdef inline Py_ssize_t row_block(const RowJob* job, Py_ssize_t first) noexcept nogil:
+    """How many classes from `first` on are taken at a time: whole groups of lanes, which are read where they are, and
+    at the end of a row the rest, which is padded."""
+    cdef Py_ssize_t n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+    return n if n < LANES else n - n % LANES
 
 
 cdef inline bint carry_on(RowScratch* s) noexcept nogil:
@@ -123,24 +138,32 @@ cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, P
         to_tile(<const char*> packed, classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
 
 
+cdef inline void store_run(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t n, const floating* v,
+                           RowScratch* s) noexcept nogil:
+    """Any number of elements that lie together, at once."""
+    cdef char* to = job.planes[plane].data + start * sizeof(floating)
+    cdef Py_ssize_t size = n * sizeof(floating)
+    if job.shape.size * <Py_ssize_t> sizeof(floating) < STREAM_BYTES:
+        memcpy(to, v, size)
+    elif n <= ROW_BLOCK:                # it pays to wait nowhere where two such runs meet
+        stream_on(&s.lines[plane], to, <const char*> v, size)
+    else:
+        stream(to, <const char*> v, size)
+
+
 cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t classes,
                      const floating* tile, RowScratch* s) noexcept nogil:
     cdef const Operand* operand = &job.planes[plane]
     cdef floating* packed = <floating*> s.packed
-    cdef char* v
+    cdef floating like = 0
     cdef Py_ssize_t i, k, at, n, step
-    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     if job.class_major:
         for k in range(classes):
             store(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
         return
     from_tile(<const char*> tile, classes, <char*> packed, sizeof(floating))
-    if operand.direct and same and classes == job.classes:
-        v = <char*> operand.data + start * classes * sizeof(floating)
-        if job.shape.size * <Py_ssize_t> sizeof(floating) >= STREAM_BYTES:
-            stream(v, <const char*> packed, rows * classes * sizeof(floating))
-        else:
-            memcpy(v, packed, rows * classes * sizeof(floating))
+    if operand.direct and is_of(operand, like) and classes == job.classes:
+        store_run(job, plane, start * classes, rows * classes, packed, s)
         return
     step = BLOCK if classes == job.classes else classes
     n = rows * classes
@@ -180,14 +203,19 @@ cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t
 
 cdef void store_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, const floating* v,
                     RowScratch* s) noexcept nogil:
+    cdef const Operand* operand = &job.planes[plane]
+    cdef floating like = 0
     cdef Py_ssize_t at = 0, take
+    if operand.direct and is_of(operand, like) and not job.class_major:
+        store_run(job, plane, row * job.classes + first, n, v, s)
+        return
     while at < n:
         if job.class_major:
             take = 1
-            store(&job.planes[plane], &job.shape, (first + at) * job.rows + row, 1, v + at, &s.block)
+            store(operand, &job.shape, (first + at) * job.rows + row, 1, v + at, &s.block)
         else:
             take = min(<Py_ssize_t> BLOCK, n - at)
-            store(&job.planes[plane], &job.shape, row * job.classes + first + at, take, v + at, &s.block)
+            store(operand, &job.shape, row * job.classes + first + at, take, v + at, &s.block)
         at += take
 
 
@@ -267,6 +295,21 @@ cdef const floating* targets_of_tile(RowJob* job, Py_ssize_t start, Py_ssize_t r
     elif job.program.targets == LOGITS:
         lower_targets(s.group.lanes.target_shift, t, classes, LANES)
     return t
+
+
+cdef const floating* scores_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, RowScratch* s,
+                                   floating like) noexcept nogil:
+    """A block of a row's logits, where they are if they need no change."""
+    cdef const Operand* operand = &job.planes[PLANE_X]
+    cdef Py_ssize_t start = row * job.classes + first
+    cdef floating* own = <floating*> s.x
+    if operand.direct and is_of(operand, like) and not job.class_major and job.softcap == 0:
+        foresee(operand, start + AHEAD, n)
+        return <const floating*> operand.data + start
+    load_row(job, PLANE_X, row, first, n, own, <floating> -INFINITY, True, s)
+    if job.softcap != 0:
+        cap_block(own, n, <floating> job.softcap)
+    return own
 
 
 cdef const floating* logits_of_row(RowJob* job, Py_ssize_t row, double label, Py_ssize_t first, Py_ssize_t n,

@@ -29,13 +29,14 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     spread(<floating> r.v[i], g.v)
     first = 0
     while first < job.classes and carry_on(s):
-        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        n = row_block(job, first)
         g.groups = (n + LANES - 1) // LANES
         if alike or job.program.map == NULL:
             for k in range(n):
                 grad[k] = <floating> (r.value[i] if alike else 0)
                 hess[k] = grad[k]
         else:
+
             g.x = logits_of_row(job, row, -1, first, n, s, like)
             if job.targets:
                 g.t = targets_of_row(job, row, i, first, n, s, like)
@@ -51,7 +52,7 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
         store_row(job, PLANE_GRAD, row, first, n, grad, s)
         if want_hess:
             store_row(job, PLANE_HESS, row, first, n, hess, s)
-        first += ROW_BLOCK
+        first += n
 
 
 cdef inline void level(const RowJob* job, const Lanes* r, floating* v, Py_ssize_t classes,
@@ -120,11 +121,11 @@ cdef void read_row(RowJob* job, int plane, Py_ssize_t row, double* v, RowScratch
     cdef Py_ssize_t first, k, n
     first = 0
     while first < job.classes and carry_on(s):
-        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        n = row_block(job, first)
         block = load_row(job, plane, row, first, n, <floating*> s.x, <floating> 0, False, s)
         for k in range(n):
             v[first + k] = block[k]
-        first += ROW_BLOCK
+        first += n
 
 
 cdef void write_row(RowJob* job, int plane, Py_ssize_t row, const double* v, double factor, RowScratch* s,
@@ -133,8 +134,8 @@ cdef void write_row(RowJob* job, int plane, Py_ssize_t row, const double* v, dou
     cdef Py_ssize_t first, k, n
     first = 0
     while first < job.classes and carry_on(s):
-        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        n = row_block(job, first)
         for k in range(n):
             block[k] = <floating> (factor * v[first + k])
         store_row(job, plane, row, first, n, block, s)
-        first += ROW_BLOCK
+        first += n

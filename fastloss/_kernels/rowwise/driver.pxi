@@ -13,15 +13,20 @@ include "rowwise/ranking.pxi"
 cdef void row_chunk(RowJob* job, Py_ssize_t index, Worker* worker, floating like) noexcept nogil:
     cdef RowScratch* scratch = <RowScratch*> worker.scratch
     cdef Partial partial
-    cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.rows)
+    cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.rows), block
     cdef unsigned mode = enter_ieee_mode()
     begin(job, scratch, worker)
     memset(&partial, 0, sizeof(Partial))
     partial.bad = -1
     while start < stop and partial.bad < 0 and go_on(worker, LANES):
-        group(job, scratch, start, min(job.group, stop - start), &partial, like)
-        start += job.group
+        block = min(<Py_ssize_t> BLOCK, stop - start)
+        if not (job.pairs and pairs(job, start, block, scratch, &partial, like)):
+            block = min(job.group, stop - start)
+            group(job, scratch, start, block, &partial, like)
+        start += block
     job.base.partials[index] = partial
+    close_line(&scratch.lines[PLANE_GRAD])
+    close_line(&scratch.lines[PLANE_HESS])
     stream_fence()
     leave_ieee_mode(mode)
 

@@ -38,13 +38,14 @@ cdef struct Program:
     RowLoop statistics
     RowLoop first                       # NULL, or other first statistics, without targets: see `repeated`
     RowLoop formula
+    RowLoop brief                       # NULL, or the formula without options, in the type of the computation
     RowLoop map
     Routine values                      # NULL, or what finds the values in place of statistics and formula
     Routine derivatives                 # NULL, or what stores the derivatives in place of the map
     size_t room                         # numbers for each class that the routines need
     bint judged                         # the formula asks whether the label has the largest score: none is shifted
     bint penalised                      # the formula's second constant is a z-loss
-    bint binary                         # with two classes it is a function of the difference of the logits
+    bint of_odds                        # the statistics are the sum of exponentials over all classes but the label's
 
 # What the loops of a program work on. Arrays of double hold float where they are, if `single`.
 cdef struct RowGroup:
@@ -97,8 +98,8 @@ cdef Program with_z_loss(Program p) noexcept:
     return p
 
 
-cdef Program binary(Program p) noexcept:
-    p.binary = True
+cdef Program brief(Program p, RowLoop formula) noexcept:
+    p.brief = formula
     return p
 
 

@@ -10,6 +10,7 @@
 #    no trace of the number of threads.
 
 from libc.float cimport DBL_MAX, FLT_MAX
+from libc.limits cimport INT_MAX
 
 from fastloss._kernels.vecmath cimport log
 
@@ -39,14 +40,21 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
             foresee(&job.planes[PLANE_X], (start + LANES) * job.classes, LANES * job.classes)
         foresee(&base.operands[Y], start + LANES, LANES)
     s.widened = False
-    inspect(job, start, rows, s, like)
-    if base.weighted:
-        weight = weigh(base, r.label, start, rows, &s.block, partial)
-        if partial.bad >= 0:
-            return
-    else:
+    if job.whole_labels and read_classes(job, start, rows, job.classes, r.label, <double> 1):
         partial.count += rows
-    settle(job, start, rows, weight, s, partial)
+        partial.weight += rows
+        if base.weighted:
+            fill(r.weight, 1)
+            fill(r.whole, 1)
+    else:
+        inspect(job, start, rows, s, like)
+        if base.weighted:
+            weight = weigh(base, r.label, start, rows, &s.block, partial)
+            if partial.bad >= 0:
+                return
+        else:
+            partial.count += rows
+        settle(job, start, rows, weight, s, partial)
     if partial.bad >= 0 or base.operation == 0:
         return
     if job.results[ROW_WEIGHT].data != NULL:
@@ -74,7 +82,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
             store_rows(job, ROW_VALUE, start, rows, r.each, s)
             return
         moments(r.whole, r.each, rows, &s.block, partial)
-    if base.weighted:
+    if weight != NULL:
         for i in range(LANES):
             r.value[i] = r.weight[i] * r.value[i] if r.weight[i] != 0 else 0
     if base.operation & VALUE:
@@ -134,6 +142,7 @@ cdef void begin(RowJob* job, RowScratch* s, Worker* worker) noexcept nogil:
     hold a label that is none to complain of."""
     cdef Lanes* r = &s.group.lanes
     s.worker = worker
+    memset(s.lines, 0, sizeof(s.lines))
     s.room = <double*> (worker.scratch + sizeof(RowScratch))
     memset(&s.group, 0, sizeof(RowGroup))
     fill(r.label, -1 if job.dense else 0)
@@ -169,6 +178,17 @@ cdef size_t scratch_bytes(const RowJob* job) noexcept nogil:
     return SIZE_MAX if items >> 48 else sizeof(RowScratch) + items * job.program.room * sizeof(double)
 
 
+cdef bint reads_classes(const RowJob* job) noexcept:
+    """Whether labels are integers each of which counts as 1 if it is a class."""
+    cdef const Job* base = &job.base
+    return (
+        not job.dense and not job.sharded and job.class_weight == NULL and job.classes <= INT_MAX
+        and base.operands[WEIGHT].data == NULL and base.operands[MASK].data == NULL
+        and base.operands[Y].direct and INT8 <= base.operands[Y].dtype <= UINT64
+        and not (base.ignoring and 0 <= base.ignored < job.classes)
+    )
+
+
 cdef void arrange(RowJob* job, bint single) noexcept:
     """What follows of the way to go through the rows from the rest of a job."""
     job.single = single
@@ -178,10 +198,22 @@ cdef void arrange(RowJob* job, bint single) noexcept:
     cdef Py_ssize_t bytes = job.classes * (4 if single else 8)
     cdef int k
     job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // bytes))
-    job.binary = is_binary(job)
+    job.brief = (
+        job.program.brief != NULL and not job.targets and not job.penalised and job.softcap == 0 and job.scale == 1
+        and not job.sharded and not job.merged
+    )
+    job.binary = job.brief and job.classes == 2
+    job.brief = job.brief and single
     for k in range(ROW_LSE, ROW_WEIGHT):
         job.further |= job.results[k].data != NULL
     job.plain = not job.base.weighted and job.class_weight == NULL
+    if reads_classes(job):
+        job.whole_labels = job.base.operands[Y].dtype
+    job.pairs = (
+        job.binary and job.whole_labels and not job.further and not job.class_major and job.planes[PLANE_X].direct
+        and job.planes[PLANE_X].dtype == (FLOAT32 if single else FLOAT64)
+        and job.results[ROW_WEIGHT].data == NULL and not job.base.operation & (MOMENTS | APART)
+    )
     if job.base.operands[Y].dtype in (INT64, UINT64):
         # Loaded bit by bit, to be converted by `whole_labels`.
         job.wide_labels = job.base.operands[Y].dtype

@@ -5,7 +5,8 @@
 
 from libc.math cimport sqrt
 from fastloss._kernels.vecmath cimport (
-    exp_for, exp_in_sum, exp_nonpositive, expm1_for, log1p_for, log1p_within_for, log_for, power_for, product_for
+    exp_for, exp_in_sum, exp_nonpositive, expm1_for, log1p_for, log1p_within,
+    log1p_within_for, log_for, power_for, product_for
 )
 
 # The label's class against all others, where s0 = sum exp(x_k - shift) over those, their largest term 1.
@@ -75,6 +76,41 @@ cdef inline void finish_cross_entropy(Row* r, double classes, double kept, doubl
     r.c = curve * slope * o.share
     r.d = curve * o.share * o.share * (2 * z_loss - slope)
     r.target_hess = curve * (slope * o.hit * o.miss + 2 * z_loss * o.hit * o.hit)
+
+
+cdef inline void brief_cross_entropy(Lanes* r, bint value_only, floating like) noexcept nogil:
+    """... without smoothing and z-loss, of logits that are not scaled.
+
+    The difference of two logits loses to rounding what is added again to first order. Where all others are -inf the
+    target is certain, or if it is -inf too, NaN comes of itself.
+    """
+    cdef floating s0, highest, target, down, back, lost, e, tail, inverse, share, one = 1
+    cdef bint behind
+    cdef Py_ssize_t i
+    for i in range(LANES):
+        s0 = <floating> r.s0[i]
+        target = <floating> r.target[i]
+        highest = <floating> r.shift[i] if s0 >= <floating> 0.5 else -INFINITY
+        down = highest - target
+        back = down - highest
+        lost = (highest - (down - back)) - (target + back)
+        lost = lost if lost == lost else 0              # of infinite logits
+        behind = down > 0
+        e = exp_nonpositive(-down if behind else down)
+        tail = (s0 - one) + e if behind else s0 * (e + e * lost)
+        r.value[i] = weighed(r.label_weight[i], log1p_within(tail) + (down + lost if behind else 0))
+        if not value_only:
+            inverse = one / (one + tail)
+            share = inverse if behind else e * inverse
+            r.a[i] = r.label_weight[i] * share
+            r.target_grad[i] = -r.label_weight[i] * (s0 * share)
+
+
+cdef void brief_cross_entropy_loop(RowGroup* g) noexcept nogil:
+    if g.value_only:
+        brief_cross_entropy(&g.lanes, True, <float> 1)
+    else:
+        brief_cross_entropy(&g.lanes, False, <float> 1)
 
 
 cdef inline floating map_cross_entropy(floating x, floating t, floating a, floating b, floating c, floating d,
@@ -325,8 +361,17 @@ cdef inline floating map_brier(floating x, floating t, floating a, floating b, f
 
 # Programs -----------------------------------------------------------------------------------------
 
+cdef Program of_odds(RowLoop formula, RowLoop map) noexcept:
+    cdef Program p = program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, formula, map)
+    p.of_odds = True
+    return p
+
+
 cdef void sum_others_loop(RowGroup* g) noexcept nogil:
-    sum_classes(sum_others[float], sum_others[double], False, g)
+    if g.single:
+        sum_lanes_exp2(<const float*> g.x, g.groups, <const float*> g.shift, exp2_unit(g), <float*> g.s0)
+    else:
+        sum_loop(sum_others[double], False, g, g.parameters[0], g.scale)
 
 
 cdef void sum_others_and_smoothing_loop(RowGroup* g) noexcept nogil:
@@ -401,10 +446,6 @@ cdef void finish_brier_loop(RowGroup* g) noexcept nogil:
     finish_rows(finish_brier[float], finish_brier[double], g)
 
 
-cdef void map_cross_entropy_loop(RowGroup* g) noexcept nogil:
-    map_classes(map_cross_entropy[float], map_cross_entropy[double], False, g)
-
-
 cdef void map_smoothed_cross_entropy_loop(RowGroup* g) noexcept nogil:
     map_classes(map_cross_entropy[float], map_cross_entropy[double], True, g)
 
@@ -427,9 +468,7 @@ cdef void map_brier_loop(RowGroup* g) noexcept nogil:
 
 declare(
     "cross_entropy",
-    binary(with_z_loss(
-        program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_cross_entropy_loop, map_cross_entropy_loop)
-    )),
+    brief(with_z_loss(of_odds(finish_cross_entropy_loop, map_others_loop)), brief_cross_entropy_loop),
     ("kept", "z_loss", "curve"),
 )
 declare(
@@ -447,26 +486,26 @@ declare(
     ),
     ("kept", "z_loss", "curve"),
 )
-declare("token", program(LABEL, RUNNING_MAXIMUM, 4, sum_token_loop, finish_token_loop, map_cross_entropy_loop))
+declare("token", program(LABEL, RUNNING_MAXIMUM, 4, sum_token_loop, finish_token_loop, map_others_loop))
 declare(
     "softmax_focal",
-    program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_softmax_focal_loop, map_others_loop),
+    of_odds(finish_softmax_focal_loop, map_others_loop),
     ("gamma",),
 )
-declare("poly1", program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_poly1_loop, map_others_loop), ("epsilon",))
+declare("poly1", of_odds(finish_poly1_loop, map_others_loop), ("epsilon",))
 declare(
     "generalized_cross_entropy",
-    program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_generalized_cross_entropy_loop, map_others_loop),
+    of_odds(finish_generalized_cross_entropy_loop, map_others_loop),
     ("q",),
 )
 declare(
     "cos_face",
-    program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_cos_face_loop, map_others_loop),
+    of_odds(finish_cos_face_loop, map_others_loop),
     ("margin",),
 )
 declare(
     "arc_face",
-    program(LABEL, RUNNING_MAXIMUM, 1, sum_others_loop, finish_arc_face_loop, map_others_loop),
+    of_odds(finish_arc_face_loop, map_others_loop),
     ("cos_margin", "sin_margin", "lowered"),
 )
 declare(

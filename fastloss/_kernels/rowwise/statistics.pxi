@@ -1,5 +1,11 @@
 # The statistics of a group of rows, and what the formula makes of them.
 
+cdef extern from "rowwise/exponentials.h" nogil:
+    float largest "fl_largest_f32"(const float* x, Py_ssize_t n)
+    float sum_exp2 "fl_sum_exp2_f32"(const float* x, Py_ssize_t n, float shift, float unit)
+    void sum_lanes_exp2 "fl_sum_lanes_exp2_f32"(const float* x, Py_ssize_t groups, const float* shift, float unit,
+                                                float* sums)
+
 cdef enum:
     MOST_SUMS = 100                     # of one row; more than sparsemax needs for 2^48 classes, the others take two
 
@@ -7,6 +13,29 @@ cdef enum:
 cdef inline double subtracted(const RowJob* job, double shift) noexcept nogil:
     """What the sums subtract: nothing from scores that are compared alone, among which two may be infinite."""
     return 0 if job.program.judged else finite_shift(shift)
+
+
+cdef inline float exp2_unit(const RowGroup* g) noexcept nogil:
+    """What logits are multiplied by for their exponentials to be powers of two."""
+    return <float> g.scale * <float> 1.4426950408889634
+
+
+cdef void sum_other_classes(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s) noexcept nogil:
+    """The sum of exponentials over all classes but the label's, in float32."""
+    cdef Lanes* r = &s.group.lanes
+    cdef Py_ssize_t first = 0, n, label
+    cdef const float* x
+    cdef float shift, unit = exp2_unit(&s.group)
+    while first < job.classes and carry_on(s):
+        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        x = scores_of_row(job, row, first, n, s, <float> 1)
+        label = n                       # the place that is left out
+        if r.label[i] >= first and r.label[i] < first + n:
+            label = <Py_ssize_t> r.label[i] - first
+        raise_shift(r, i, max(largest(x, label), largest(x + label + 1, n - label - 1)), job.scale, <float> 1)
+        shift = <float> finite_shift(r.shift[i])
+        r.s0[i] += sum_exp2(x, label, shift, unit) + sum_exp2(x + label + 1, n - label - 1, shift, unit)
+        first += n
 
 
 cdef inline RowLoop statistics_of(const RowJob* job, bint anew) noexcept nogil:
@@ -21,18 +50,21 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
     cdef double label = r.label[i] if job.program.targets == LABEL else -1
     cdef floating top[LANES]
     cdef floating* t = <floating*> s.t
+    if floating is float and job.program.of_odds:
+        sum_other_classes(job, row, i, s)
+        return
     if job.program.shift == MAXIMUM and anew:
         first = 0
         while first < job.classes and carry_on(s):
-            n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+            n = row_block(job, first)
             lane_maximum(logits_of_row(job, row, label, first, n, s, like), (n + LANES - 1) // LANES, top)
             r.shift[i] = max(r.shift[i], <double> fold_maximum(top))
-            first += ROW_BLOCK
+            first += n
     if job.program.first != NULL:
         spread(<floating> r.u[i], g.u)
     first = 0
     while first < job.classes and carry_on(s):
-        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        n = row_block(job, first)
         g.groups = (n + LANES - 1) // LANES
         g.x = logits_of_row(job, row, label, first, n, s, like)
         if job.targets and not (anew and job.program.first != NULL):
@@ -49,7 +81,7 @@ cdef void sum_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, bint anew, RowScrat
             r.s1[i] += fold_sum(<floating*> g.s1)
             r.s2[i] += fold_sum(<floating*> g.s2)
             r.s3[i] += fold_sum(<floating*> g.s3)
-        first += ROW_BLOCK
+        first += n
 
 
 cdef void sum_tile(RowJob* job, Py_ssize_t start, Py_ssize_t rows, bint anew, RowScratch* s,
@@ -143,13 +175,13 @@ cdef void largest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScr
                           floating like) noexcept nogil:
     """The largest target of each row, which is subtracted from all."""
     cdef Lanes* r = &s.group.lanes
-    cdef Py_ssize_t i, first, n, step = TILE_CLASSES if job.tiled else ROW_BLOCK
+    cdef Py_ssize_t i, first, n
     cdef floating* t = <floating*> s.t
     cdef floating top[LANES]
     fill(r.target_shift, -INFINITY)
     first = 0
     while first < job.classes and carry_on(s):
-        n = min(step, job.classes - first)
+        n = min(<Py_ssize_t> TILE_CLASSES, job.classes - first) if job.tiled else row_block(job, first)
         if job.tiled:
             load_tile(job, PLANE_Y, start, rows, first, n, t, s)
             lane_maximum(t, n, top)
@@ -160,7 +192,7 @@ cdef void largest_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScr
                 lane_maximum(load_row(job, PLANE_Y, start + i, first, n, t, <floating> -INFINITY, False, s),
                              (n + LANES - 1) // LANES, top)
                 r.target_shift[i] = max(r.target_shift[i], <double> fold_maximum(top))
-        first += step
+        first += n
     for i in range(LANES):
         r.target_shift[i] = finite_shift(r.target_shift[i])
 
@@ -187,7 +219,7 @@ cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating like) no
     cdef const floating* x
     first = 0
     while first < job.classes and carry_on(s):
-        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        n = row_block(job, first)
         # The map may need s.x.
         x = load_row(job, PLANE_X, row, first, n, <floating*> s.packed, <floating> -INFINITY, False, s)
         lane_maximum(x, (n + LANES - 1) // LANES, lanes)
@@ -198,7 +230,7 @@ cdef double argmax(RowJob* job, Py_ssize_t row, RowScratch* s, floating like) no
                 if x[k] == top:
                     best = first + k
                     break
-        first += ROW_BLOCK
+        first += n
     return best
 
 
@@ -260,7 +292,10 @@ cdef void compute(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s,
         if job.program.targets == UNUSED_LABEL:
             for i in range(LANES):
                 r.s0[i] = r.s0[i] if r.label[i] == r.label[i] else NAN
-        job.program.formula(&s.group)
+        if not (floating is float and job.brief) or job.further or job.planes[PLANE_HESS].data != NULL:
+            job.program.formula(&s.group)
+        if floating is float and job.brief:
+            job.program.brief(&s.group)
         again = False
         if job.program.first != NULL:
             for i in range(rows):

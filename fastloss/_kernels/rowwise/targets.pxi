@@ -1,5 +1,32 @@
 # The labels and targets of a group of rows: which are refused, which rows count, and with which weight.
 
+cdef inline bint within(const integer* y, Py_ssize_t classes, bint signed, floating* label,
+                        Py_ssize_t rows) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int bits = 8 * sizeof(integer) - signed
+    cdef integer last = <integer> (classes - 1 if bits > 31 or classes >> bits == 0 else (1 << bits) - 1)
+    cdef integer v, wrong = 0
+    for i in range(rows):
+        v = y[i]                        # once: it may change at any time
+        wrong |= v > last
+        label[i] = <int32_t> v
+    return wrong == 0
+
+
+cdef inline bint read_classes(const RowJob* job, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t classes, floating* label,
+                              floating like) noexcept nogil:
+    """The labels of some rows that are all plain, or False where one of them is no class."""
+    cdef const char* y = job.base.operands[Y].data + start * job.base.operands[Y].itemsize
+    cdef int dtype = job.whole_labels
+    if dtype == INT64 or dtype == UINT64:
+        return within(<const uint64_t*> y, classes, dtype == INT64, label, rows)
+    if dtype == INT32 or dtype == UINT32:
+        return within(<const uint32_t*> y, classes, dtype == INT32, label, rows)
+    if dtype == INT16 or dtype == UINT16:
+        return within(<const uint16_t*> y, classes, dtype == INT16, label, rows)
+    return within(<const uint8_t*> y, classes, dtype == INT8, label, rows)
+
+
 cdef inline double mean_weight(double weighted, double sum) noexcept nogil:
     """The class weight of a row of targets, their mean under them: 1 where there are none or one is missing."""
     cdef double mean = weighted / sum
@@ -15,7 +42,7 @@ cdef void inspect_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, 
     cdef double sum = 0, weighted = 0
     first = 0
     while first < job.classes and carry_on(s):
-        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        n = row_block(job, first)
         t = load_row(job, PLANE_Y, row, first, n, <floating*> s.t, <floating> 0, False, s)
         for k in range(n):
             wrong |= t[k] < least
@@ -24,7 +51,7 @@ cdef void inspect_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, 
             for k in range(n):
                 sum += t[k]
                 weighted += job.class_weight[first + k] * t[k]
-        first += ROW_BLOCK
+        first += n
     r.label[i] = -2 if wrong else <double> NAN if missing else -1
     r.unit[i] = mean_weight(weighted, sum)
 

@@ -147,10 +147,11 @@ FL_INLINE double fl_tanh_f64(double x) {
 static const float flv_exp_nonpositive_f32[] = {0.5f, 0x1.55548ep-3f, 0x1.55546p-5f, 0x1.123bd6p-7f,
                                                 0x1.6db37cp-10f};
 
-/* e^a = scale (1 + q) for a <= 0, scale a power of two. */
+/* e^a = scale (1 + q) for a <= 0, scale a power of two, or 0 up to -159 ln 2, so that -inf makes no subnormal
+   number: those take as long as ten others. */
 FL_INLINE float flv_exp_nonpositive(float a, float *scale) {
-    const float magic = flv_to_integer_f32 + 159.0f;
-    a = a < flv_exp_least_f32 ? flv_exp_least_f32 : a;
+    const float magic = flv_to_integer_f32 + 159.0f, least = -0x1.b8d75cp+6f;
+    a = a < least ? least : a;
     float t = fl_mul_add_f32(a, flv_log2e_f32, magic);
     float k = t - magic;
     /* 2^k may be subnormal: harmless, it is exact and multiplies last (2^-150, which is not,
@@ -172,15 +173,16 @@ FL_INLINE float fl_exp_nonpositive_f32(float a) {
 static const float flv_exp2_f32[] = {1.0f,           0x1.62e42ap-1f, 0x1.ebf9bcp-3f,
                                      0x1.c6b752p-5f, 0x1.3cea88p-7f, 0x1.5bba14p-10f};
 
-/* e^a for a <= 0 as a term of a sum of at least 1, in about a third of the time of fl_exp_f32: the
-   relative error grows as |a| 2^-24, and what is below 2^-126.5 is 0. */
-FL_INLINE float fl_exp_in_sum_f32(float a) {
+/* 2^x for x <= 0 as a term of a sum of at least 1; what is below 2^-126.5 is 0. */
+FL_INLINE float fl_exp2_in_sum_f32(float x) {
     const float magic = flv_to_integer_f32 + 127.0f;
-    float x = a * flv_log2e_f32;
     x = x < -127.0f ? -127.0f : x;
     float t = x + magic;
     float r = x - (t - magic);
     return FLV_HORNER_F32(flv_exp2_f32, r) * flv_from_bits_f32(flv_bits_f32(t) << 23);
 }
+
+/* e^a likewise, in about a third of the time of fl_exp_f32: the relative error grows as |a| 2^-24. */
+FL_INLINE float fl_exp_in_sum_f32(float a) { return fl_exp2_in_sum_f32(a * flv_log2e_f32); }
 
 #endif

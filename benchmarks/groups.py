@@ -34,6 +34,11 @@ CASES = [
 ]
 
 
+def fastloss_groups(y: Array, x: Array, labels: Any) -> tuple[Any, Array, Array, Array]:
+    states = SquaredError().states(y, x, groups=labels)
+    return states, states.mean, states.standard_error, states.count
+
+
 def pandas_groups(y: Array, x: Array, labels: Any) -> Any:
     import pandas
 
@@ -61,12 +66,12 @@ def contenders(n: int, groups: int, words: bool) -> dict[str, Call]:
         import pandas
 
         column = pandas.Series(pandas.Index(names).take(codes))
-        calls["fastloss"] = partial(SquaredError().states, y, x, groups=column)
+        calls["fastloss"] = partial(fastloss_groups, y, x, column)
         calls["pandas"] = partial(pandas_groups, y, x, column)
         theirs = calls["pandas"]()
         _agree(calls["fastloss"](), theirs.index, *(theirs[name] for name in ("mean", "sem", "count")))
     except ImportError:
-        calls["fastloss"] = partial(SquaredError().states, y, x, groups=names[codes])
+        calls["fastloss"] = partial(fastloss_groups, y, x, names[codes])
     try:
         import polars
 
@@ -78,11 +83,11 @@ def contenders(n: int, groups: int, words: bool) -> dict[str, Call]:
     return calls
 
 
-def _agree(states: dict[Any, Any], labels: Any, mean: Any, sem: Any, count: Any) -> None:
-    assert list(states) == labels.to_list()
-    mine = np.array([(state.mean, state.standard_error, state.count) for state in states.values()])
-    others = np.stack([np.asarray(column, np.float64) for column in (mean, sem, count)], axis=1)
-    np.testing.assert_allclose(mine, others, rtol=1e-4, atol=1e-5)  # theirs are float32
+def _agree(found: tuple[Any, Array, Array, Array], labels: Any, *theirs: Any) -> None:
+    states, *mine = found
+    assert states.labels == labels.to_list()
+    for ours, other in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(ours, np.asarray(other, np.float64), rtol=1e-4, atol=1e-5)  # theirs are float32
 
 
 def of_cases(n: int, rounds: int) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from fastloss._core import VERSION as __version__
 from fastloss._core import loss as _loss
 from fastloss._core.functions import function_of as _function_of
 from fastloss._core.loss import Loss, WeightedSum
-from fastloss.state import LossState
+from fastloss.state import GroupStates, LossState
 
 # What is imported when it is first asked for, by the name of its module: the import of the package brings in the losses
 # of elements and rows, and nothing that their user does without.
@@ -60,7 +60,7 @@ _classes = {cls.__name__: cls for cls in _loss.registry.values()}
 _functions = {name: cls for cls in _classes.values() for name in (cls.function_name, *cls.aliases)}
 globals().update(_classes)
 
-__all__ = sorted(["Loss", "LossState", "WeightedSum", "registry", *_LATER, *_MODULES])
+__all__ = sorted(["GroupStates", "Loss", "LossState", "WeightedSum", "registry", *_LATER, *_MODULES])
 __all__ += dict.fromkeys([*_classes, *_functions, *_LOSSES_LATER])
 
 

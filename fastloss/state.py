@@ -1,14 +1,20 @@
-"""LossState: the mergeable partial result of a loss."""
+"""LossState: the mergeable partial result of a loss; those of the groups of a data set."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastloss._core.counting import mean
-from fastloss._core.runtime import Sums
+from fastloss._core.runtime import Sums, states_of
+
+SHOWN = 10  # groups that a representation lists
 
 
 @dataclass(frozen=True, init=False)
@@ -128,3 +134,113 @@ class LossState(Sums):
         apart = self.center - self.mean
         squares = self.spread + self.square * apart * apart
         return math.sqrt(self.count / (self.count - 1) * squares) / self.weight
+
+
+def _field(column: int, what: str) -> property:
+    def read(states: GroupStates) -> NDArray[np.float64]:
+        return states._sums[:, column].copy()
+
+    return property(read, doc=what)
+
+
+class GroupStates(Mapping[Any, LossState]):
+    """From the label of each group to the LossState of its elements, and what these come to as arrays.
+
+    It is what `Loss.states` returns: a mapping in sorted order of the labels. There may be millions of groups, so that
+    the labels and the states are made when they are asked for; the arrays have a number for each group, in that order.
+
+    Parameters
+    ----------
+    labels : list, or callable that returns one
+        The labels, each once.
+    sums : ndarray of float64
+        A row for each label, which begins with the fields of a LossState.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> by_site = fl.AbsoluteError().states([0.0, 0.0, 0.0], [1.0, 2.0, 4.0], groups=["b", "a", "b"])
+    >>> by_site["b"].mean
+    2.5
+    >>> by_site.labels, by_site.mean
+    (['a', 'b'], array([2. , 2.5]))
+    """
+
+    def __init__(self, labels: list[Any] | Callable[[], list[Any]], sums: NDArray[np.float64]) -> None:
+        self._given = labels
+        self._sums = sums
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return GroupStates, (self.labels, self._sums)
+
+    @cached_property
+    def labels(self) -> list[Any]:
+        """The labels in sorted order."""
+        return self._given() if callable(self._given) else self._given
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {label: place for place, label in enumerate(self.labels)}
+
+    def _made(self) -> list[LossState]:
+        return states_of(LossState, self._sums, self._sums.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._sums)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.labels)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._places
+
+    def __getitem__(self, label: Any) -> LossState:
+        place = self._places[label]
+        return states_of(LossState, self._sums[place : place + 1], self._sums.shape[1])[0]
+
+    def values(self) -> ValuesView[LossState]:
+        return _States(self)
+
+    def items(self) -> ItemsView[Any, LossState]:
+        return _LabelledStates(self)
+
+    def __repr__(self) -> str:
+        return f"GroupStates({dict(self)!r})" if len(self) <= SHOWN else f"<GroupStates of {len(self):,} groups>"
+
+    count = _field(0, "Elements of each group that were neither masked nor omitted.")
+    weight = _field(1, "Sum of their weights.")
+    total = _field(2, "Weighted sum of their losses.")
+    square = _field(3, "Sum of squared weights.")
+    center = _field(4, "Mean of the losses under the squared weights.")
+    spread = _field(5, "Sum of squares about it, under the squared weights.")
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Weighted mean of the losses of each group; NaN where there is no weight."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.weight != 0, self.total / self.weight, np.nan)
+
+    @property
+    def standard_error(self) -> NDArray[np.float64]:
+        """Standard error of each mean, as of a LossState."""
+        count, weight, square, apart = self.count, self.weight, self.square, self.center - self.mean
+        with np.errstate(invalid="ignore", divide="ignore"):
+            squares = self.spread + square * apart * apart
+            found = np.sqrt(count / (count - 1) * squares) / weight
+        return np.where((count < 2) | (weight == 0), np.nan, found)
+
+
+class _States(ValuesView[LossState]):
+    """The states of all groups, made at once: one by one each would be looked up."""
+
+    _mapping: GroupStates
+
+    def __iter__(self) -> Iterator[LossState]:
+        return iter(self._mapping._made())
+
+
+class _LabelledStates(ItemsView[Any, LossState]):
+    _mapping: GroupStates
+
+    def __iter__(self) -> Iterator[tuple[Any, LossState]]:
+        return zip(self._mapping.labels, self._mapping._made(), strict=True)

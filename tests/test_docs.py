@@ -10,6 +10,7 @@ import pytest
 
 import fastloss
 from fastloss import (
+    GroupStates,
     LinearFit,
     LinearObjective,
     Loss,
@@ -43,7 +44,7 @@ NOT_ASKED = {
 def public():
     names = [f"fastloss.{cls.__name__}" for cls in registry.values()]
     names += [f"fastloss.{name}" for name in registry]
-    classes = (Loss, LossState, LinearObjective, LinearFit, RegionState, SequenceScores, ShardState)
+    classes = (Loss, GroupStates, LossState, LinearObjective, LinearFit, RegionState, SequenceScores, ShardState)
     for owner in classes:
         names += [
             f"fastloss.{owner.__name__}.{name}"

@@ -76,6 +76,49 @@ def assert_as_alone(loss, y, x, groups, sample_weight=None, mask=None, **options
         np.testing.assert_allclose(astuple(found[label]), astuple(alone), rtol=1e-11, atol=1e-13)
 
 
+# The mapping ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        lambda rng: rng.integers(-5, 20, N),
+        lambda rng: rng.choice(["north", "south", "west"], N),
+        lambda rng: np.rec.fromarrays([rng.integers(0, 3, N), rng.choice(["a", "b"], N)]),
+    ],
+    ids=["integers", "words", "columns"],
+)
+def test_the_arrays_are_those_of_the_states(groups):
+    y, x = arrays()
+    weight = RNG.integers(0, 3, N).astype(float)
+    labels = groups(RNG)
+    found = fl.SquaredError().states(y, x, groups=labels, sample_weight=weight * (labels != labels[0]))
+    one_by_one = [found[label] for label in found]
+    assert list(found.values()) == one_by_one
+    assert list(found.items()) == list(zip(found.labels, one_by_one, strict=True))
+    for name in ("count", "weight", "total", "square", "center", "spread", "mean", "standard_error"):
+        np.testing.assert_array_equal(getattr(found, name), [getattr(state, name) for state in one_by_one])
+    assert np.isnan(found.mean).sum() == np.isnan(found.standard_error).sum() == 1
+
+
+def test_states_of_groups_are_a_mapping():
+    found = fl.SquaredError().states([0.0, 0.0, 0.0], [1.0, 2.0, 4.0], groups=[np.nan, 1.0, 1.0])
+    assert found.labels == [1.0, np.nan]
+    assert 1.0 in found
+    assert 2.0 not in found
+    assert len(found) == 2
+    assert found[np.nan].total == 1
+    assert found == dict(found)
+    with pytest.raises(KeyError):
+        found[2.0]
+    again = pickle.loads(pickle.dumps(fl.SquaredError().states([0.0, 0.0], [1.0, 2.0], groups=["a", "b"])))
+    assert again == {"a": LossState(1, 1, 1, 1, 1, 0), "b": LossState(1, 1, 4, 1, 4, 0)}
+    assert repr(again).startswith("GroupStates({'a': LossState(")
+    assert repr(fl.SquaredError().states(*arrays(), groups=np.arange(N))) == "<GroupStates of 1,000 groups>"
+    found.mean[:] = 0
+    assert found.mean[0] == 10
+
+
 # Sums ---------------------------------------------------------------------------------------------
 
 

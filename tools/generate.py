@@ -14,7 +14,7 @@ from typing import Any
 
 import fastloss
 from benchmarks import accuracy, record, report
-from fastloss import Loss, LossState, WeightedSum, registry
+from fastloss import GroupStates, Loss, LossState, WeightedSum, registry
 from fastloss._core.functions import call_signature
 from fastloss._core.loss import prediction
 from fastloss._core.parity import OTHER_THINGS, ROWS
@@ -64,7 +64,7 @@ def _function_stub(cls: type[Loss]) -> str:
 
 def stub() -> str:
     """The type stub of the package."""
-    homes = {cls.__name__: cls.__module__ for cls in (Loss, WeightedSum, LossState, *registry.values())}
+    homes = {cls.__name__: cls.__module__ for cls in (Loss, WeightedSum, GroupStates, LossState, *registry.values())}
     homes |= {"registry": "fastloss._core.loss"} | dict.fromkeys(fastloss._MODULES, "fastloss")
     homes |= {name: f"fastloss.{module}" for name, module in fastloss._LATER.items()}
     imports = "\n".join(f"from {module} import {name} as {name}" for name, module in homes.items())

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from fastloss._core import labels
 from fastloss._core.evaluation import Evaluation, pieces
 from fastloss._core.isa import kernels
-from fastloss._core.runtime import states_of
 from fastloss._core.threads import threads_for
-from fastloss.state import LossState
+from fastloss.state import GroupStates
 
 CHUNK = 1 << 19  # elements whose losses and weights stay in the caches together
 FEW = 4096  # groups up to which each part of a chunk has sums of its own; of more, each thread has groups of its own
@@ -24,7 +23,7 @@ LINE = 8 * FIELDS  # bytes; so is a line of the caches
 Index: TypeAlias = tuple[int | slice, ...]
 
 
-def states(evaluation: Evaluation, groups: Any) -> dict[Any, LossState]:
+def states(evaluation: Evaluation, groups: Any) -> GroupStates:
     """The state of each group; see `Loss.states`."""
     owner, shape = evaluation.owner, evaluation.shape
     if not evaluation.indexed:
@@ -44,8 +43,7 @@ def states(evaluation: Evaluation, groups: Any) -> dict[Any, LossState]:
     ranks = coding.ranks()
     if ranks is not None:
         present = present[np.argsort(ranks[present])]
-    sums = table if ranks is None and len(present) == len(table) else table[present]
-    return dict(zip(coding.labels(present), states_of(LossState, sums, FIELDS), strict=True))
+    return GroupStates(labels.named(coding, present), table[present])
 
 
 def _added_up(evaluation: Evaluation, coding: labels.Coding) -> tuple[NDArray[np.float64], bool]:

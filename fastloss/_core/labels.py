@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -47,6 +48,13 @@ class Coding(Protocol):
 def places(coding: Coding) -> Places:
     """The place of the label of each element."""
     return np.subtract(coding.codes, coding.low, dtype=np.intp)
+
+
+def named(coding: Coding, places: Places) -> list[Any] | Callable[[], list[Any]]:
+    """The labels at some places, later if they can be told without the codes."""
+    if isinstance(coding, (Range, Column)):
+        return partial(replace(coding, codes=coding.codes[:0]).labels, places)
+    return coding.labels(places)
 
 
 def encode(owner: str, groups: Any, num_threads: int | None = None, *, hasty: bool = False) -> Coding:

@@ -23,7 +23,7 @@ from fastloss._core.parameters import weights as weights
 from fastloss._core.runtime import GRAD, HESS, VALUE
 from fastloss._core.signature import ELEMENTWISE, Signature
 from fastloss._core.sums import SumEvaluation, common, composed
-from fastloss.state import LossState
+from fastloss.state import GroupStates, LossState
 
 _L = TypeVar("_L", bound="Loss")
 HessianApproximation: TypeAlias = Literal["own", "floored", "constant", "none"]
@@ -508,7 +508,7 @@ class Loss:
         mask: ArrayLike | None = None,
         nan_policy: NanPolicy = "propagate",
         num_threads: int | None = None,
-    ) -> dict[Any, LossState]:
+    ) -> GroupStates:
         """Compute the mergeable state of each group of elements.
 
         Parameters
@@ -522,10 +522,10 @@ class Loss:
 
         Returns
         -------
-        dict
-            From each label, in sorted order, to the LossState of its elements, which is what `state` returns for
-            them alone up to rounding. A group whose elements are all masked or omitted is there, with a count of 0.
-            Every number of threads gives the same bits.
+        GroupStates
+            A mapping from each label, in sorted order, to the LossState of its elements, which is what `state` returns
+            for them alone up to rounding; and their means, standard errors and sums as arrays. A group whose elements
+            are all masked or omitted is there, with a count of 0. Every number of threads gives the same bits.
 
         Notes
         -----

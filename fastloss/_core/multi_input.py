@@ -15,7 +15,7 @@ from fastloss._core.operands import operand
 from fastloss._core.parameters import check_names
 from fastloss._core.runtime import GRAD, VALUE
 from fastloss._core.signature import Argument
-from fastloss.state import LossState
+from fastloss.state import GroupStates, LossState
 
 Gradients: TypeAlias = Callable[..., tuple[Any, ...]]
 
@@ -292,7 +292,7 @@ class MultiInputLoss(Loss):
         nan_policy: NanPolicy = "propagate",
         num_threads: int | None = None,
         **named: ArrayLike | None,
-    ) -> dict[Any, LossState]:
+    ) -> GroupStates:
         """Compute the mergeable state of each group of losses.
 
         Parameters
@@ -304,8 +304,8 @@ class MultiInputLoss(Loss):
 
         Returns
         -------
-        dict
-            From each label, in sorted order, to the LossState of its losses.
+        GroupStates
+            A mapping from each label, in sorted order, to the LossState of its losses.
         """
         from fastloss._core.groups import states  # a call of many milliseconds: the import of the package is spared
 

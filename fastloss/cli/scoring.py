@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -133,13 +133,16 @@ def _merged(task: Task, chunks: Iterable[Chunk]) -> Scores:
     for chunk in chunks if task.by is None else _gathered(chunks, groups):
         with task.errors(chunk):
             arrays, options = task.arguments(chunk)
-            if task.by is None:
-                found = {None: task.loss.state(*arrays, **options)}
-            else:
-                found = task.loss.states(*arrays, groups=chunk.columns[task.by], **options)
+            found: Mapping[Any, LossState] = (
+                {None: task.loss.state(*arrays, **options)}
+                if task.by is None
+                else task.loss.states(*arrays, groups=chunk.columns[task.by], **options)
+            )
+        missing = False
         for label, state in found.items():
             groups[label] = groups[label] + state if label in groups else state
-        if any(math.isnan(state.total) for state in found.values()):
+            missing |= math.isnan(state.total)
+        if missing:
             _note_nans(task, chunk, nans)
     if task.by is None:
         return Scores(Score.of(groups[None]), nans=nans)

@@ -624,7 +624,7 @@ class RegionLoss(Loss):
         given = self.parameters()
         return {name: float(given.get(name, 0.0)) for name in self._spec.kernel.parameters}
 
-    def states(self, *arrays: Any, groups: Any, **options: Any) -> dict[Any, Any]:
+    def states(self, *arrays: Any, groups: Any, **options: Any) -> Any:  # a dict, of other states
         given = {name: options.pop(name) for name in _OPTIONS if name in options}
         check_names(type(self).__name__, options, (*_OPTIONS, "groups"))
         found: dict[Any, Any] = self._evaluated(arrays, given).states(groups)

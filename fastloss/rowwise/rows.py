@@ -31,7 +31,7 @@ from fastloss._core.runtime import (
 )
 from fastloss._core.signature import NUMBER, ROW, Signature, of_rows
 from fastloss._core.threads import threads_for
-from fastloss.state import LossState
+from fastloss.state import GroupStates
 
 _rowwise: Callable[..., tuple[int, int, tuple[float, ...]]] = kernels("rowwise").rowwise
 KERNELS: dict[str, Kernel] = kernels("rowwise").KERNELS
@@ -296,7 +296,7 @@ class RowLoss(Loss):
         shape = as_array(type(self).__name__, "y_pred", y_pred).shape
         return _ignoring_none(self), np.broadcast_to(np.int8(0), shape[: self.axis] + shape[self.axis :][1:])
 
-    def states(self, y_true: ArrayLike | None, y_pred: ArrayLike, **options: Any) -> dict[Any, LossState]:
+    def states(self, y_true: ArrayLike | None, y_pred: ArrayLike, **options: Any) -> GroupStates:
         loss, y_true = self._with_targets(y_true, y_pred)
         x = as_array(type(self).__name__, "y_pred", y_pred)
         if self.axis == -1 or not -x.ndim <= self.axis < x.ndim:

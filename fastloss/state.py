@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -138,7 +138,8 @@ class LossState(Sums):
 
 def _field(column: int, what: str) -> property:
     def read(states: GroupStates) -> NDArray[np.float64]:
-        return states._sums[:, column].copy()
+        found: NDArray[np.float64] = states._columns[column].copy()
+        return found
 
     return property(read, doc=what)
 
@@ -177,6 +178,10 @@ class GroupStates(Mapping[Any, LossState]):
     def labels(self) -> list[Any]:
         """The labels in sorted order."""
         return self._given() if callable(self._given) else self._given
+
+    @cached_property
+    def _columns(self) -> NDArray[np.float64]:
+        return np.ascontiguousarray(self._sums[:, : len(fields(LossState))].T)
 
     @cached_property
     def _places(self) -> dict[Any, int]:
@@ -218,14 +223,15 @@ class GroupStates(Mapping[Any, LossState]):
     def mean(self) -> NDArray[np.float64]:
         """Weighted mean of the losses of each group; NaN where there is no weight."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.weight != 0, self.total / self.weight, np.nan)
+            return np.where(self._columns[1] != 0, self._columns[2] / self._columns[1], np.nan)
 
     @property
     def standard_error(self) -> NDArray[np.float64]:
         """Standard error of each mean, as of a LossState."""
-        count, weight, square, apart = self.count, self.weight, self.square, self.center - self.mean
+        count, weight, _, square, center, spread = self._columns
+        apart = center - self.mean
         with np.errstate(invalid="ignore", divide="ignore"):
-            squares = self.spread + square * apart * apart
+            squares = spread + square * apart * apart
             found = np.sqrt(count / (count - 1) * squares) / weight
         return np.where((count < 2) | (weight == 0), np.nan, found)
 

@@ -43,7 +43,8 @@ def states(evaluation: Evaluation, groups: Any) -> GroupStates:
     ranks = coding.ranks()
     if ranks is not None:
         present = present[np.argsort(ranks[present])]
-    return GroupStates(labels.named(coding, present), table[present])
+    sums = table if ranks is None and len(present) == len(table) else table[present]
+    return GroupStates(labels.named(coding, present), sums)
 
 
 def _added_up(evaluation: Evaluation, coding: labels.Coding) -> tuple[NDArray[np.float64], bool]:
@@ -71,7 +72,7 @@ def _added_up(evaluation: Evaluation, coding: labels.Coding) -> tuple[NDArray[np
         if not complete:
             break
     compiled.settle_groups(tables, number, parts, evaluation.weighted, threads_for(evaluation.num_threads, number))
-    return tables[0, :number], complete
+    return tables[0, :number] if parts == 1 else tables[0, :number].copy(), complete
 
 
 def encode(groups: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:

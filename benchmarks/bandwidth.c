@@ -1,4 +1,4 @@
-// The bandwidth of memory that a loss could reach: two reads, and two reads with a write past the caches.
+// The bandwidth of memory that a loss could reach: two reads, and two reads with a write past the caches; its latency.
 
 #include <stddef.h>
 
@@ -61,4 +61,12 @@ float read_and_write(const float *a, ptrdiff_t na, const float *b, ptrdiff_t nb,
     _mm_sfence();
 #endif
     return total;
+}
+
+// Follow `steps` links, each of which says where the next one is.
+ptrdiff_t follow(const ptrdiff_t *links, ptrdiff_t steps) {
+    ptrdiff_t at = 0;
+    for (ptrdiff_t i = 0; i < steps; i++)
+        at = links[at];
+    return at;
 }

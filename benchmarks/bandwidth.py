@@ -1,4 +1,4 @@
-"""The bandwidth of memory, from two plain loops that the system's C compiler makes for this very processor."""
+"""The bandwidth and the latency of memory, from plain loops that the system's C compiler makes for this very processor."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import os
 import shutil
 import subprocess
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from timeit import Timer
 from typing import Any
 
 import numpy as np
 
-from benchmarks.workload import LeftOut
+from benchmarks.workload import Call, LeftOut
 from tests.inputs import Array
 
+STATE_BYTES = 1 << 28  # what is read to see how fast memory is
+LINE = 64
+STEPS = 1 << 18
 FLAGS = ["-O3", "-march=native", "-fopenmp", "-shared", "-fPIC"]
 
 
@@ -36,6 +40,8 @@ def _library() -> ctypes.CDLL:
         floats, ctypes.c_ssize_t, floats, ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_int,
     ]  # fmt: skip
     library.read_and_write.restype = ctypes.c_float
+    library.follow.argtypes = [np.ctypeslib.ndpointer(np.intp, flags="C_CONTIGUOUS"), ctypes.c_ssize_t]
+    library.follow.restype = ctypes.c_ssize_t
     return library
 
 
@@ -47,6 +53,26 @@ def read(a: Array, b: Array, threads: int) -> float:
 def read_and_write(a: Array, b: Array, to: Array, threads: int) -> float:
     """Read two arrays once and write an array like the second one past the caches."""
     return float(_library().read_and_write(a, a.size, b, b.size, to.ctypes.data, threads))
+
+
+def state(threads: int) -> str:
+    """How fast memory is at this moment, which on the same machine differs by a factor of two from hour to hour."""
+    array = np.ones(STATE_BYTES // 4, np.float32)
+    half = len(array) // 2
+    reads = [
+        f"{array.nbytes / best(partial(read, array[:half], array[half:], n)) / 1e9:.3g} GB/s on {n}"
+        for n in dict.fromkeys((1, threads))
+    ]
+    step = LINE // np.dtype(np.intp).itemsize
+    order = np.random.default_rng(0).permutation(STATE_BYTES // LINE) * step
+    links = np.zeros(STATE_BYTES // LINE * step, np.intp)
+    links[order] = np.roll(order, -1)
+    jump = best(partial(_library().follow, links, STEPS)) / STEPS
+    return f"reading {' and '.join(reads)} thread{'s' * (threads > 1)}, {jump * 1e9:.3g} ns a jump"
+
+
+def best(call: Call) -> float:
+    return min(Timer(call).repeat(5, 1))
 
 
 def aligned_like(array: Array) -> Array:

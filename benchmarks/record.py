@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import fastloss
+from benchmarks import bandwidth
 from benchmarks.turns import Ratio
+from benchmarks.workload import LeftOut
+from fastloss._core.threads import available
 
 FILE = Path(__file__).parent / "measured.json"
 LIBRARIES = ("numpy", "torch", "jax", "numexpr", "scikit-learn", "xgboost-cpu", "lightgbm")
@@ -120,9 +123,18 @@ def rows_of(section: dict[str, Any]) -> list[Row]:
     return [Row(**row) for row in section["rows"]]
 
 
+def _memory() -> str:
+    try:
+        return bandwidth.state(available()[0])
+    except LeftOut as reason:
+        return f"not measured, as {reason}"
+
+
 def publish(section: str, conditions: str, rows: Iterable[Row], *, keep: bool) -> int:
     """Print the table; keep it in the file if asked to, else return 1 where a target is missed."""
+    before = _memory()
     rows = list(rows)
+    conditions += f" Memory before: {before}; after: {_memory()}."
     print(f"{conditions}\n\n{table(rows)}\n")
     if keep:
         record(section, conditions=conditions, rows=[asdict(row) for row in rows])

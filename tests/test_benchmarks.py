@@ -14,7 +14,7 @@ import pytest
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import alignment, bandwidth, groups, integrations, peers, record, regions, report, rowwise, turns
+from benchmarks import alignment, bandwidth, groups, integrations, peers, record, regions, report, rowwise, scaling, turns
 from benchmarks.contenders import SPARSE, fastloss, fastloss_reused, memory, numpy, prepared
 from benchmarks.scope import LIMIT, ROUNDS, Scope
 from benchmarks.workload import SIZES, WORKS, LeftOut, Workload, workload
@@ -181,6 +181,24 @@ def test_targets_of_regions(capsys, monkeypatch):
 def test_groups_agree_with_those_of_other_libraries(monkeypatch):
     monkeypatch.setattr(groups, "SETTLE", 0)
     assert len(list(groups.of_cases(3000, 1))) == len(groups.CASES) * len(groups.LIBRARIES)
+
+
+def test_threads_that_share_tasks_wait_for_none_that_is_slow(monkeypatch):
+    times = np.full(4096, 1e-5)
+    ideal = times.sum() / 64
+    assert ideal <= scaling.shared(times, 64) <= 1.2 * ideal
+    assert ideal <= scaling.divided(times, 64) <= 1.02 * ideal
+    assert scaling.shared(times, 64, 16) < 0.75 * scaling.divided(times, 64, 16)
+    monkeypatch.setattr(scaling, "COUNTER", 1e-4)  # of 64 threads, which wait for it
+    assert scaling.shared(times, 64) > 5 * ideal
+
+
+def test_tasks_are_those_of_the_grid():
+    tasks, seconds = scaling.elementwise(100_000)
+    assert tasks == -(-100_000 // 512)
+    assert 0 < seconds < 1e-3
+    assert scaling.rowwise(1000, 10)[0] == 2
+    assert scaling.rowwise(640, 10)[0] == 1
 
 
 def test_peers_are_of_losses_that_exist():

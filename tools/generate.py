@@ -183,6 +183,7 @@ TITLES = {
     "linear": "Linear models",
     "groups": "States of groups",
     "company": "The first call after other work",
+    "scaling": "Sharing a call among many threads",
 }
 
 

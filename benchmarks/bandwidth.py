@@ -1,4 +1,4 @@
-"""The bandwidth and the latency of memory, from plain loops that the system's C compiler makes for this very processor."""
+"""The bandwidth and the latency of memory, from plain loops, made for this very processor."""
 
 from __future__ import annotations
 

@@ -87,11 +87,14 @@ def of_works() -> Iterator[Row]:
             ideal = times.sum() / threads
             slow = threads // 4
             capable = times.sum() / (threads - slow + slow / SLOW)  # what threads of these speeds can do
+            by_turns, in_shares = (capable / split(times, threads, slow) for split in (shared, divided))
             how = (
-                f"{tasks:,} tasks of {seconds * 1e6:.3g} µs; a quarter of the threads half as fast:"
-                f" {capable / shared(times, threads, slow):.0%}, in equal shares {capable / divided(times, threads, slow):.0%}"
+                f"{tasks:,} tasks of {seconds * 1e6:.3g} µs; a quarter of the threads half as fast: {by_turns:.0%},"
+                f" in equal shares {in_shares:.0%}"
             )
-            yield Row(f"{what}, {threads} threads, of all that they could do", None, ideal / shared(times, threads), how)
+            yield Row(
+                f"{what}, {threads} threads, of all that they could do", None, ideal / shared(times, threads), how
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,19 @@ import pytest
 from fastloss import registry
 
 pytest.importorskip("pytest_benchmark")
-from benchmarks import alignment, bandwidth, groups, integrations, peers, record, regions, report, rowwise, scaling, turns
+from benchmarks import (
+    alignment,
+    bandwidth,
+    groups,
+    integrations,
+    peers,
+    record,
+    regions,
+    report,
+    rowwise,
+    scaling,
+    turns,
+)
 from benchmarks.contenders import SPARSE, fastloss, fastloss_reused, memory, numpy, prepared
 from benchmarks.scope import LIMIT, ROUNDS, Scope
 from benchmarks.workload import SIZES, WORKS, LeftOut, Workload, workload

@@ -136,6 +136,45 @@ static inline void fl_sum_lanes_exp2_f32(const float *x, ptrdiff_t groups, const
     }
 }
 
+// e^a, a <= 0, to the bit as fl_exp_nonpositive_f32 has it.
+FL_INLINE fl_floats fl_exp_nonpositive_floats(fl_floats a) {
+    const fl_floats magic = FL_OP(set1)(flv_to_integer_f32 + 159.0f);
+    a = FL_OP(max)(FL_OP(set1)(flv_exp_nonpositive_least_f32), a);
+    fl_floats t = FL_OP(fmadd)(a, FL_OP(set1)(flv_log2e_f32), magic), k = FL_OP(sub)(t, magic);
+#if FL_FLOATS == 16
+    fl_floats scale = _mm512_scalef_ps(_mm512_set1_ps(1.0f), k);
+#else
+    __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
+    fl_floats scale = _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p-32f));
+#endif
+    fl_floats r = FL_OP(fnmadd)(k, FL_OP(set1)(flv_ln2_high_f32), a);
+    r = FL_OP(fnmadd)(k, FL_OP(set1)(flv_ln2_low_f32), r);
+    fl_floats p = FL_OP(set1)(flv_exp_nonpositive_f32[4]);
+    for (int i = 3; i >= 0; i--)
+        p = FL_OP(fmadd)(p, r, FL_OP(set1)(flv_exp_nonpositive_f32[i]));
+    return FL_OP(fmadd)(FL_OP(fmadd)(FL_OP(mul)(r, r), p, r), scale, scale);
+}
+
+// For each lane `factor` times e^((x - shift) scale), none of which is above 1, of `groups` of FL_LANES
+// numbers.
+static inline void fl_map_lanes_exp_f32(const float *x, ptrdiff_t groups, const float *shift, float scale,
+                                        const float *factor, float *to) {
+    const fl_floats scales = FL_OP(set1)(scale);
+    for (int k = 0; k < FL_LANES; k += 4 * FL_FLOATS) {
+        fl_floats shifts[4], factors[4];
+        for (int v = 0; v < 4; v++) {
+            shifts[v] = FL_OP(loadu)(shift + k + FL_FLOATS * v);
+            factors[v] = FL_OP(loadu)(factor + k + FL_FLOATS * v);
+        }
+        for (ptrdiff_t j = 0; j < groups; j++)
+            for (int v = 0; v < 4; v++) {
+                ptrdiff_t at = FL_LANES * j + k + FL_FLOATS * v;
+                fl_floats a = FL_OP(mul)(FL_OP(sub)(FL_OP(loadu)(x + at), shifts[v]), scales);
+                FL_OP(storeu)(to + at, FL_OP(mul)(factors[v], fl_exp_nonpositive_floats(a)));
+            }
+    }
+}
+
 // The same in loops ------------------------------------------------------------------------------------
 
 #else
@@ -172,6 +211,14 @@ static inline void fl_sum_lanes_exp2_f32(const float *x, ptrdiff_t groups, const
         for (int k = 0; k < FL_LANES; k++)
             sum[k] += fl_exp2_in_sum_f32((x[FL_LANES * j + k] - shifts[k]) * unit);
     memcpy(sums, sum, sizeof sum);
+}
+
+static inline void fl_map_lanes_exp_f32(const float *x, ptrdiff_t groups, const float *shift, float scale,
+                                        const float *factor, float *to) {
+    for (ptrdiff_t j = 0; j < groups; j++)
+        for (int k = 0; k < FL_LANES; k++)
+            to[FL_LANES * j + k] =
+                factor[k] * fl_exp_nonpositive_f32((x[FL_LANES * j + k] - shift[k]) * scale);
 }
 
 static inline float fl_sum_exp2_f32(const float *x, ptrdiff_t n, float shift, float unit) {

@@ -455,7 +455,11 @@ cdef void map_dense_cross_entropy_loop(RowGroup* g) noexcept nogil:
 
 
 cdef void map_others_loop(RowGroup* g) noexcept nogil:
-    map_classes(map_others[float], map_others[double], False, g)
+    if g.single and not g.want_hess:
+        map_lanes_exp(<const float*> g.x, g.groups, <const float*> g.shift, <float> g.scale, <const float*> g.a,
+                      <float*> g.grad)
+    else:
+        map_classes(map_others[float], map_others[double], False, g)
 
 
 cdef void map_softmax_entropy_loop(RowGroup* g) noexcept nogil:

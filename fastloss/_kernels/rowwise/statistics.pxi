@@ -5,6 +5,8 @@ cdef extern from "rowwise/exponentials.h" nogil:
     float sum_exp2 "fl_sum_exp2_f32"(const float* x, Py_ssize_t n, float shift, float unit)
     void sum_lanes_exp2 "fl_sum_lanes_exp2_f32"(const float* x, Py_ssize_t groups, const float* shift, float unit,
                                                 float* sums)
+    void map_lanes_exp "fl_map_lanes_exp_f32"(const float* x, Py_ssize_t groups, const float* shift, float scale,
+                                              const float* factor, float* to)
 
 cdef enum:
     MOST_SUMS = 100                     # of one row; more than sparsemax needs for 2^48 classes, the others take two

@@ -147,11 +147,14 @@ FL_INLINE double fl_tanh_f64(double x) {
 static const float flv_exp_nonpositive_f32[] = {0.5f, 0x1.55548ep-3f, 0x1.55546p-5f, 0x1.123bd6p-7f,
                                                 0x1.6db37cp-10f};
 
-/* e^a = scale (1 + q) for a <= 0, scale a power of two, or 0 up to -159 ln 2, so that -inf makes no subnormal
-   number: those take as long as ten others. */
+/* -159 ln 2, whose power of two has no exponent left. */
+static const float flv_exp_nonpositive_least_f32 = -0x1.b8d75cp+6f;
+
+/* e^a = scale (1 + q) for a <= 0, scale a power of two, 0 for the least argument, so that -inf makes no
+   subnormal number: those take as long as ten others. */
 FL_INLINE float flv_exp_nonpositive(float a, float *scale) {
-    const float magic = flv_to_integer_f32 + 159.0f, least = -0x1.b8d75cp+6f;
-    a = a < least ? least : a;
+    const float magic = flv_to_integer_f32 + 159.0f;
+    a = a < flv_exp_nonpositive_least_f32 ? flv_exp_nonpositive_least_f32 : a;
     float t = fl_mul_add_f32(a, flv_log2e_f32, magic);
     float k = t - magic;
     /* 2^k may be subnormal: harmless, it is exact and multiplies last (2^-150, which is not,

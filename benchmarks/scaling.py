@@ -19,11 +19,12 @@ import numpy as np
 
 from benchmarks.record import Row, publish
 from fastloss import CrossEntropy, SquaredError
+from fastloss._core.threads import GRAIN
 from tests.inputs import Array
 
 THREADS = (4, 16, 64, 128)
-PARTS = 16  # in which a thread takes its share of the tasks, if all are as fast: FL_PARTS of the parallel loop
-COUNTER = 2e-7  # seconds for which moving a counter of many threads keeps the others from it
+PARTS, TAKES = 16, 512  # in which a thread, and all threads take the tasks: FL_PARTS and FL_TAKES of the parallel loop
+COUNTER = 1e-7  # seconds for which moving a counter of many threads keeps the others from it
 WAKING = 1e-6  # seconds until a team has twice as many threads
 SLOW = 2  # times as long as the others' that the tasks of a thread with a busy neighbour take
 VARIES = 0.2  # by which the logarithm of the time of a task does
@@ -55,7 +56,7 @@ def _seconds(loss: SquaredError | CrossEntropy, y: Array, x: Array) -> float:
 
 def shared(times: Array, threads: int, slow: int = 0) -> float:
     """Seconds until the last of some tasks ends, of which threads take a few at a time; `slow` threads are slower."""
-    step = max(1, len(times) // threads // PARTS)
+    step = max(1, len(times) // min(threads * PARTS, TAKES))
     waking = WAKING * np.log2(threads)
     free = [(waking, who) for who in range(threads)]
     counter = end = 0.0
@@ -76,14 +77,14 @@ def divided(times: Array, threads: int, slow: int = 0) -> float:
 
 def of_works() -> Iterator[Row]:
     works = {
-        "`squared_error`, 16,777,216 elements": elementwise(1 << 24),
-        "`squared_error`, 1,048,576 elements": elementwise(1 << 20),
-        "`cross_entropy`, 131,072 x 1,000": rowwise(1 << 17, 1000),
-        "`cross_entropy`, 4,096 x 32,000": rowwise(4096, 32_000),
+        "`squared_error`, 16,777,216 elements": (1 << 24, *elementwise(1 << 24)),
+        "`squared_error`, 1,048,576 elements": (1 << 20, *elementwise(1 << 20)),
+        "`cross_entropy`, 131,072 x 1,000": (131_072_000, *rowwise(1 << 17, 1000)),
+        "`cross_entropy`, 4,096 x 32,000": (131_072_000, *rowwise(4096, 32_000)),
     }
-    for what, (tasks, seconds) in works.items():
+    for what, (elements, tasks, seconds) in works.items():
         times = seconds * np.random.default_rng(0).lognormal(0, VARIES, tasks)
-        for threads in THREADS:
+        for threads in (threads for threads in THREADS if threads <= elements // GRAIN):
             ideal = times.sum() / threads
             slow = threads // 4
             capable = times.sum() / (threads - slow + slow / SLOW)  # what threads of these speeds can do

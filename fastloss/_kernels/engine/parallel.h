@@ -16,8 +16,9 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#define FL_PARTS 16               // in which a thread takes its share of the tasks, if all are as fast
-#define FL_MOST_ALONE 64          // loops that run alone after one that stalled, at most
+#define FL_PARTS 16      // in which a thread takes its share of the tasks, if all are as fast
+#define FL_TAKES 512     // of all threads: they take turns at one counter, some 0.1 microseconds each
+#define FL_MOST_ALONE 64 // loops that run alone after one that stalled, at most
 #define FL_KEPT ((size_t)4 << 20) // bytes of scratch memory that are kept from call to call, at most
 
 static atomic_flag fl_busy = ATOMIC_FLAG_INIT;
@@ -160,7 +161,7 @@ static int fl_team(ptrdiff_t tasks, int threads) {
 static void fl_run(fl_task task, void *job, ptrdiff_t tasks, int threads, fl_loop *loop, char *scratch,
                    size_t each) {
     atomic_int through = 0;
-    ptrdiff_t step = tasks / threads / FL_PARTS;
+    ptrdiff_t step = tasks / (threads * FL_PARTS < FL_TAKES ? threads * FL_PARTS : FL_TAKES);
     int64_t start = fl_now(), computing = fl_clock(CLOCK_THREAD_CPUTIME_ID), computed = 0;
     step = step < 1 ? 1 : step;
 #pragma omp parallel num_threads(threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -42,6 +43,12 @@ pytest_collect_file = Sybil(
     setup=lambda namespace: namespace.update(find_spec=find_spec),
     fixtures=["predictions"],
 ).pytest()
+
+
+def pytest_configure() -> None:
+    """What a shell runs in the background ignores interrupts; tests of them would wait for ever."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,7 +11,7 @@ cdef enum:
 cdef inline const floating* row_of(const AlignmentJob* job, const Operand* operand, Py_ssize_t row, floating* room,
                                    Scratch* s) noexcept nogil:
     """A row of logits in the type of the computation: in place if it is that already, else in `room`."""
-    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef bint same = is_of(operand, room)
     cdef Py_ssize_t start = row * job.classes, at = 0, n
     cdef const floating* v
     if operand.direct and same:

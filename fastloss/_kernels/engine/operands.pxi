@@ -344,6 +344,11 @@ cdef void narrow(int dtype, const floating* block, void* packed, Py_ssize_t n) n
             (<uint16_t*> packed)[i] = to_bfloat16(to_odd(block[i]))
 
 
+cdef inline bint is_of(const Operand* operand, const floating* block) noexcept nogil:
+    """Whether its elements are of the type of a block."""
+    return operand.dtype == (<int> FLOAT32 if sizeof(block[0]) == sizeof(float) else <int> FLOAT64)
+
+
 cdef inline void foresee(const Operand* operand, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
     """Fetch elements start ... start + n, which are wanted soon, where the processor does not foresee that."""
     if operand.data != NULL and operand.direct:
@@ -353,7 +358,7 @@ cdef inline void foresee(const Operand* operand, Py_ssize_t start, Py_ssize_t n)
 cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n,
                           floating* block, Scratch* scratch) noexcept nogil:
     """Elements start ... start + n in the type of `block`: in place if they already are that, else in `block`."""
-    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef bint same = is_of(operand, block)
     cdef char* packed
     require(operand.data != NULL and 0 < n <= BLOCK and 0 <= start <= shape.size - n)
     if operand.direct:
@@ -373,7 +378,7 @@ cdef void store(const Operand* operand, const Shape* shape, Py_ssize_t start, Py
                 Scratch* scratch) noexcept nogil:
     cdef const char* packed = <const char*> block
     require(operand.data != NULL and 0 < n <= BLOCK and 0 <= start <= shape.size - n)
-    if operand.dtype != (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64):
+    if not is_of(operand, block):
         narrow(operand.dtype, block, scratch.raw, n)
         packed = <const char*> scratch.raw
     if operand.direct:

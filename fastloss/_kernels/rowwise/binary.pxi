@@ -29,18 +29,16 @@ cdef inline floating binary_loss(floating first, floating second, floating label
 
 
 cdef inline void binary_losses(const floating* x, Py_ssize_t stride, Py_ssize_t apart, const floating* label,
-                               floating* loss, floating* miss, floating* bend, Py_ssize_t rows, bint want_loss,
-                               bint want_miss, bint want_bend) noexcept nogil:
+                               floating* loss, floating* miss, floating* bend, Py_ssize_t rows, bint want_miss,
+                               bint want_bend) noexcept nogil:
     """... of rows whose first logits are `stride` numbers from each other, and `apart` from their second ones.
 
     `rows` is no constant: of LANES rows all at once the numbers would not fit the registers.
     """
-    cdef floating found, m, b
+    cdef floating m, b
     cdef Py_ssize_t i
     for i in range(rows):
-        found = binary_loss(x[stride * i], x[stride * i + apart], label[i], &m, &b)
-        if want_loss:
-            loss[i] = found
+        loss[i] = binary_loss(x[stride * i], x[stride * i + apart], label[i], &m, &b)
         if want_miss:
             miss[i] = m
         if want_bend:
@@ -59,12 +57,12 @@ cdef void binary_rows(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch
     load_tile(job, PLANE_X, start, rows, 0, 2, x, s)
     narrow_labels(r.label, 0, label)
     if job.base.operation & (GRAD | HESS):
-        binary_losses(x, 1, LANES, label, loss, miss, bend, rows, True, True, True)
+        binary_losses(x, 1, LANES, label, loss, miss, bend, rows, True, True)
         for i in range(rows):
             r.u[i] = miss[i]
             r.v[i] = bend[i]
     else:
-        binary_losses(x, 1, LANES, label, loss, miss, bend, rows, True, False, False)
+        binary_losses(x, 1, LANES, label, loss, miss, bend, rows, False, False)
     if job.class_weight == NULL:
         for i in range(rows):
             r.value[i] = loss[i]
@@ -126,11 +124,11 @@ cdef bint pairs(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScratch* s, P
     if not read_classes(job, start, rows, 2, label, like):
         return False
     if job.planes[PLANE_HESS].data != NULL:
-        binary_losses(x, 2, 1, label, loss, miss, bend, rows, True, True, True)
+        binary_losses(x, 2, 1, label, loss, miss, bend, rows, True, True)
     elif base.operation & GRAD:
-        binary_losses(x, 2, 1, label, loss, miss, bend, rows, True, True, False)
+        binary_losses(x, 2, 1, label, loss, miss, bend, rows, True, False)
     elif base.operation:
-        binary_losses(x, 2, 1, label, loss, miss, bend, rows, True, False, False)
+        binary_losses(x, 2, 1, label, loss, miss, bend, rows, False, False)
     if floating is float and base.operation:
         for i in range(rows):
             large |= loss[i] > <floating> FLT_MAX

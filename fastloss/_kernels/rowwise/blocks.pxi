@@ -40,7 +40,7 @@ cdef struct RowJob:
     double softcap                      # 0: none
     double smoothing
     bint penalised                      # by a z-loss
-    int whole_labels                    # the type of integers that are read where they are, or 0: see `read_classes`
+    int direct_labels                   # the type of integers that are read where they are, or 0: see `read_classes`
     int wide_labels                     # the type of 64-bit integers, or 0
     uint64_t ignored                    # ... of which this one is ignored
     const double* class_weight          # NULL: all are 1
@@ -60,10 +60,6 @@ cdef struct RowScratch:
     double* room                        # of the program's routines
     bint widened                        # the sums of this group are in float64, and so is what they left in x and t
     RowGroup group
-
-
-cdef inline bint is_of(const Operand* operand, floating like) noexcept nogil:
-    return operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
 
 
 cdef inline Py_ssize_t row_block(const RowJob* job, Py_ssize_t first) noexcept nogil:
@@ -110,13 +106,12 @@ cdef void load_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, P
     cdef floating* packed = <floating*> s.packed
     cdef const floating* v
     cdef Py_ssize_t i, k, at, n, step
-    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     if job.class_major:
         for k in range(classes):
             v = load(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
             if v != tile + k * LANES:
                 memcpy(tile + k * LANES, v, rows * sizeof(floating))
-    elif operand.direct and same:
+    elif operand.direct and is_of(operand, tile):
         v = <const floating*> operand.data + start * job.classes + first
         if (job.rows - start - rows) * job.classes * <Py_ssize_t> sizeof(floating) >= OVERREAD:
             to_tile(<const char*> v, job.classes * sizeof(floating), classes, <char*> tile, sizeof(floating))
@@ -155,14 +150,13 @@ cdef void store_tile(RowJob* job, int plane, Py_ssize_t start, Py_ssize_t rows, 
                      const floating* tile, RowScratch* s) noexcept nogil:
     cdef const Operand* operand = &job.planes[plane]
     cdef floating* packed = <floating*> s.packed
-    cdef floating like = 0
     cdef Py_ssize_t i, k, at, n, step
     if job.class_major:
         for k in range(classes):
             store(operand, &job.shape, (first + k) * job.rows + start, rows, tile + k * LANES, &s.block)
         return
     from_tile(<const char*> tile, classes, <char*> packed, sizeof(floating))
-    if operand.direct and is_of(operand, like) and classes == job.classes:
+    if operand.direct and is_of(operand, tile) and classes == job.classes:
         store_run(job, plane, start * classes, rows * classes, packed, s)
         return
     step = BLOCK if classes == job.classes else classes
@@ -179,7 +173,6 @@ cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t
                               floating padding, bint own, RowScratch* s) noexcept nogil:
     """Classes first ... first + n of a row, padded to whole groups of lanes; `own` makes a copy of them."""
     cdef const Operand* operand = &job.planes[plane]
-    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
     cdef Py_ssize_t start = row * job.classes + first, at = 0, take, i
     cdef const floating* v
     if job.class_major:
@@ -188,7 +181,7 @@ cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t
         at = n
     elif operand.direct:
         foresee(operand, start + AHEAD, n)
-        if same and not own and n % LANES == 0:
+        if is_of(operand, into) and not own and n % LANES == 0:
             return <const floating*> operand.data + start
     while at < n:
         take = min(<Py_ssize_t> BLOCK, n - at)
@@ -204,9 +197,8 @@ cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t
 cdef void store_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t first, Py_ssize_t n, const floating* v,
                     RowScratch* s) noexcept nogil:
     cdef const Operand* operand = &job.planes[plane]
-    cdef floating like = 0
     cdef Py_ssize_t at = 0, take
-    if operand.direct and is_of(operand, like) and not job.class_major:
+    if operand.direct and is_of(operand, v) and not job.class_major:
         store_run(job, plane, row * job.classes + first, n, v, s)
         return
     while at < n:
@@ -303,7 +295,7 @@ cdef const floating* scores_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t first
     cdef const Operand* operand = &job.planes[PLANE_X]
     cdef Py_ssize_t start = row * job.classes + first
     cdef floating* own = <floating*> s.x
-    if operand.direct and is_of(operand, like) and not job.class_major and job.softcap == 0:
+    if operand.direct and is_of(operand, own) and not job.class_major and job.softcap == 0:
         foresee(operand, start + AHEAD, n)
         return <const floating*> operand.data + start
     load_row(job, PLANE_X, row, first, n, own, <floating> -INFINITY, True, s)

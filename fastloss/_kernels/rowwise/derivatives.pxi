@@ -36,7 +36,6 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
                 grad[k] = <floating> (r.value[i] if alike else 0)
                 hess[k] = grad[k]
         else:
-
             g.x = logits_of_row(job, row, -1, first, n, s, like)
             if job.targets:
                 g.t = targets_of_row(job, row, i, first, n, s, like)

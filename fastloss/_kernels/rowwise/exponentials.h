@@ -66,8 +66,7 @@ FL_FOLD(fl_fold_sum, _mm_add)
 
 // 2^t, t <= 0, as a term of a sum of at least 1; 0 below 2^-126.5 at the latest.
 FL_INLINE fl_floats fl_exp2_floats(fl_floats t) {
-    t = FL_OP(max)(FL_OP(set1)(FL_FLOATS == 16 ? -150.0f : -127.0f),
-                   t); // of two of which one is NaN the second
+    t = FL_OP(max)(FL_OP(set1)(FL_FLOATS == 16 ? -150.0f : -127.0f), t); // a NaN that is the second stays
     fl_floats k = fl_rounded(t), r = FL_OP(sub)(t, k), p = FL_OP(set1)(flv_exp2_f32[5]);
     for (int i = 4; i >= 0; i--)
         p = FL_OP(fmadd)(p, r, FL_OP(set1)(flv_exp2_f32[i]));

@@ -5,7 +5,7 @@
 #    every LANES-th class, and they are folded at the end. The loops are the same.
 # b. The class of an integer label is left out of the sums and mapped apart. A loss is then a function of the
 #    sum over the other classes and of the target's logit: nothing cancels where the target is nearly certain.
-# c. Everything that is one number for each row is in float64.
+# c. What is one number for each row is in float64, except in a brief formula, which has the type of the computation.
 # d. The grid of groups depends on the shape alone, and a row is summed in the order of its classes:
 #    no trace of the number of threads.
 
@@ -40,7 +40,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
             foresee(&job.planes[PLANE_X], (start + LANES) * job.classes, LANES * job.classes)
         foresee(&base.operands[Y], start + LANES, LANES)
     s.widened = False
-    if job.whole_labels and read_classes(job, start, rows, job.classes, r.label, <double> 1):
+    if job.direct_labels and read_classes(job, start, rows, job.classes, r.label, <double> 1):
         partial.count += rows
         partial.weight += rows
         if base.weighted:
@@ -208,9 +208,9 @@ cdef void arrange(RowJob* job, bint single) noexcept:
         job.further |= job.results[k].data != NULL
     job.plain = not job.base.weighted and job.class_weight == NULL
     if reads_classes(job):
-        job.whole_labels = job.base.operands[Y].dtype
+        job.direct_labels = job.base.operands[Y].dtype
     job.pairs = (
-        job.binary and job.whole_labels and not job.further and not job.class_major and job.planes[PLANE_X].direct
+        job.binary and job.direct_labels and not job.further and not job.class_major and job.planes[PLANE_X].direct
         and job.planes[PLANE_X].dtype == (FLOAT32 if single else FLOAT64)
         and job.results[ROW_WEIGHT].data == NULL and not job.base.operation & (MOMENTS | APART)
     )

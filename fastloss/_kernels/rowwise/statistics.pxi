@@ -159,7 +159,7 @@ cdef void gather_targets(RowJob* job, Py_ssize_t start, Py_ssize_t rows, RowScra
     cdef Lanes* r = &s.group.lanes
     cdef const Operand* operand = &job.planes[PLANE_X]
     cdef const floating* x = <const floating*> operand.data
-    cdef bint same = operand.dtype == (<int> FLOAT32 if sizeof(floating) == sizeof(float) else <int> FLOAT64)
+    cdef bint same = is_of(operand, x)
     cdef floating room[1]
     cdef Py_ssize_t i, at
     cdef Py_ssize_t row_stride = 1 if job.class_major else job.classes

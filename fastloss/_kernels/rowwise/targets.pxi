@@ -17,7 +17,7 @@ cdef inline bint read_classes(const RowJob* job, Py_ssize_t start, Py_ssize_t ro
                               floating like) noexcept nogil:
     """The labels of some rows that are all plain, or False where one of them is no class."""
     cdef const char* y = job.base.operands[Y].data + start * job.base.operands[Y].itemsize
-    cdef int dtype = job.whole_labels
+    cdef int dtype = job.direct_labels
     if dtype == INT64 or dtype == UINT64:
         return within(<const uint64_t*> y, classes, dtype == INT64, label, rows)
     if dtype == INT32 or dtype == UINT32:

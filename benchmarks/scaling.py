@@ -1,9 +1,9 @@
 """Simulate how a call is shared among more threads than this machine has.
 
 A call is a grid of tasks, which depends on its size alone. Threads take them a few at a time from a counter that they
-share, which one at a time may move. How long a task takes is measured here, on one thread, and varies as it does here;
-what a processor of another kind would do with its memory is not simulated. ``python -m benchmarks.scaling`` prints a
-Markdown table, or with ``--record`` keeps it in `measured.json`.
+share, which one at a time may move. How long a task takes is measured here, on one thread; by how much that varies,
+what the counter costs and how long a team takes to wake are assumed, and the memory that threads share is left out.
+``python -m benchmarks.scaling`` prints a Markdown table, or with ``--record`` keeps it in `measured.json`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     conditions = (
         "Simulated: threads that take tasks from the grid of a call, as long as measured on one thread; of the time of"
-        " all tasks over the number of threads. Memory is not simulated: a loss that one thread reads at its limit"
+        f" all tasks over the number of threads. Assumed: {COUNTER * 1e9:.0f} ns to move the counter, {WAKING * 1e6:.0f}"
+        " µs until a team has twice as many threads. Memory is not simulated: a loss that one thread reads at its limit"
         " gains nothing from more threads than a socket's memory feeds, some six to ten."
     )
     return publish("scaling", conditions, of_works(), keep=options.record)

@@ -575,3 +575,53 @@ def test_a_missing_label_of_two_is_nan():
     value, grad = fl.CrossEntropy().value_and_grad(y, x, reduction="none")
     assert np.isnan(value).tolist() == [False, True, False]
     assert np.isnan(grad).tolist() == [[False] * 2, [True] * 2, [False] * 2]
+
+
+# Ways of one result ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?"])
+@pytest.mark.parametrize("trouble", ["none", "ignored", "infinite"])
+def test_pairs_have_the_bits_of_rows_that_need_care(dtype, trouble):
+    """Integer labels of two classes go a block at a time; as float64, which they may be, they go group by group."""
+    rng = generator("pairs", dtype, trouble)
+    y, x = rng.integers(0, 2, 1700).astype(dtype), 8 * rng.standard_normal((1700, 2), np.float32)
+    loss = fl.CrossEntropy(ignore_index=-1)
+    if trouble == "ignored" and dtype.startswith("i"):
+        y[[700, 1699]] = -1
+    if trouble == "infinite":
+        x[900, y[900].astype(int)] = -np.inf
+    for reduction in ("mean", "sum", "none"):
+        value, grad = loss.value_and_grad(y, x, reduction=reduction)
+        wanted, wanted_grad = loss.value_and_grad(y.astype(np.float64), x, reduction=reduction)
+        np.testing.assert_array_equal(value, wanted)
+        np.testing.assert_array_equal(grad, wanted_grad)
+        np.testing.assert_array_equal(loss(y, x, reduction=reduction), wanted)
+
+
+@pytest.mark.parametrize("classes", [3, 10, 200, 1000])
+def test_a_gradient_is_the_same_with_and_without_a_curvature(classes):
+    """Which exponentials of loops and of vectors by hand are, down to the smallest numbers and to none."""
+    rng = generator("with and without", classes)
+    x = rng.choice([1, 10, 90], (300, 1)) * rng.standard_normal((300, classes), np.float32)
+    x = x.astype(np.float32)
+    x[rng.random(x.shape) < 0.02] = -np.inf
+    y = rng.integers(0, classes, 300)
+    np.testing.assert_array_equal(fl.CrossEntropy().grad(y, x), fl.CrossEntropy().grad_and_hess(y, x)[0])
+
+
+@pytest.mark.parametrize("classes", [2, 7, 165, 200, 1000])
+@pytest.mark.parametrize("offset", [0, 1, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_gradients_are_those_of_their_parts(classes, offset, dtype):
+    """Written past the caches, a line of memory at a time, to wherever they begin."""
+    rng = generator("large", classes)
+    rows = (9 << 20) // (np.dtype(dtype).itemsize * classes)
+    y, x = rng.integers(0, classes, rows), rng.standard_normal((rows, classes)).astype(dtype)
+    room = np.full(offset + x.size + 40, 7, dtype)
+    grad = room[offset : offset + x.size].reshape(x.shape)
+    fl.CrossEntropy().value_and_grad(y, x, reduction="sum", grad_out=grad)
+    for part in np.array_split(np.arange(rows), 5):
+        np.testing.assert_array_equal(grad[part], fl.CrossEntropy().grad(y[part], x[part], reduction="sum"))
+    assert np.all(room[:offset] == 7)
+    assert np.all(room[offset + x.size :] == 7)

@@ -105,8 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     conditions = (
         "Simulated: threads that take tasks from the grid of a call, as long as measured on one thread; of the time of"
         f" all tasks over the number of threads. Assumed: {COUNTER * 1e9:.0f} ns to move the counter and"
-        f" {WAKING * 1e6:.0f} µs until a team has twice as many threads. Memory is not simulated: a loss that one thread"
-        " reads at its limit gains nothing from more threads than a socket's memory feeds, some six to ten."
+        f" {WAKING * 1e6:.0f} µs until a team has twice as many threads. Memory is not simulated: a loss that one"
+        " thread reads at its limit gains nothing from more threads than a socket's memory feeds, some six to ten."
     )
     return publish("scaling", conditions, of_works(), keep=options.record)
 

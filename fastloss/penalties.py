@@ -95,8 +95,47 @@ class Penalty:
             )
         return float(value), typed if len(typed) > 1 else typed[0]
 
+    def proximal(self, theta: ArrayLike, step: float) -> Doubles:
+        r"""Compute the proximal step, with which solvers of penalties that have kinks go on.
+
+        .. math:: \operatorname*{arg\,min}_u \; R(u) + \frac1{2 s} \lVert u - \theta \rVert^2
+
+        Parameters
+        ----------
+        theta : array_like
+            The parameters.
+        step : float
+            The length of the step :math:`s`, not negative.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of `theta`, float64.
+
+        Raises
+        ------
+        TypeError
+            Where the penalty has no proximal step in closed form.
+
+        Examples
+        --------
+        >>> from fastloss.penalties import L1
+        >>> L1(0.5).proximal([1.0, -2.0, 0.25], 1.0)
+        array([ 0.5, -1.5,  0. ])
+        """
+        owner = type(self).__name__
+        if type(self)._proximal is Penalty._proximal:
+            raise TypeError(f"{owner}: there is no proximal step, it has no closed form")
+        (given,) = self._checked((theta,))
+        length = checked(owner, "step", step, {"domain": NON_NEGATIVE})
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return self._proximal(given.astype(np.float64), length)
+
     def _value_and_grads(self, *parameters: Doubles) -> tuple[Any, tuple[Doubles, ...]]:
         """The sum over all elements and the gradient in each array."""
+        raise NotImplementedError
+
+    def _proximal(self, theta: Doubles, step: float) -> Doubles:
         raise NotImplementedError
 
     def _checked(self, parameters: tuple[ArrayLike, ...]) -> list[NDArray[Any]]:
@@ -162,6 +201,10 @@ class L1(Penalty):
         (theta,) = parameters
         return self.strength * np.abs(theta).sum(), (self.strength * np.sign(theta),)
 
+    def _proximal(self, theta: Doubles, step: float) -> Doubles:
+        nearer: Doubles = np.sign(theta) * np.maximum(np.abs(theta) - step * self.strength, 0.0)
+        return nearer
+
 
 @dataclass(frozen=True)
 class L2(Penalty):
@@ -196,6 +239,9 @@ class L2(Penalty):
     def _value_and_grads(self, *parameters: Doubles) -> tuple[Any, tuple[Doubles, ...]]:
         (theta,) = parameters
         return 0.5 * self.strength * np.square(theta).sum(), (self.strength * theta,)
+
+    def _proximal(self, theta: Doubles, step: float) -> Doubles:
+        return theta / (1 + step * self.strength)
 
 
 @dataclass(frozen=True)
@@ -239,9 +285,22 @@ class ElasticNet(Penalty):
     l1_ratio: float = number(UNIT, default=0.5)
 
     def _value_and_grads(self, *parameters: Doubles) -> tuple[Any, tuple[Doubles, ...]]:
-        lasso, (slope,) = L1(self.strength * self.l1_ratio)._value_and_grads(*parameters)
-        ridge, (shrinkage,) = L2(self.strength * (1 - self.l1_ratio))._value_and_grads(*parameters)
+        lasso, (slope,) = self.l1._value_and_grads(*parameters)
+        ridge, (shrinkage,) = self.l2._value_and_grads(*parameters)
         return lasso + ridge, (slope + shrinkage,)
+
+    def _proximal(self, theta: Doubles, step: float) -> Doubles:
+        return self.l2._proximal(self.l1._proximal(theta, step), step)
+
+    @property
+    def l1(self) -> L1:
+        """The part that is an L1 penalty."""
+        return L1(self.strength * self.l1_ratio)
+
+    @property
+    def l2(self) -> L2:
+        """The part that is an L2 penalty."""
+        return L2(self.strength * (1 - self.l1_ratio))
 
 
 @dataclass(frozen=True)
@@ -297,6 +356,18 @@ class GroupLasso(Penalty):
 
     def _value_and_grads(self, *parameters: Doubles) -> tuple[Any, tuple[Doubles, ...]]:
         (theta,) = parameters
+        groups, scale, norms, relative = self._measured(theta)
+        unit = relative / np.where(norms == 0, 1.0, norms)[groups, np.newaxis]
+        return self.strength * (scale * norms).sum(), ((self.strength * unit).reshape(theta.shape),)
+
+    def _proximal(self, theta: Doubles, step: float) -> Doubles:
+        groups, scale, norms, _ = self._measured(theta)
+        with np.errstate(divide="ignore"):
+            kept = np.where(norms > 0, np.maximum(1 - step * self.strength / scale / norms, 0.0), 0.0)
+        return theta * kept[groups].reshape(-1, *(1 for _ in theta.shape[1:]))
+
+    def _measured(self, theta: Doubles) -> tuple[NDArray[np.intp], Doubles, Doubles, Doubles]:
+        """The group of each row, the scale of each group, its norm relative to that, and the rows relative to it."""
         length = theta.shape[0] if theta.ndim else 1
         if self.groups is not None and len(self.groups) != length:
             raise ValueError(
@@ -309,8 +380,7 @@ class GroupLasso(Penalty):
         scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
         relative = rows / scale[groups, np.newaxis]
         norms = np.sqrt(np.bincount(groups, np.square(relative).sum(axis=1), minlength=len(largest)))
-        unit = relative / np.where(norms == 0, 1.0, norms)[groups, np.newaxis]
-        return self.strength * (scale * norms).sum(), ((self.strength * unit).reshape(theta.shape),)
+        return groups, scale, norms, relative
 
 
 # Of distributions -----------------------------------------------------------------------------------

@@ -110,6 +110,37 @@ def test_norms_of_matrices_are_of_their_rows():
     np.testing.assert_allclose(grad, theta / norms, rtol=1e-15)
 
 
+# Proximal steps -------------------------------------------------------------------------------------
+
+PROXIMAL = [L1(0.3), L2(0.3), ElasticNet(0.3, l1_ratio=0.2), GroupLasso(0.3, GROUPS), GroupLasso(0.3)]
+
+
+@pytest.mark.parametrize("penalty", PROXIMAL, ids=repr)
+@pytest.mark.parametrize("step", [0.0, 0.1, 2.0, 1e6])
+def test_a_proximal_step_leads_to_the_least_sum(penalty, step):
+    rng = np.random.default_rng(5)
+    theta = rng.normal(size=(6, 2))
+    found = penalty.proximal(theta, step)
+    assert (found.dtype, found.shape) == (np.float64, theta.shape)
+
+    def total(u):
+        return step * penalty(u) + 0.5 * np.square(u - theta).sum()
+
+    assert all(
+        total(found) <= total(found + move) for move in rng.normal(size=(100, 6, 2)) * 10.0 ** rng.uniform(-8, 1)
+    )
+    if step == 0:
+        np.testing.assert_array_equal(found, theta)
+    if step == 1e6 and penalty != L2(0.3):
+        assert not found.any()
+
+
+def test_a_proximal_step_makes_whole_groups_zero():
+    found = GroupLasso(1.0, groups=[0, 0, 1, 2]).proximal([3.0, 4.0, -0.5, 0.0], 1.0)
+    np.testing.assert_allclose(found, [2.4, 3.2, 0, 0], rtol=1e-15)
+    assert math.isnan(L1().proximal([math.nan], 1.0)[0])
+
+
 def test_entropy_of_certainty():
     value, grad = Entropy().value_and_grad(np.array([1.0, 0.0]))
     assert value == 0
@@ -168,6 +199,9 @@ def test_groups_are_hashable_however_given():
         (lambda: Entropy()([0.5, -0.5]), ValueError, r"probabilities\[1\] is -0.5, must be at least 0"),
         (lambda: GroupLasso(groups=[0, -1]), ValueError, "must be a sequence of integers from 0 on"),
         (lambda: GroupLasso(groups=[0.5]), ValueError, "must be a sequence of integers from 0 on"),
+        (lambda: VAEKL().proximal([1.0], 1.0), TypeError, "VAEKL: there is no proximal step"),
+        (lambda: L1().proximal([1.0], -1.0), ValueError, "L1: step is -1, must be at least 0"),
+        (lambda: L1().proximal([1j], 1.0), TypeError, "L1: theta has dtype complex128"),
         (lambda: GroupLasso(groups=[0, 1])([1.0]), ValueError, "theta has 1 rows, must have one for each of 2"),
     ],
 )

@@ -19,6 +19,8 @@ from fastloss import registry
 from fastloss._core import groups as _groups
 from fastloss._core import labels as _labels
 from fastloss._core.isa import kernels
+from fastloss._core.tables import room
+from fastloss.state import NUMBERS as FIELDS
 from fastloss.state import LossState
 from tests.inputs import draw, draw_rows
 from tests.support import DEFAULTS, IN_ORDER, REORDERED, generator
@@ -56,13 +58,26 @@ def assert_states(found, losses, weight, counted, groups):
         rows = groups == label
         w, count = weight[rows] * counted[rows], counted[rows].sum()
         value = np.where(w != 0, losses[rows], 0)
-        square = (w**2).sum()
-        center = (w**2 * value).sum() / square if square else 0.0
-        spread = (w**2 * (value - center) ** 2).sum()
-        wanted = (count, w.sum(), (w * value).sum(), square, center, spread)
+        least, most = value[w != 0].min(initial=np.inf), value[w != 0].max(initial=-np.inf)
+        assert (state.count, state.ignored, state.nonfinite) == (count, w.size - count, 0)
+        np.testing.assert_allclose([state.minimum, state.maximum], [least, most], rtol=1e-13, atol=1e-15)
+        wanted = [w.sum(), (w * value).sum(), (w**2).sum(), (w**2 * value).sum(), (w**2 * value**2).sum()]
         scale = np.abs(value).max(initial=0)
-        tolerance = 1e-13 * np.array([1, 1, scale, 1, scale, scale**2])
-        assert np.all(np.abs(np.subtract(astuple(state), wanted)) <= 1e-11 * np.abs(wanted) + tolerance), label
+        tolerance = 1e-13 * np.array([1, scale, 1, scale, scale**2])
+        found = [state.weight, state.total, state.square, state.first, state.second]
+        assert np.all(np.abs(np.subtract(found, wanted)) <= 1e-11 * np.abs(wanted) + tolerance), label
+        sums = (state.weight, state.total, state.square, state.first, state.second)
+        lows = (state.weight_low, state.total_low, state.square_low, state.first_low, state.second_low)
+        assert all(abs(low) <= math.ulp(high) / 2 for high, low in zip(sums, lows, strict=True))
+
+
+def assert_alike(found, wanted):
+    """The states are the same to the last digit."""
+    for name in ("count", "ignored", "nonfinite", "minimum", "maximum"):
+        assert getattr(found, name) == getattr(wanted, name), name
+    for name in ("weight", "total", "square", "first", "second", "mean", "standard_error"):
+        one, other = getattr(found, name), getattr(wanted, name)
+        assert abs(one - other) <= math.ulp(other) or (math.isnan(one) and math.isnan(other)), name
 
 
 def assert_as_alone(loss, y, x, groups, sample_weight=None, mask=None, **options):
@@ -73,7 +88,7 @@ def assert_as_alone(loss, y, x, groups, sample_weight=None, mask=None, **options
         rows = np.flatnonzero(groups == label)
         part = {name: a[rows] for name, a in [("sample_weight", sample_weight), ("mask", mask)] if a is not None}
         alone = loss.state(y[rows], x[rows], **part, **options)
-        np.testing.assert_allclose(astuple(found[label]), astuple(alone), rtol=1e-11, atol=1e-13)
+        assert_alike(found[label], alone)
 
 
 # The mapping ----------------------------------------------------------------------------------------
@@ -96,7 +111,9 @@ def test_the_arrays_are_those_of_the_states(groups):
     one_by_one = [found[label] for label in found]
     assert list(found.values()) == one_by_one
     assert list(found.items()) == list(zip(found.labels, one_by_one, strict=True))
-    for name in ("count", "weight", "total", "square", "center", "spread", "mean", "standard_error"):
+    for name in (
+        "count", "ignored", "nonfinite", "minimum", "maximum", "weight", "sum", "mean", "standard_error", "perplexity",
+    ):  # fmt: skip
         np.testing.assert_array_equal(getattr(found, name), [getattr(state, name) for state in one_by_one])
     assert np.isnan(found.mean).sum() == np.isnan(found.standard_error).sum() == 1
 
@@ -112,11 +129,17 @@ def test_states_of_groups_are_a_mapping():
     with pytest.raises(KeyError):
         found[2.0]
     again = pickle.loads(pickle.dumps(fl.SquaredError().states([0.0, 0.0], [1.0, 2.0], groups=["a", "b"])))
-    assert again == {"a": LossState(1, 1, 1, 1, 1, 0), "b": LossState(1, 1, 4, 1, 4, 0)}
+    assert again == {
+        "a": LossState(1, 0, 0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
+        "b": LossState(1, 0, 0, 4.0, 4.0, 1.0, 4.0, 1.0, 4.0, 16.0),
+    }
     assert repr(again).startswith("GroupStates({'a': LossState(")
     assert repr(fl.SquaredError().states(*arrays(), groups=np.arange(N))) == "<GroupStates of 1,000 groups>"
-    found.mean[:] = 0
+    for array in (found.mean, found.count, found.columns["group"]):
+        array[:] = 0
     assert found.mean[0] == 10
+    assert found.count[0] == 2
+    assert found.columns["group"][0] == 1
 
 
 # Sums ---------------------------------------------------------------------------------------------
@@ -237,6 +260,7 @@ def test_what_does_not_count_is_left_out_even_where_it_is_not_finite(either_way)
     assert_as_alone(fl.SquaredError(), y, x, groups, weight, mask, nan_policy="omit")
     states = fl.SquaredError().states(y, x, groups=groups, sample_weight=weight, mask=mask, nan_policy="omit")
     assert all(math.isfinite(value) for state in states.values() for value in astuple(state))
+    assert not any(state.nonfinite for state in states.values())
     assert sum(state.count for state in states.values()) == N * 3 / 5
 
 
@@ -247,15 +271,21 @@ def test_nan_and_infinity_propagate_into_their_group_alone(either_way):
     assert math.isnan(states["nan"].mean)
     assert states["inf"].mean == math.inf
     assert states["ok"].mean == 2.5
+    assert [state.nonfinite for state in states.values()] == [1, 1, 0]
+    assert (states["inf"].minimum, states["inf"].maximum) == (4, math.inf)
+    assert (states["nan"].minimum, states["nan"].maximum) == (math.inf, -math.inf)
 
 
 # Accuracy -----------------------------------------------------------------------------------------
 
 
-def exact_spread(values, weights):
-    values, squares = list(map(Fraction, values)), [Fraction(w) ** 2 for w in weights]
-    center = sum(u * v for u, v in zip(squares, values, strict=True)) / sum(squares)
-    return float(sum(u * (v - center) ** 2 for u, v in zip(squares, values, strict=True)))
+def exact_error(values, weights):
+    """The standard error of the mean, rounded at the end."""
+    values, weights = list(map(Fraction, values)), list(map(Fraction, weights))
+    mean = sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+    squares = sum((w * (v - mean)) ** 2 for w, v in zip(weights, values, strict=True))
+    square = squares * len(values) / (len(values) - 1) / sum(weights) ** 2
+    return math.isqrt(int(square * 4**700)) / 2**700
 
 
 HARD = {
@@ -275,20 +305,19 @@ HARD = {
 
 
 @pytest.mark.parametrize("case", HARD)
-def test_spread_does_not_cancel(case, either_way):
+def test_standard_errors_do_not_cancel(case, either_way):
     values, weights = HARD[case]
     groups = np.arange(N) % 2
     states = fl.AbsoluteError().states(np.zeros(N), values, groups=groups, sample_weight=weights)
-    assert all(math.isfinite(state.spread) for state in states.values())
     plain = fl.AbsoluteError().states(np.zeros(N), values, groups=groups) if np.all(weights == 1) else states
     for group, state in states.items():
         mine = groups == group
-        wanted = exact_spread(values[mine], weights[mine])
-        # The losses themselves are known to one rounding.
-        noise = min(np.abs(values[mine]).max() * 1e-16, 1e150) ** 2 * (weights[mine] ** 2).sum()
-        for found in (state.spread, plain[group].spread):
-            assert found == pytest.approx(wanted, rel=1e-12, abs=noise)
-            assert found >= 0
+        alone = fl.AbsoluteError().state(np.zeros(mine.sum()), values[mine], sample_weight=weights[mine])
+        wanted = exact_error(values[mine], weights[mine])
+        # The squares about the mean are what is left of those about 0, which are known to 31 digits.
+        cancelled = state.second / (state.weight * wanted) ** 2 if wanted else 0.0
+        for found in (state.standard_error, plain[group].standard_error, alone.standard_error):
+            assert abs(found - wanted) <= (2.0**-52 + 2.0**-98 * cancelled) * wanted
 
 
 # Threads and sizes --------------------------------------------------------------------------------
@@ -388,11 +417,14 @@ def test_memory_is_bounded(monkeypatch):
 def test_codes_are_bounded_and_lengths_agree():
     table, losses = np.zeros(2 * 4 * 8), np.ones(16)
     codes = np.array([0, 1, 2, 3, -1, 2**62, -(2**63), 5] * 2)
+    places, found = np.array([2, 0]), room(2, False)
+    columns = tuple(found.values())
     for part, threads in ((8, 1), (0, 1), (0, 3)):
-        table[:] = 0
+        parts = 2 if part else 1
+        compiled.begin_groups(table, 3, parts, False, threads)
         compiled.add_to_groups(table, 3, codes, 0, losses, None, 16, part, threads)
-        compiled.settle_groups(table, 3, 2 if part else 1, False, threads)
-        assert table[:24].reshape(3, 8)[:, 0].tolist() == [2, 2, 2]
+        compiled.publish_groups(table, 3, parts, False, places, columns, threads)
+        assert found["count"].tolist() == [2, 2]
     short = np.ones(15)
     for given in (
         (table[:31], 3, codes, 0, losses, None, 16, 0, 1), (table, 3, codes, 0, losses, None, 16, 4, 1),
@@ -403,8 +435,29 @@ def test_codes_are_bounded_and_lengths_agree():
     ):  # fmt: skip
         with pytest.raises(ValueError, match=r"table without room|lengths that do not agree|memory of another type"):
             compiled.add_to_groups(*given)
-    with pytest.raises(ValueError, match="table without room"):
-        compiled.settle_groups(table, 3, 3, False, 1)
+    flags = np.zeros(3, bool)
+    for given in ((table, 3, 3, False), (table, 3, 2, True), (table, 3, 0, False), (table, -1, 2, False)):
+        with pytest.raises(ValueError, match="table without room"):
+            compiled.begin_groups(*given, 1)
+        with pytest.raises(ValueError, match="table without room"):
+            compiled.look_at_groups(*given, flags, 1)
+        with pytest.raises(ValueError, match="table without room"):
+            compiled.publish_groups(*given, places, columns, 1)
+    with pytest.raises(ValueError, match="a table that is not aligned"):
+        compiled.begin_groups(np.zeros(1000, np.uint8)[1:], 3, 1, False, 1)
+    with pytest.raises(ValueError, match="lengths that do not agree"):
+        compiled.look_at_groups(table, 3, 2, False, flags[:2], 1)
+    for wrong in (np.array([0, 3]), np.array([-1, 0])):
+        with pytest.raises(ValueError, match="a place that there is none"):
+            compiled.publish_groups(table, 3, 2, False, wrong, columns, 1)
+    for given in ((places[:1], columns), (places, (*columns[:7], columns[7][:1]))):
+        with pytest.raises(ValueError, match="lengths that do not agree"):
+            compiled.publish_groups(table, 3, 2, False, *given, 1)
+    for wrong in (columns[::-1], (columns[1], columns[2], *columns[2:])):
+        with pytest.raises(ValueError, match="memory of another type"):
+            compiled.publish_groups(table, 3, 2, False, places, wrong, 1)
+    with pytest.raises(ValueError, match="7 columns of numbers"):
+        compiled.publish_groups(table, 3, 2, False, places, columns[:7], 1)
     with pytest.raises(ValueError, match="no integers"):
         compiled.ends_of(codes[:0], True, 1)
 
@@ -460,9 +513,9 @@ def test_groups_of_every_kind(groups, weighted, with_pandas_or_not):
 def test_groups_without_elements_that_count_are_there(either_way):
     states = fl.AbsoluteError().states([0.0, 1.0, 2.0], [1.0] * 3, groups=[7, 5, 3], mask=np.array([True, False, True]))
     assert list(states) == [3, 5, 7]
-    assert states[5] == fl.AbsoluteError().state([], [])
+    assert states[5] == LossState(ignored=1)
     states = fl.AbsoluteError().states([0.0, 1.0], [1.0, 2.0], groups=["b", "a"], sample_weight=[0.0, 1.0])
-    assert astuple(states["b"]) == (1, 0, 0, 0, 0, 0)
+    assert states["b"] == LossState(count=1)
 
 
 def counts(groups, **options):
@@ -615,11 +668,11 @@ def test_errors_name_the_row_of_the_whole():
         fl.CrossEntropy().states(labels, np.zeros((N, 3)), groups=labels)
 
 
-def test_a_state_is_a_frozen_dataclass_of_six_numbers():
-    state = LossState(1, 2.0, spread=6.0)
-    assert astuple(state) == (1, 2, 0, 0, 0, 6)
-    assert [field.name for field in fields(state)] == ["count", "weight", "total", "square", "center", "spread"]
-    assert repr(state) == "LossState(count=1.0, weight=2.0, total=0.0, square=0.0, center=0.0, spread=6.0)"
+def test_a_state_is_a_frozen_dataclass_of_numbers():
+    state = LossState(1, weight=2.0, second_low=6.0)
+    assert astuple(state) == (1, 0, 0, math.inf, -math.inf, 2, *[0] * 8, 6)
+    assert [field.name for field in fields(state)] == list(FIELDS)
+    assert repr(state).startswith("LossState(count=1, ignored=0, nonfinite=0, minimum=inf, maximum=-inf, weight=2.0, ")
     assert (
         state == replace(state) == copy.deepcopy(state) == pickle.loads(pickle.dumps(state)) != replace(state, count=9)
     )

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -340,6 +341,18 @@ def test_the_affinity_limits_the_threads(alone, monkeypatch):
 def test_the_quota_limits_the_threads_and_is_rounded_up(alone, monkeypatch, quota, threads):
     monkeypatch.setattr(_threads, "_current_quota", lambda: quota)
     assert _threads.threads_for(None, MUCH) == threads
+
+
+def test_a_library_that_calls_limits_the_threads_of_its_own(alone):
+    before = _threads.available()
+    assert before[0] == 8
+    with _threads.at_most(1), ThreadPoolExecutor(1) as other:
+        assert _threads.available() == (1, "the library that calls")
+        with _threads.at_most(9):
+            assert _threads.available() == before
+        assert _threads.threads_for(None, MUCH) == 1
+        assert other.submit(_threads.available).result()[1] != "the library that calls"
+    assert _threads.available() == before
 
 
 def test_little_work_takes_one_thread_and_what_is_asked_for_is_given(alone):

@@ -6,11 +6,13 @@ The kernels decide the same, an element at a time; what NumPy does besides asks 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss._core.isa import kernels
 from fastloss._core.runtime import mean_of
 
 Array = NDArray[Any]
@@ -42,14 +44,19 @@ def divisor(reduction: str, weight: float, count: float) -> float:
     return count if reduction == "batch_mean" else 1.0
 
 
+def warn_of_nothing(owner: str, reduction: str, count: float, stacklevel: int = 2) -> None:
+    """Say why there is nothing to divide by."""
+    what = "weights sum to 0" if reduction == "mean" and count else "no element counts"
+    warnings.warn(f"{owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
+
+
 def mean(total: float, divisor: float) -> float:
     """The quotient, rounded to nearest in every mode of the process; NaN where nothing counts."""
     return mean_of(total, divisor) if divisor else math.nan
 
 
-def moments(weight: Array, loss: Array) -> tuple[float, float, float]:
-    """Of losses under the squares of their weights: the sum of these, the mean, and the squares about it."""
-    units = np.square(weight)
-    square = float(units.sum())
-    center = float(units @ loss) / square if square else 0.0
-    return square, center, float(units @ np.square(loss - center))
+def moments(weight: Array, loss: Array) -> tuple[float, ...]:
+    """The numbers of the state of some losses, after its counts, as the kernels return them."""
+    losses, weights = (np.ascontiguousarray(array, np.float64).ravel() for array in (loss, weight))
+    found: tuple[float, ...] = kernels("groups").state_of_losses(losses, weights)
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -44,7 +43,7 @@ from fastloss._core.runtime import (
     Mismatch,
 )
 from fastloss._core.signature import Signature
-from fastloss._core.threads import threads_for
+from fastloss._core.threads import check_number, threads_for
 from fastloss.state import LossState
 
 Array: TypeAlias = NDArray[Any]
@@ -169,8 +168,7 @@ class Evaluation:
         owner = self._spec.owner
         if nan_policy not in NAN_POLICIES:
             raise ValueError(f"{owner}: nan_policy is {nan_policy!r}, must be {_one_of(NAN_POLICIES)}")
-        if num_threads is not None and (not isinstance(num_threads, (int, np.integer)) or num_threads < 1):
-            raise ValueError(f"{owner}: num_threads is {num_threads!r}, must be a positive integer")
+        check_number(owner, num_threads)
         self._nan_policy = NAN_POLICIES[nan_policy]
         self._apart = ABSENT
         self._num_threads = num_threads
@@ -183,6 +181,12 @@ class Evaluation:
         if self._kept.array is not None and self._kept.code != BOOL:
             raise TypeError(f"{self._spec.owner}: mask has dtype {self._kept.array.dtype}, must be bool")
         self._weighted = self._weighted or sample_weight is not None or mask is not None
+
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        """Leave out further elements."""
+        array = kept if self._kept.array is None else kept & self._kept.array
+        self._kept = Operand("mask", array, array, BOOL)
+        self._weighted = True
 
     def _arrange(self) -> None:
         """Check the targets against the predictions and settle the shape and the type of the computation."""
@@ -315,7 +319,8 @@ class Evaluation:
     ) -> tuple[Any, Any, Any]:  # fmt: skip
         """What was asked for of value, gradient and curvature, else None; `factor` multiplies the last two.
 
-        An error may leave outputs that are `scratch` half written, which saves a pass over targets and weights.
+        With moments the value is the state. An error may leave outputs that are `scratch` half written, which saves a
+        pass over targets and weights.
         """
         owner = self._spec.owner
         check_reduction(owner, reduction, out)
@@ -350,8 +355,10 @@ class Evaluation:
         elif averaged:
             scale = counting.mean(factor, max(1, math.prod(self._shape)))
         sums = self._run(operation, scale, value, grads, hess, check=not inspected)
-        reduced = None
-        if operation & VALUE:
+        reduced: Any = None
+        if operation & MOMENTS:
+            reduced = self._state_of(sums)
+        elif operation & VALUE:
             reduced = value.public if reduction == "none" else self._average(sums, reduction)
         return reduced, self._public(grads), hess.public
 
@@ -363,8 +370,16 @@ class Evaluation:
         return counting.mean(sums[0], sums[1])
 
     def state(self) -> LossState:
-        loss, weight, count, square, center, spread = self._run(VALUE | MOMENTS, 1.0)
-        return LossState(count, weight, loss, square, center, spread)
+        return self._state_of(self._run(VALUE | MOMENTS, 1.0))
+
+    def _state_of(self, sums: tuple[float, ...]) -> LossState:
+        _, _, count, *numbers = sums
+        return state_of(int(count), math.prod(self._shape), numbers)
+
+    def weights(self) -> tuple[float, float]:
+        """The sum of the weights, and how many elements count; predictions are not read."""
+        _, weight, count, *_ = self._run(0, 1.0, check=False)
+        return weight, count
 
     def divisor(self, reduction: str) -> float:
         """What a sum of losses is divided by, after a check of targets and weights that reads no predictions."""
@@ -377,8 +392,7 @@ class Evaluation:
     def _divisor(self, sums: tuple[float, ...], reduction: str, stacklevel: int) -> float:
         divisor = counting.divisor(reduction, sums[1], sums[2])
         if not divisor:
-            what = "weights sum to 0" if reduction == "mean" and sums[2] else "no element counts"
-            warnings.warn(f"{self._spec.owner}: {what}, the mean is NaN", RuntimeWarning, stacklevel=stacklevel)
+            counting.warn_of_nothing(self._spec.owner, reduction, sums[2], stacklevel + 1)
         return divisor
 
     def _derivatives(self, name: str, given: Any) -> tuple[Operand, ...]:
@@ -418,7 +432,7 @@ class Evaluation:
         self, operation: int, scale: float, value: Operand = ABSENT, grads: tuple[Operand, ...] = (),
         hess: Operand = ABSENT, check: bool = True,
     ) -> tuple[float, ...]:  # fmt: skip
-        """Run the kernel; the sums (loss, weight, count, square, center, spread) of what it saw."""
+        """Run the kernel; the sums (loss, weight, count) of what it saw, and with MOMENTS the numbers of a state."""
         spec, policy = self._spec, self._nan_policy
         grad = grads[0] if grads else ABSENT
         arrays: tuple[Array | None, ...] = (
@@ -468,6 +482,11 @@ class Evaluation:
         where = "[" + ", ".join(str(i) for i in index) + "]" if index else ""
         rule = "a number with nan_policy='raise'" if element != element and culprit < 3 else spec.rules[culprit]
         raise ValueError(f"{spec.owner}: {CULPRITS[culprit]}{where} is {element}, must be {rule}")
+
+
+def state_of(count: int, size: int, numbers: Sequence[float]) -> LossState:
+    """The state of so many elements, of which some count, from the numbers that come after these."""
+    return LossState(count, size - count, int(numbers[0]), *numbers[1:])
 
 
 def check_reduction(owner: str, reduction: str, out: Floats | None) -> None:

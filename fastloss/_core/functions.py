@@ -22,7 +22,7 @@ def _cached(cls: type[Loss], **parameters: Any) -> Loss:
     return cls(**parameters)
 
 
-def _made(cls: type[Loss], parameters: dict[str, Any]) -> Loss:
+def made(cls: type[Loss], parameters: dict[str, Any]) -> Loss:
     try:
         hash(tuple(parameters.values()))
     except TypeError:  # a list of numbers
@@ -39,7 +39,7 @@ def function_of(cls: type[Loss]) -> Callable[..., Any]:
     def of_other_arrays(*arrays: Any, **options: Any) -> Any:
         parameters = {name: options.pop(name) for name in cls._fields if name in options}
         check_names(cls.function_name, options, names)
-        return (_made(cls, parameters) if parameters else default)(*arrays, **options)
+        return (made(cls, parameters) if parameters else default)(*arrays, **options)
 
     def of_targets_and_predictions(
         y_true: Any,
@@ -55,7 +55,7 @@ def function_of(cls: type[Loss]) -> Callable[..., Any]:
     ) -> Any:
         if parameters:
             check_names(cls.function_name, parameters, names[2:])
-        loss = _made(cls, parameters) if parameters else default
+        loss = made(cls, parameters) if parameters else default
         return loss(
             y_true,
             y_pred,
@@ -71,12 +71,12 @@ def function_of(cls: type[Loss]) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = cls.function_name
     function.__module__ = "fastloss"
     function.__signature__ = call_signature(cls)  # type: ignore[attr-defined]
-    function.__doc__ = _documentation(cls) if Loss.__doc__ else None
+    function.__doc__ = documentation(cls, inspect.getdoc(cls.__call__) or "") if Loss.__doc__ else None
     return function
 
 
 def call_signature(cls: type[Loss]) -> inspect.Signature:
-    """The signature of a loss's function."""
+    """The signature of a loss's function of arrays."""
     own = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for f in fields(cls)  # type: ignore[arg-type]
@@ -86,6 +86,18 @@ def call_signature(cls: type[Loss]) -> inspect.Signature:
     return inspect.Signature([*positional, *by_name, *own, *OPTIONS[2:]], return_annotation="Any")
 
 
+def signature_of_tensors(cls: type[Loss]) -> inspect.Signature:
+    """The signature of a loss's function of tensors, which numbers among its parameters may be too."""
+    found = []
+    for name, parameter in call_signature(cls).parameters.items():
+        if name in cls._fields:
+            number = "domain" in cls._fields[name].metadata
+            found.append(parameter.replace(annotation=f"{parameter.annotation}{' | Tensor' * number}"))
+        elif name not in ("out", "num_threads"):
+            found.append(parameter.replace(annotation=str(parameter.annotation).replace("ArrayLike", "Tensor")))
+    return inspect.Signature(found, return_annotation="Tensor")
+
+
 def _parameter(argument: Argument) -> inspect.Parameter:
     kind = inspect.Parameter.KEYWORD_ONLY if argument.keyword else inspect.Parameter.POSITIONAL_OR_KEYWORD
     annotation = "ArrayLike | None" if argument.optional or argument.keyword else "ArrayLike"
@@ -93,25 +105,30 @@ def _parameter(argument: Argument) -> inspect.Parameter:
     return inspect.Parameter(argument.name, kind, default=default, annotation=annotation)
 
 
-def _sections(docstring: str) -> dict[str, str]:
+def sections(docstring: str) -> dict[str, str]:
     """The sections of a numpydoc docstring by title; what stands before the first is under ""."""
     parts = re.split(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", docstring, flags=re.MULTILINE)
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
 
-def _documentation(cls: type[Loss]) -> str:
-    """The class's docstring with the arrays and options of a call among its parameters."""
-    own, call = _sections(inspect.getdoc(cls) or ""), _sections(inspect.getdoc(cls.__call__) or "")
+def joined(found: dict[str, str]) -> str:
+    """The docstring of these sections."""
+    order = ["Parameters", "Returns", "See Also", "Notes", "References", "Examples"]
+    titled = (f"{title}\n{'-' * len(title)}\n{found[title].rstrip()}" for title in order if title in found)
+    return "\n\n".join([found[""].rstrip(), *titled]) + "\n"
+
+
+def documentation(cls: type[Loss], of_call: str, array: str = "array_like") -> str:
+    """The class's docstring with the arrays and options of a call, which another describes, among its parameters."""
+    own, call = sections(inspect.getdoc(cls) or ""), sections(of_call)
     arrays, options = re.split(r"^(?=sample_weight)", call["Parameters"], maxsplit=1, flags=re.MULTILINE)
     options = re.split(r"^(?=\*\*named)", options, maxsplit=1, flags=re.MULTILINE)[0]
     described = [argument for argument in cls().signature.arguments if argument.description]
     if described:
         arrays = "".join(
-            f"{argument.name} : array_like{', optional' if argument.keyword else ''}\n    {argument.description}\n"
+            f"{argument.name} : {array}{', optional' if argument.keyword else ''}\n    {argument.description}\n"
             for argument in described
         )
     own["Parameters"] = arrays + own.get("Parameters", "").rstrip("\n") + "\n" * ("Parameters" in own) + options
     own["Returns"] = call["Returns"]
-    order = ["Parameters", "Returns", "See Also", "Notes", "References", "Examples"]
-    sections = (f"{title}\n{'-' * len(title)}\n{own[title].rstrip()}" for title in order if title in own)
-    return "\n\n".join([own[""].rstrip(), *sections]) + "\n"
+    return joined(own)

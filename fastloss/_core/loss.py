@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, TypeVar, dataclass_transform, overload
@@ -21,7 +21,7 @@ from fastloss._core.parameters import number as number
 from fastloss._core.parameters import numbers as numbers
 from fastloss._core.parameters import weights as weights
 from fastloss._core.runtime import GRAD, HESS, VALUE
-from fastloss._core.signature import ELEMENTWISE, Signature
+from fastloss._core.signature import ELEMENTWISE, Shape, Signature
 from fastloss._core.sums import SumEvaluation, common, composed
 from fastloss.state import GroupStates, LossState
 
@@ -223,6 +223,10 @@ class Loss:
         return self.parameters() == other.parameters()
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
         return hash((type(self), *self.parameters().values()))
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
@@ -295,6 +299,37 @@ class Loss:
 
     def _prediction_domain(self) -> Domain:
         return self.prediction
+
+    # A call, whatever the arrays
+
+    def _called(self, arrays: Sequence[Any], *options: Any) -> Any:
+        """A call of arrays in the order of the signature; the options are those of an evaluation."""
+        return self._evaluation(self, *arrays, *options)
+
+    def _outlined(self, arrays: Sequence[Any], *options: Any) -> Any:
+        """A call that is checked and never run, of arrays that stand for others of their shapes and types."""
+        return self._called(arrays, *options)
+
+    def _core_axes(self, core: Shape, ndim: int) -> tuple[int, ...]:
+        """Of an array of so many axes those that belong to one element, by its core dimensions."""
+        return tuple(range(max(0, ndim - len(core)), ndim))
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        return type(self).__module__, repr(self)
+
+    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
+        """The axis of the first prediction, of so many, that each axis of the losses is; None where it has length 1."""
+        core = self.signature.predictions[0].shapes[0]
+        return tuple(range(ndim - len(core) + len(self.signature.losses)))
+
+    def _shape_of_losses(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the losses, given that of the first prediction."""
+        return tuple(1 if axis is None else shape[axis] for axis in self._axes_of_losses(len(shape)))
+
+    @property
+    def _separate(self) -> bool:
+        """Whether a number of a prediction is in the loss of its own index alone."""
+        return self.signature.additive and not any(argument.shared for argument in self.signature.predictions)
 
     # The public verbs
 
@@ -494,7 +529,7 @@ class Loss:
         Returns
         -------
         LossState
-            Its `mean` is what calling the loss returns, to the bit.
+            Its `mean` is what calling the loss returns, but for the rounding of the sum there.
         """
         return self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
 
@@ -515,23 +550,25 @@ class Loss:
         ----------
         y_true, y_pred, sample_weight, mask, nan_policy, num_threads
             As for calling the loss.
-        groups : array_like, Series, Index or table of pandas, Polars or Arrow
+        groups : array_like, Series, Index or table of pandas, Polars or Arrow, or dict of columns
             The group of each index of `y_pred`'s first axis: numbers, strings, dates or other hashable labels; tuples
-            of them for a table or structured array, which has several columns. Missing labels (NaN, NaT, None, null)
-            are one group, NaN.
+            of them for several columns of a table, dict or structured array. Missing labels (NaN, NaT, None, null) are
+            one group, NaN.
 
         Returns
         -------
         GroupStates
             A mapping from each label, in sorted order, to the LossState of its elements, which is what `state` returns
-            for them alone up to rounding; and their means, standard errors and sums as arrays. A group whose elements
-            are all masked or omitted is there, with a count of 0. Every number of threads gives the same bits.
+            for them alone, to one unit in the last place; and their means, standard errors and sums as arrays. A group
+            whose elements are all masked or omitted is there, with a count of 0. Every number of threads gives the same
+            bits.
 
         Notes
         -----
         Losses are computed a chunk at a time and added up while they are cached, with no more memory than some eight
-        megabytes and 64 bytes for each group. Integers that lie close together, however many, are groups at once;
-        other labels are looked up first, by the library that holds them.
+        megabytes and 128 bytes for each group, twice that with weights, a mask or omitted targets. Integers that lie
+        close together, however many, are groups at once; other labels are looked up first, by the library that holds
+        them.
 
         Examples
         --------
@@ -601,6 +638,9 @@ class WeightedSum(Loss):
             for loss in losses
         )
 
+    def _core_axes(self, core: Shape, ndim: int) -> tuple[int, ...]:
+        return self.terms[0][1]._core_axes(core, ndim)
+
     def _specified(self) -> Specification:
         if self._of_elements():
             return composed(repr(self), self.terms, self.domains())
@@ -618,6 +658,13 @@ class WeightedSum(Loss):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.terms
+
+    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
+        return self.terms[0][1]._axes_of_losses(ndim)
+
+    @property
+    def _separate(self) -> bool:
+        return all(loss._separate for _, loss in self.terms)
 
     @cached_property
     def signature(self) -> Signature:  # type: ignore[override]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from fastloss._core.signature import Argument
 from fastloss.state import GroupStates, LossState
 
 Gradients: TypeAlias = Callable[..., tuple[Any, ...]]
+_A = TypeVar("_A")
 
 
 class MultiInputEvaluation(Evaluation):
@@ -144,6 +145,9 @@ class MultiInputLoss(Loss):
 
     _evaluation: ClassVar[type[MultiInputEvaluation]] = MultiInputEvaluation
     gradients: ClassVar[Gradients | None] = None
+
+    def _called(self, arrays: Sequence[ArrayLike | None], *options: Any) -> MultiInputEvaluation:
+        return self._evaluation(self, arrays, *options)
 
     def __call__(
         self,
@@ -279,7 +283,7 @@ class MultiInputLoss(Loss):
         Returns
         -------
         LossState
-            Its `mean` is what calling the loss returns, to the bit.
+            Its `mean` is what calling the loss returns, but for the rounding of the sum there.
         """
         return self._evaluated(arrays, named, sample_weight, mask, nan_policy, num_threads).state()
 
@@ -299,7 +303,7 @@ class MultiInputLoss(Loss):
         ----------
         *arrays, sample_weight, mask, nan_policy, num_threads, **named
             As for calling the loss.
-        groups : array_like, Series, Index or table of pandas, Polars or Arrow
+        groups : array_like, Series, Index or table of pandas, Polars or Arrow, or dict of columns
             The group of each index of the losses' first axis, as for `Loss.states`.
 
         Returns
@@ -314,24 +318,29 @@ class MultiInputLoss(Loss):
     def _evaluated(
         self, arrays: Sequence[ArrayLike | None], named: dict[str, ArrayLike | None], *options: Any
     ) -> MultiInputEvaluation:
-        return self._evaluation(self, self._bound(arrays, named), *options)
+        return self._called(self._bound(arrays, named), *options)
 
     def _bound(self, arrays: Sequence[ArrayLike | None], named: dict[str, ArrayLike | None]) -> list[ArrayLike | None]:
         """The arrays in the order of the signature, None where one is left out."""
-        owner, arguments = type(self).__name__, self.signature.arguments
-        by_position = [argument.name for argument in arguments if not argument.keyword]
-        check_names(owner, named, list(self.signature.names))
-        if len(arrays) > len(by_position):
-            wanted = f"{len(by_position)}: {', '.join(by_position)}"
-            raise TypeError(f"{owner}: {len(arrays)} arrays are given by position, must be at most {wanted}")
-        found = dict(zip(by_position, arrays, strict=False))
-        for name in found.keys() & named:
-            raise TypeError(f"{owner}: {name} is given twice, must be given by position or by name")
-        found |= named
-        missing = [name for name in by_position if name not in found]
-        if missing:
-            raise TypeError(f"{owner}: {missing[0]} is missing, must be given with {', '.join(by_position)}")
-        return [found.get(argument.name) for argument in arguments]
+        found = bound(type(self).__name__, self.signature.arguments, arrays, named)
+        return [found.get(name) for name in self.signature.names]
+
+
+def bound(owner: str, arguments: Sequence[Argument], arrays: Sequence[_A], named: Mapping[str, _A]) -> dict[str, _A]:
+    """Arrays that are given by position or by name, by their names."""
+    by_position = [argument.name for argument in arguments if not argument.keyword]
+    check_names(owner, named, [argument.name for argument in arguments])
+    if len(arrays) > len(by_position):
+        wanted = f"{len(by_position)}: {', '.join(by_position)}"
+        raise TypeError(f"{owner}: {len(arrays)} arrays are given by position, must be at most {wanted}")
+    found = dict(zip(by_position, arrays, strict=False))
+    for name in found.keys() & named.keys():
+        raise TypeError(f"{owner}: {name} is given twice, must be given by position or by name")
+    found |= named
+    missing = [name for name in by_position if name not in found]
+    if missing:
+        raise TypeError(f"{owner}: {missing[0]} is missing, must be given with {', '.join(by_position)}")
+    return found
 
 
 class MultiInputSum(WeightedSum, MultiInputLoss):  # type: ignore[override]  # _evaluation follows from the terms

@@ -69,11 +69,15 @@ def readable(array: Any, code: int) -> Any:
 
 def as_array(owner: str, name: str, given: Any) -> NDArray[Any]:
     """What was given as an array, viewed where it can be."""
-    torch, masked = sys.modules.get("torch"), sys.modules.get("numpy.ma")
-    if masked is not None and isinstance(given, masked.MaskedArray):
+    # Another thread may be importing these; what is given is of none of them then.
+    masked, tensor = (
+        getattr(sys.modules.get(m), cls, ()) for m, cls in (("numpy.ma", "MaskedArray"), ("torch", "Tensor"))
+    )
+    if isinstance(given, masked):
         raise TypeError(f"{owner}: {name} is a masked array, must be plain; pass its data, and mask=~{name}.mask")
     try:
-        if torch is not None and isinstance(given, torch.Tensor):
+        if isinstance(given, tensor):
+            torch = sys.modules["torch"]
             if given.dtype == torch.bfloat16 and not given.requires_grad:
                 import ml_dtypes
 

@@ -126,7 +126,15 @@ def checked(owner: str, name: str, given: Any, metadata: Any) -> Any:
         raise TypeError(f"{owner}: {name} is {given!r}, must be a sequence of numbers") from error
     if not several:
         raise ValueError(f"{owner}: {name} is empty, must hold at least one number")
-    return tuple(_number(owner, f"{name}[{i}]", one, metadata["domain"]) for i, one in enumerate(several))
+    domain = metadata["domain"]
+    if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype.kind == "f" and _lie_in(domain, given):
+        return tuple(given.astype(np.float64).tolist())
+    return tuple(_number(owner, f"{name}[{i}]", one, domain) for i, one in enumerate(several))
+
+
+def _lie_in(domain: Domain, numbers: Any) -> bool:
+    """Whether all numbers of an array do and are finite; of very many it takes long to say which do not."""
+    return bool(np.isfinite(numbers).all()) and numbers.min() in domain and numbers.max() in domain
 
 
 def _number(owner: str, name: str, given: Any, domain: Domain, infinite: bool = False) -> float:

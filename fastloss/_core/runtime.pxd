@@ -14,7 +14,7 @@ cpdef enum:
     VALUE = 1
     GRAD = 2
     HESS = 4
-    MOMENTS = 8                         # centred second moments of the weighted losses, for their standard error
+    MOMENTS = 8                         # a state of the losses: sums of them and their squares, and their ends
     APART = 16                          # the loss and the weight of each element, in place of their product
 
 # What a NaN among the targets does.

@@ -1,9 +1,3 @@
-from typing import Any, TypeVar
-
-from numpy.typing import NDArray
-
-_S = TypeVar("_S", bound=Sums)
-
 # What a call computes.
 VALUE: int
 GRAD: int
@@ -48,16 +42,3 @@ class Kernel:
     def constants(self, given: dict[str, float]) -> tuple[float, ...]: ...
 
 class Mismatch(ValueError): ...
-
-class Sums:
-    count: float
-    weight: float
-    total: float
-    square: float
-    center: float
-    spread: float
-    def __init__(
-        self, count: float, weight: float, total: float, square: float, center: float, spread: float
-    ) -> None: ...
-
-def states_of(cls: type[_S], rows: NDArray[Any], stride: int) -> list[_S]: ...

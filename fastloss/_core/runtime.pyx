@@ -1,10 +1,6 @@
-"""What is compiled besides kernels: parallel loops, what the processor and OpenMP say of themselves, the memory of a
-LossState."""
+"""What is compiled besides kernels: parallel loops, what the processor and OpenMP say of themselves."""
 
 import threading
-
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.type cimport PyType_GenericNew
 
 cdef extern from *:
     """
@@ -125,51 +121,3 @@ def leave_mode(unsigned found):
 def mean_of(double total, double weight):
     """The quotient, rounded to nearest whatever mode the process has set."""
     return fl_divide_to_nearest(total, weight)
-
-
-# States -------------------------------------------------------------------------------------------
-
-cdef extern from "Python.h":
-    bint PyObject_IS_GC(object)
-    void PyObject_GC_UnTrack(object)
-
-
-cdef class Sums:
-    """The memory of a LossState: six numbers in place."""
-
-    cdef readonly double count, weight, total, square, center, spread
-
-    def __init__(self, double count, double weight, double total, double square, double center, double spread):
-        self.count, self.weight, self.total = count, weight, total
-        self.square, self.center, self.spread = square, center, spread
-
-
-cdef struct Numbers:
-    double count, weight, total, square, center, spread
-
-
-def states_of(type cls, rows, Py_ssize_t stride):
-    """One object of `cls`, made of `Sums`, for each `stride` of contiguous float64, which begin with its numbers.
-
-    The collector of garbage need not look at them, however many there are: numbers are in no cycle.
-    """
-    cdef Py_buffer view
-    cdef const Numbers* row
-    cdef Py_ssize_t k
-    cdef Sums state
-    cdef list made = []
-    if not issubclass(cls, Sums):
-        raise TypeError(cls)
-    PyObject_GetBuffer(rows, &view, PyBUF_SIMPLE)
-    try:
-        for k in range(view.len // (stride * <Py_ssize_t> sizeof(double))):
-            row = <const Numbers*> (<const double*> view.buf + k * stride)
-            state = <Sums> PyType_GenericNew(cls, None, None)
-            state.count, state.weight, state.total = row.count, row.weight, row.total
-            state.square, state.center, state.spread = row.square, row.center, row.spread
-            if PyObject_IS_GC(state):
-                PyObject_GC_UnTrack(state)
-            made.append(state)
-    finally:
-        PyBuffer_Release(&view)
-    return made

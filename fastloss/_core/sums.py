@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastloss._core import counting
-from fastloss._core.evaluation import ABSENT, Operand, Specification, check_reduction, pieces
+from fastloss._core.evaluation import ABSENT, Operand, Specification, check_reduction, pieces, state_of
 from fastloss._core.isa import kernels
 from fastloss._core.operands import refuse_overlap
 from fastloss._core.parameters import Domain
@@ -56,6 +56,12 @@ class SumEvaluation:
         """The shape of the elements, each of which has one loss."""
         shape: tuple[int, ...] = self._calls[0].shape
         return shape
+
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """The type of a result for each element."""
+        dtype: type[np.floating[Any]] = self._calls[0].dtype
+        return dtype
 
     @property
     def indexed(self) -> bool:
@@ -109,8 +115,7 @@ class SumEvaluation:
             part.apart(losses, weights if part.weighted else None)
             counted = weights >= 0
             weight, loss = np.where(counted, weights, 0.0), np.where(weights > 0, losses, 0.0)
-            sums = float(counted.sum()), float(weight.sum()), float(weight @ loss)
-            states.append(LossState(*sums, *counting.moments(weight, loss)))
+            states.append(state_of(int(counted.sum()), size, counting.moments(weight, loss)))
         return LossState.merge(states)
 
     def reduced(

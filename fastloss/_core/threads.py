@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 from fastloss._core import runtime
 
@@ -75,6 +80,20 @@ def _current_quota() -> float | None:
     return _quota
 
 
+_caller = threading.local()
+
+
+@contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Within this context calls of this Python thread share their work among so many threads at most."""
+    before = getattr(_caller, "threads", None)
+    _caller.threads = threads
+    try:
+        yield
+    finally:
+        _caller.threads = before
+
+
 def available() -> tuple[int, str]:
     """The number of threads that this process may use now, and what sets it."""
     if runtime.computes_alone():
@@ -85,7 +104,16 @@ def available() -> tuple[int, str]:
     quota = _current_quota()
     if quota is not None:
         limits.append((max(1, -int(-quota // 1)), "the CPU quota of the control group"))
+    asked = getattr(_caller, "threads", None)
+    if asked is not None:
+        limits.append((asked, "the library that calls"))
     return min(limits, key=lambda limit: limit[0])
+
+
+def check_number(owner: str, num_threads: int | None) -> None:
+    """Refuse what is no number of threads."""
+    if num_threads is not None and (not isinstance(num_threads, (int, np.integer)) or num_threads < 1):
+        raise ValueError(f"{owner}: num_threads is {num_threads!r}, must be a positive integer")
 
 
 def threads_for(num_threads: int | None, work: int) -> int:

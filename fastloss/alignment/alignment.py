@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import field, replace
 from typing import Any, ClassVar, Literal, Self
@@ -59,7 +59,7 @@ class SequenceEvaluation(MultiInputEvaluation):
         if x.ndim not in (len(axes), len(axes) - 1):
             single = ", ".join(axis for axis in axes if axis != "N")
             raise ValueError(f"{owner}: y_pred has shape {x.shape}, must be ({', '.join(axes)}), or ({single}) of one")
-        self._shape = x.shape[axes.index("N") :][:1] if x.ndim == len(axes) else ()
+        self._shape = loss._shape_of_losses(x.shape)
         self._sequences = self._by_sequence(x)
         number, longest, *_, classes = self._sequences.shape
         if not 1 <= classes <= MOST_CLASSES:
@@ -258,6 +258,14 @@ class SequenceLoss(MultiInputLoss):
         """The axes of `y_pred`, a letter each."""
         raise NotImplementedError
 
+    def _core_axes(self, core: Shape, ndim: int) -> tuple[int, ...]:
+        if "class" not in core or ndim < len(self.axes):
+            return super()._core_axes(core, ndim)
+        return tuple(axis for axis, name in enumerate(self.axes) if name != "N")
+
+    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
+        return (self.axes.index("N"),) if ndim == len(self.axes) else ()
+
     def most_labels(self, shape: tuple[int, ...]) -> int | None:
         """How many labels a target has room for, if predictions of a shape say so."""
         return None
@@ -265,6 +273,13 @@ class SequenceLoss(MultiInputLoss):
     def _constants(self) -> dict[str, float]:
         """The constants of the kernel by name."""
         raise NotImplementedError
+
+    def _outlined(self, arrays: Sequence[Any], *options: Any) -> Any:
+        named = dict(zip(self.signature.names, arrays, strict=True))
+        y, lengths = named["y_true"], named["target_lengths"]
+        if lengths is not None and lengths.ndim == y.ndim == 1:  # labels one after another: equal shares add up to all
+            named["target_lengths"] = np.diff(np.arange(len(lengths) + 1) * len(y) // max(1, len(lengths)))
+        return super()._outlined(list(named.values()), *options)
 
     def _of_sequences(self, named: dict[str, ArrayLike | None], num_threads: int | None) -> SequenceEvaluation:
         evaluation = self._evaluated((), named, None, None, "propagate", num_threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -14,7 +14,7 @@ from fastloss._core.loss import Loss, Scores, require_loss
 from fastloss._core.operands import as_array, operand, output, readable
 from fastloss._core.parameters import ANY, Domain
 from fastloss._core.runtime import FLOAT16, GRAD, HESS, SWAPPED
-from fastloss._core.signature import Signature
+from fastloss._core.signature import Shape, Signature
 from fastloss._core.sums import composed
 
 Layer: TypeAlias = Literal["sigmoid", "softmax"]
@@ -102,6 +102,13 @@ class Chained(Loss):
     def domains(self) -> tuple[Domain, Domain, Domain]:
         return self.loss.domains()[0], ANY, ANY
 
+    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
+        return self.loss._axes_of_losses(ndim)
+
+    @property
+    def _separate(self) -> bool:
+        return self.layer == "sigmoid" or self.signature.rowwise  # a softmax has all logits of a row in each number
+
     def parameters(self) -> dict[str, Any]:
         return {"loss": self.loss, "layer": self.layer}
 
@@ -111,6 +118,9 @@ class Chained(Loss):
     @property
     def signature(self) -> Signature:  # type: ignore[override]
         return self.loss.signature
+
+    def _core_axes(self, core: Shape, ndim: int) -> tuple[int, ...]:
+        return self.loss._core_axes(core, ndim)
 
     @property
     def scores(self) -> Scores:  # type: ignore[override]
@@ -123,6 +133,10 @@ class Chained(Loss):
     @property
     def _evaluation(self) -> Any:  # type: ignore[override]
         return Evaluation if self.layer == "sigmoid" else SoftmaxEvaluation
+
+    def _outlined(self, arrays: Sequence[Any], *options: Any) -> Any:
+        # That of the loss has the same shapes, and no softmax is computed of what stands for logits.
+        return super()._outlined(arrays, *options) if self.layer == "sigmoid" else self.loss._outlined(arrays, *options)
 
 
 class SoftmaxEvaluation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,7 +91,7 @@ def linear_loss(
     >>> abs(fused - fl.softmax_focal(targets, hidden @ weight.T)) < 1e-14
     True
     """
-    layer = _layer("linear_loss", loss, hidden, weight, targets, bias, sample_weight, mask, reduction, chunk_bytes,
+    layer = layer_of("linear_loss", loss, hidden, weight, targets, bias, sample_weight, mask, reduction, chunk_bytes,
                    num_threads)  # fmt: skip
     return layer.value()
 
@@ -142,12 +142,12 @@ def linear_loss_value_and_grad(
     array([[-0.25,  0.25],
            [ 0.25, -0.25]])
     """
-    layer = _layer("linear_loss_value_and_grad", loss, hidden, weight, targets, bias, sample_weight, mask, reduction,
+    layer = layer_of("linear_loss_value_and_grad", loss, hidden, weight, targets, bias, sample_weight, mask, reduction,
                    chunk_bytes, num_threads)  # fmt: skip
     return layer.value_and_grad()
 
 
-def _layer(owner: str, loss: Loss, *arguments: Any) -> Layer:
+def layer_of(owner: str, loss: Loss, *arguments: Any) -> Layer:
     require_loss(owner, loss)
     if not isinstance(loss, RowLoss) or loss.axis != -1:
         raise TypeError(f"{owner}: loss is {loss!r}, must be one of rows along the last axis")
@@ -230,24 +230,31 @@ class Layer:
             total += self._evaluate(VALUE, tokens, logits, losses)
         return self._reduced(total, losses)
 
-    def value_and_grad(self) -> tuple[Any, LinearGrads]:
+    def value_and_grad(self, wanted: Collection[str] = LinearGrads._fields) -> tuple[Any, LinearGrads]:
+        """The value, and the gradients that are wanted; None in place of others."""
         losses = self._losses()
         total = 0.0
-        hidden_grad = np.zeros(self._hidden.shape, self._dtype)
-        weight_grad = np.zeros(self._weight.shape, self._dtype)
-        bias_grad = None if self._bias is None else np.zeros(self._classes, self._dtype)
+        shapes = self._hidden.shape, self._weight.shape, None if self._bias is None else (self._classes,)
+        hidden_grad, weight_grad, bias_grad = (
+            None if shape is None or name not in wanted else np.zeros(shape, self._dtype)
+            for name, shape in zip(LinearGrads._fields, shapes, strict=True)
+        )
         product = np.empty((self._chunk, self._features), self._dtype)
         sums = np.empty((self._block, self._features), self._dtype)
         for tokens, hidden, logits in self._chunks():
             total += self._evaluate(VALUE | GRAD, tokens, logits, losses)
-            hidden_grad[tokens] = np.matmul(logits, self._weight, out=product[: len(tokens)])
-            for first in range(0, self._classes, self._block):
-                some = slice(first, min(first + self._block, self._classes))
-                weight_grad[some] += np.matmul(logits[:, some].T, hidden, out=sums[: some.stop - first])
+            if hidden_grad is not None:
+                hidden_grad[tokens] = np.matmul(logits, self._weight, out=product[: len(tokens)])
+            if weight_grad is not None:
+                for first in range(0, self._classes, self._block):
+                    some = slice(first, min(first + self._block, self._classes))
+                    weight_grad[some] += np.matmul(logits[:, some].T, hidden, out=sums[: some.stop - first])
             if bias_grad is not None:
                 bias_grad += np.ones(len(tokens), self._dtype) @ logits
-        hidden_grad = hidden_grad.reshape(*self._shape, self._features)
-        return self._reduced(total, losses), LinearGrads(hidden_grad, weight_grad, bias_grad)
+        if hidden_grad is not None:
+            hidden_grad = hidden_grad.reshape(*self._shape, self._features)
+        grads: Any = hidden_grad, weight_grad, bias_grad
+        return self._reduced(total, losses), LinearGrads(*grads)
 
     def _chunks(self) -> Iterator[tuple[NDArray[np.intp], Floats, Floats]]:
         """Some tokens at a time: their numbers, hidden states and logits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,8 +15,8 @@ from fastloss._core.loss import Loss, choice, loss, number
 from fastloss._core.multi_input import MultiInputEvaluation, MultiInputLoss
 from fastloss._core.operands import readable
 from fastloss._core.parameters import NON_NEGATIVE
-from fastloss._core.runtime import GRAD, MOMENTS, VALUE
-from fastloss._core.signature import Argument, Signature
+from fastloss._core.runtime import APART, GRAD, MOMENTS, VALUE
+from fastloss._core.signature import Argument, Shape, Signature
 from fastloss.elementwise.binary import BinaryCrossEntropy, BinaryCrossEntropyWithLogits
 from fastloss.elementwise.residual import AbsoluteError, SquaredError
 
@@ -33,6 +34,11 @@ def expm1_minus(x: NDArray[np.float64]) -> NDArray[np.float64]:
     for n in range(15, 2, -1):  # x^2 / 2 (1 + x / 3 (1 + x / 4 (...)))
         series = small / n * (1 + series)
     return np.where(near, 0.5 * np.square(small) * (1 + series), np.expm1(x) - x)
+
+
+def _flat(array: Array) -> tuple[int, int]:
+    """The shape of an array with one axis of samples and one of their numbers, of which there may be none."""
+    return array.shape[0], math.prod(array.shape[1:])
 
 
 class VAEGrads(NamedTuple):
@@ -53,7 +59,6 @@ class VAEEvaluation(MultiInputEvaluation):
     def _arrange(self) -> None:
         y, x, mean, log_variance = (one.array for one in self._arrays.values())
         self._x, self._x_code = x, self._arrays["y_pred"].code
-        self._shape = x.shape[:1]
         for name, array, shape in (
             ("y_pred", x, x.shape if x.ndim else ("samples", ...)),
             ("y_true", y, x.shape),
@@ -62,6 +67,7 @@ class VAEEvaluation(MultiInputEvaluation):
         ):
             if array.shape != shape:
                 raise ValueError(f"{self._spec.owner}: {name} has shape {array.shape}, must be {shape}")
+        self._shape = self._loss._shape_of_losses(x.shape)
         self._settle()
 
     def _reconstruction(self, weight: Array | None, mask: Array | None) -> Evaluation:
@@ -87,7 +93,7 @@ class VAEEvaluation(MultiInputEvaluation):
     def _codes(self, name: str) -> Array:
         """An array of one axis for samples and one for the numbers of their codes."""
         array = readable(self._arrays[name].array, self._arrays[name].code)
-        codes: Array = array.reshape(len(array), -1).astype(np.float64)
+        codes: Array = array.reshape(_flat(array)).astype(np.float64)
         return codes
 
     def _run(
@@ -101,20 +107,24 @@ class VAEEvaluation(MultiInputEvaluation):
         if check or not operation:
             weighted.divisor("sum")
         if not operation:
-            return 0.0, *sums, 0.0, 0.0, 0.0
-        total, spread = 0.0, (0.0, 0.0, 0.0)
+            return 0.0, *sums
+        total = 0.0
         means, log_variances = self._codes("mean"), self._codes("log_variance")
         with np.errstate(all="ignore"):
             divergence = 0.5 * (np.square(means) + expm1_minus(log_variances)).sum(axis=1)
             if operation & MOMENTS or value is not ABSENT:
                 apart = self._reconstruction(None, weight > 0).reduced(VALUE, "none")[0]
-                losses = apart.reshape(len(apart), -1).sum(axis=1, dtype=np.float64) + self._loss.beta * divergence
+                losses = apart.reshape(_flat(apart)).sum(axis=1, dtype=np.float64) + self._loss.beta * divergence
                 losses = np.where(weight > 0, losses, 0.0)
-                total, spread = float(weight @ losses), moments(weight, losses)
+                total = float(weight @ losses)
             elif operation & VALUE:
                 of_codes = np.where(weight > 0, weight * divergence, 0.0).sum()
                 total = weighted.reduced(VALUE, "sum")[0] + self._loss.beta * float(of_codes)
-            if value is not ABSENT:
+            if operation & APART:
+                value.array[...] = losses
+                if self._apart.array is not None:
+                    self._apart.array[...] = np.where(kept, weight, -1.0)
+            elif value is not ABSENT:
                 value.array[...] = weight * losses
             if operation & GRAD:
                 weighted.reduced(GRAD, "sum", grad_out=grads[0].public, factor=scale, scratch=True)
@@ -122,7 +132,7 @@ class VAEEvaluation(MultiInputEvaluation):
                 for grad, slope in zip(grads[1:], (means, 0.5 * np.expm1(log_variances)), strict=True):
                     found = np.where(factor != 0, factor * slope, 0.0)
                     np.copyto(grad.public, found.reshape(grad.array.shape), casting="unsafe")
-        return total, *sums, *spread
+        return (total, *sums, *moments(weight, losses)) if operation & MOMENTS else (total, *sums)
 
 
 @loss("vae_loss")
@@ -201,6 +211,12 @@ class VAE(MultiInputLoss):
     _evaluation = VAEEvaluation
     reconstruction: str = choice(*RECONSTRUCTIONS, default="binary_cross_entropy_with_logits")
     beta: float = number(NON_NEGATIVE, default=1.0)
+
+    def _core_axes(self, core: Shape, ndim: int) -> tuple[int, ...]:
+        return tuple(range(1, ndim))
+
+    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
+        return (0,)
 
     def _specified(self) -> Specification:
         inner = RECONSTRUCTIONS[self.reconstruction]

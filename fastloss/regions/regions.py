@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastloss._core.counting import mean
+from fastloss._core.counting import mean, moments
 from fastloss._core.evaluation import ABSENT, NARROW, Evaluation, Operand, Specification, mismatched
 from fastloss._core.isa import kernels
 from fastloss._core.loss import RAW, Loss, Scores, choice, integer, weights
@@ -28,9 +28,8 @@ from fastloss._core.runtime import (
     enter_mode,
     leave_mode,
 )
-from fastloss._core.signature import Argument, Signature
+from fastloss._core.signature import Argument, Shape, Signature
 from fastloss._core.threads import threads_for
-from fastloss.state import LossState
 
 _compiled = kernels("regions")
 _regions: Callable[..., tuple[int, int]] = _compiled.regions
@@ -70,18 +69,13 @@ class Regions:
         self.sums = np.zeros(((images if by_image else 1) * classes, SUMS))
         self.losses, self.weights, self.counts = np.zeros(number), np.zeros(number), np.zeros(number)
 
-    def state(self) -> tuple[float, ...]:
-        """The sums of a LossState: of weighted losses, of weights, their number, and the moments."""
+    def total(self) -> tuple[float, float, float]:
+        """The sum of weighted losses, that of weights, and their number."""
         mode = enter_mode()
-        losses, weights = self.losses, self.weights
-        squares = weights * weights
-        square = float(squares.sum())
         with np.errstate(all="ignore"):
-            center = float((squares * losses).sum() / square) if square else 0.0
-            spread = float((squares * (losses - center) ** 2).sum())
-            found = float((weights * losses).sum()), float(weights.sum()), float(self.counts.sum())
+            found = float((self.weights * self.losses).sum()), float(self.weights.sum()), float(self.counts.sum())
         leave_mode(mode)
-        return *found, square, center, spread
+        return found
 
 
 class RegionEvaluation(Evaluation):
@@ -130,7 +124,7 @@ class RegionEvaluation(Evaluation):
                 f"{owner}: class_weight has {len(spec.class_weight)} numbers, must have one for each of the"
                 f" {self._classes} classes"
             )
-        self._shape = (self._images,) * spec.by_image + (self._classes,) * spec.by_class
+        self._shape = self._loss._shape_of_losses(x.shape)
         exact = self._labelled or self._y_code in EXACT_IN_SINGLE or self._y_code in INTEGERS
         self._single = self._x_code in NARROW and exact
         self._limits = (None if self._labelled else spec.closed[self._single][0], *spec.closed[self._single][1:])
@@ -203,7 +197,8 @@ class RegionEvaluation(Evaluation):
         found = self.regions(operation, scale, grads[0] if grads else ABSENT, check=check)
         if value.array is not None:
             value.public[...] = (found.weights * found.losses).reshape(self._shape)
-        return found.state()
+        sums = found.total()
+        return (*sums, *moments(found.weights, found.losses)) if operation & MOMENTS else sums
 
     def regions(
         self, operation: int, scale: float = 1.0, grad: Operand = ABSENT, *, check: bool = True, apart: bool = False
@@ -317,9 +312,10 @@ class RegionEvaluation(Evaluation):
                 " 'image_class': the loss of a region is of its sorted errors, which no sums of parts make up"
             )
 
-    def states(self, groups: Any) -> dict[Any, Any]:
+    def states(self, groups: Any) -> Mapping[Any, Any]:
         """The state of each group of images."""
         from fastloss._core import labels  # a call of many milliseconds: the import of the package is spared
+        from fastloss._core.groups import of_losses
 
         owner = self._spec.owner
         if not self.indexed:
@@ -331,32 +327,22 @@ class RegionEvaluation(Evaluation):
             raise ValueError(
                 f"{owner}: groups has shape {coding.codes.shape}, must be {(self._images,)}, one for each image"
             )
-        found, codes, ranks = self.regions(VALUE, apart=True), labels.places(coding), coding.ranks()
-        present = np.unique(codes)
-        if ranks is not None:
-            present = present[np.argsort(ranks[present])]
+        found = self.regions(VALUE, apart=True)
         if self._spec.by_image:
-            states: list[Any] = [_state_of(found, codes == k) for k in present]
-        else:
-            sums = np.zeros((len(coding), self._classes * SUMS))
-            np.add.at(sums, codes, found.sums.reshape(self._images, -1))
-            states = [RegionState(self._loss, _rows(sums[k].reshape(self._classes, SUMS))) for k in present]
-        return dict(zip(coding.labels(present), states, strict=True))
+            shape = self._images, found.losses.size // max(1, self._images)
+            losses, weights, counts = (of_all.reshape(shape) for of_all in (found.losses, found.weights, found.counts))
+            return of_losses(coding, losses, np.where(counts > 0, weights, -1.0), self._num_threads)
+        codes, present = labels.places(coding), labels.present(coding)
+        sums = np.zeros((len(coding), self._classes * SUMS))
+        np.add.at(sums, codes, found.sums.reshape(self._images, -1))
+        states = [RegionState(self._loss, _rows(sums[k].reshape(self._classes, SUMS))) for k in present]
+        return dict(zip(labels.listed(coding.columns(present)), states, strict=True))
 
 
 def given_like(given: ArrayLike, array: NDArray[Any], ndim: int) -> Any:
     """What was given for each image, with axes for its elements."""
     viewed = given if isinstance(given, np.ndarray) else array
     return viewed.reshape(viewed.shape + (1,) * (ndim - 1))
-
-
-def _state_of(found: Regions, images: NDArray[np.bool_]) -> LossState:
-    part = Regions.__new__(Regions)
-    part.losses, part.weights, part.counts = (
-        of_all.reshape(len(images), -1)[images].ravel() for of_all in (found.losses, found.weights, found.counts)
-    )
-    total, weight, count, square, center, spread = part.state()
-    return LossState(count, weight, total, square, center, spread)
 
 
 def _rows(sums: Doubles) -> tuple[tuple[float, ...], ...]:
@@ -481,7 +467,7 @@ class RegionState:
     @property
     def mean(self) -> float:
         """The mean of the losses of the regions under the weights of their classes; NaN where none counts."""
-        total, weight = self._regions().state()[:2]
+        total, weight, _ = self._regions().total()
         return mean(total, weight)
 
     def _regions(self) -> Regions:
@@ -615,6 +601,23 @@ class RegionLoss(Loss):
             ignore_index=given.get("ignore_index"),
             class_weight=None if class_weight is None else np.array(class_weight, np.float64),
         )
+
+    def _core_axes(self, core: Shape, ndim: int) -> tuple[int, ...]:
+        classes_first = self.mode != "binary" and ndim and self.axis % ndim == 0
+        return tuple(range(0 if classes_first else 1, ndim))
+
+    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
+        classes: int | None = None if self.mode == "binary" else self.axis % ndim
+        images = int(classes == 0)
+        each: dict[str, tuple[int | None, ...]] = {
+            "batch": (), "image": (images,), "class": (classes,), "image_class": (images, classes)
+        }  # fmt: skip
+        return each[self.groups]
+
+    @property
+    def _separate(self) -> bool:
+        softmax = self.mode == "multiclass" and self.scores in RAW
+        return not (softmax and self.groups in ("class", "image_class"))
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         return self.kernel, {}

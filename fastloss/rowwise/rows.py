@@ -29,7 +29,7 @@ from fastloss._core.runtime import (
     enter_mode,
     leave_mode,
 )
-from fastloss._core.signature import NUMBER, ROW, Signature, of_rows
+from fastloss._core.signature import NUMBER, ROW, Shape, Signature, of_rows
 from fastloss._core.threads import threads_for
 from fastloss.state import GroupStates
 
@@ -114,7 +114,7 @@ class RowEvaluation(Evaluation):
             raise ValueError(f"{owner}: {pred} has shape {x.shape}, must have the class axis {axis}")
         axis %= x.ndim
         self._axis, self._classes = axis, x.shape[axis]
-        self._shape = x.shape[:axis] + x.shape[axis + 1 :]
+        self._shape = self._loss._shape_of_losses(x.shape)
         if not self._classes:
             raise ValueError(f"{owner}: {pred} has shape {x.shape}, must have at least one class along axis {axis}")
         self._dense = signature.dense and y.shape == x.shape
@@ -260,6 +260,9 @@ class RowLoss(Loss):
         forms = zip((NUMBER, ROW), self._kernels(), strict=True)
         return of_rows(*(form for form, kernel in forms if kernel is not None))
 
+    def _core_axes(self, core: Shape, ndim: int) -> tuple[int, ...]:
+        return (self.axis % ndim,) if core and ndim else ()
+
     def _constants(self, classes: int) -> dict[str, float]:
         """The constants of the formula by name, up to three."""
         return {}
@@ -288,6 +291,10 @@ class RowLoss(Loss):
 
     def _kernels(self) -> tuple[str | None, str | None]:
         return self.labelled, self.dense
+
+    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
+        axis = self.axis % ndim
+        return (*range(axis), *range(axis + 1, ndim))
 
     def _with_targets(self, y_true: ArrayLike | None, y_pred: ArrayLike) -> tuple[RowLoss, ArrayLike | None]:
         """The loss and its targets; where it needs none and is given none, a label for each row, none ignored."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, ParamSpec, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss._core.counting import moments
 from fastloss._core.evaluation import ABSENT, Array, Floats, Operand, Specification
 from fastloss._core.isa import kernels
 from fastloss._core.multi_input import MultiInputEvaluation, MultiInputLoss
@@ -395,7 +396,7 @@ class BatchEvaluation(MultiInputEvaluation):
     ) -> tuple[float, ...]:  # fmt: skip
         counting = self._counting()
         whole = counting.whole
-        sums = [0.0, float(whole.sum()), float(np.count_nonzero(counting.counted)), 0.0, 0.0, 0.0]
+        sums = [0.0, float(whole.sum()), float(np.count_nonzero(counting.counted))]
         if operation & (VALUE | GRAD):
             counts = counting.weights != 0
             if counts.any():
@@ -414,7 +415,7 @@ class BatchEvaluation(MultiInputEvaluation):
             if operation & VALUE and value.array is not None:
                 _store(value, weighted)
             if operation & MOMENTS:
-                sums[3:] = _moments(whole, each)
+                sums += moments(whole, each)
         return tuple(sums)
 
     def _counting(self) -> Counting:
@@ -467,15 +468,6 @@ def _store(result: Operand, values: Array) -> None:
 
     bits = values.astype(np.float32).astype(ml_dtypes.bfloat16).view(np.uint16)
     result.array[...] = bits
-
-
-def _moments(weights: Doubles, values: Doubles) -> tuple[float, float, float]:
-    square = weights * weights
-    total = float(square.sum())
-    if total == 0:
-        return 0.0, 0.0, 0.0
-    mean = float(np.where(square != 0, square * values, 0.0).sum()) / total
-    return total, mean, float(np.where(square != 0, square * (values - mean) ** 2, 0.0).sum())
 
 
 class BatchLoss(MultiInputLoss):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastloss._core.counting import moments
 from fastloss._core.evaluation import ABSENT, Operand
 from fastloss._core.loss import loss, number
 from fastloss._core.multi_input import Gradients
@@ -325,12 +326,6 @@ class MarginEvaluation(CenterEvaluation):
             grads[1].public[...] = of_weight
         weighted = np.where(weight > 0, losses, 0.0) * weight
         sums = (float(weighted.sum()), float(weight.sum()), float(np.count_nonzero(counted)))
-        moments = (0.0, 0.0, 0.0)
-        if operation & MOMENTS:
-            squared = weight * weight
-            total = float(squared.sum())
-            mean = float((squared * losses).sum()) / total if total else 0.0
-            moments = (total, mean, float((squared * (losses - mean) ** 2).sum()))
         leave_mode(mode)
         if operation & APART:
             value.array[...] = losses.reshape(shape)
@@ -338,7 +333,7 @@ class MarginEvaluation(CenterEvaluation):
                 asked.array[...] = np.where(counted, weight, -1).reshape(shape)
         elif value.array is not None:
             value.public[...] = weighted.reshape(shape)
-        return (*sums, *moments)
+        return (*sums, *moments(weight, losses)) if operation & MOMENTS else sums
 
     def _add_angles(
         self, losses: NDArray[Any], weight: NDArray[Any], scale: float, slopes: NDArray[Any] | None, dtype: Any

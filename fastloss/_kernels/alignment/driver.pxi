@@ -83,7 +83,7 @@ cdef void add_up(AlignmentJob* job, Py_ssize_t start, Py_ssize_t n, Scratch* s, 
     else:
         partial.loss += weighted_total(&job.base, weight, <const double*> value, n, s)
         if job.base.operation & MOMENTS:
-            moments(weight if job.base.weighted else NULL, <const double*> value, n, s, partial)
+            add_losses(&partial.state, weight if job.base.weighted else NULL, <const double*> value, n)
         finish(&job.base, value, weight, 1, n)
     if job.base.operands[VALUE_OUT].data != NULL:
         store(&job.base.operands[VALUE_OUT], &job.base.shape, start, n, <const double*> value, s)
@@ -333,8 +333,7 @@ def align(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, bint fram
     cdef Py_ssize_t n, size
     cdef char* room = NULL
     memset(&job, 0, sizeof(AlignmentJob))
-    memset(&partial, 0, sizeof(Partial))
-    partial.bad = -1
+    clear(&partial)
     job.base.partials = &partial
     job.program = <const Program*> kernel.program
     prepare(&job.base, operation, constants, None)
@@ -423,8 +422,7 @@ def align(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, bint fram
             compute(&job, num_threads, &room)
             with nogil:
                 parallel_for(add_task, &job, 1, 1, sizeof(Scratch))
-        sums = partial.loss, partial.weight, partial.count, partial.square, partial.mean, partial.spread
-        return partial.bad, partial.culprit, sums
+        return partial.bad, partial.culprit, found_sums(&partial, operation & MOMENTS)
     finally:
         free(room)
         free(job.first)

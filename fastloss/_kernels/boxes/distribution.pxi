@@ -64,8 +64,7 @@ cdef void bins_of(BinJob* whole, Py_ssize_t index, Worker* worker, floating like
     cdef const floating* slope = <const floating*> <floating*> s.slope
     cdef int size = sizeof(floating)
     cdef unsigned mode = enter_ieee_mode()
-    memset(&job.partials[index], 0, sizeof(Partial))
-    job.partials[index].bad = -1
+    clear(&job.partials[index])
     memset(rows, 0, room * size)
     while start < stop and go_on(worker, LANES * bins):
         n = min(<Py_ssize_t> LANES, stop - start)

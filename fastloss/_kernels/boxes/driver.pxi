@@ -61,6 +61,21 @@ cdef void store_losses(Job* job, floating* value, const double* weight, Py_ssize
     store(&job.operands[VALUE_OUT], &job.shape, start, n, value, s)
 
 
+cdef const double* widen_block(BoxJob* whole, Py_ssize_t start, Py_ssize_t n, BoxScratch* room) noexcept nogil:
+    """The losses of a block once more, in float64: one of them is none of float32, or not finite at all.
+
+    For a state only those.
+    """
+    cdef double* value = room.columns + LOSS * ROOM
+    cdef bint of_state = whole.base.operation & (MOMENTS | APART)
+    if of_state:
+        memcpy(room.base.hess, <const float*> room.columns + LOSS * ROOM, n * sizeof(float))
+    evaluate(whole, VALUE, start, n, room, <double> 1)
+    if of_state:
+        take_finite(value, <const float*> room.base.hess, n)
+    return value
+
+
 cdef void store_apart(BoxJob* whole, floating* value, const double* weight, Py_ssize_t start, Py_ssize_t n,
                       BoxScratch* room) noexcept nogil:
     """Each weight, -1 where the box does not count, and each loss, 0 where it has no weight."""
@@ -73,8 +88,7 @@ cdef void store_apart(BoxJob* whole, floating* value, const double* weight, Py_s
             s.weight[i] = weight[i] if s.total[i] != 0 else -1
         store(&job.operands[WEIGHT_OUT], &job.shape, start, n, <const double*> s.weight, s)
     if floating is float and not is_finite(weighted_total(job, given, value, n, s)):
-        evaluate(whole, VALUE, start, n, room, <double> 1)
-        store_losses(job, room.columns + LOSS * ROOM, given, start, n, s)
+        store_losses(job, <double*> widen_block(whole, start, n, room), given, start, n, s)
     else:
         store_losses(job, value, given, start, n, s)
 
@@ -98,7 +112,7 @@ cdef void block(BoxJob* whole, BoxScratch* room, Py_ssize_t start, Py_ssize_t n,
     cdef floating* missing = <floating*> s.hess
     cdef floating* columns = <floating*> room.columns
     cdef floating* value = columns + LOSS * ROOM
-    cdef const double* wide = <const double*> room.columns + LOSS * ROOM
+    cdef const double* wide
     cdef const double* weight = NULL
     cdef double loss
     cdef int k
@@ -125,12 +139,12 @@ cdef void block(BoxJob* whole, BoxScratch* room, Py_ssize_t start, Py_ssize_t n,
     if job.operation & VALUE:
         loss = weighted_total(job, weight, <const floating*> value, n, s)
         if floating is float and not is_finite(loss) and job.operands[VALUE_OUT].data == NULL:
-            evaluate(whole, VALUE, start, n, room, <double> 1)
+            wide = widen_block(whole, start, n, room)
             loss = weighted_total(job, weight, wide, n, s)
             if job.operation & MOMENTS:
-                moments(weight, wide, n, s, partial)
+                add_losses(&partial.state, weight, wide, n)
         elif job.operation & MOMENTS:
-            moments(weight, <const floating*> value, n, s, partial)
+            add_losses(&partial.state, weight, <const floating*> value, n)
         partial.loss += loss
         if job.operands[VALUE_OUT].data != NULL:
             finish(job, value, weight, 1, n)
@@ -143,8 +157,7 @@ cdef void chunk(BoxJob* whole, Py_ssize_t index, Worker* worker, floating like) 
     cdef Partial partial
     cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
     cdef unsigned mode = enter_ieee_mode()
-    memset(&partial, 0, sizeof(Partial))
-    partial.bad = -1
+    clear(&partial)
     while start < stop and partial.bad < 0 and go_on(worker, BOXES * whole.sides):
         block(whole, scratch, start, min(<Py_ssize_t> BOXES, stop - start), &partial, like)
         start += BOXES

@@ -105,8 +105,7 @@ cdef void matrix_rows(MatrixJob* whole, Py_ssize_t index, Worker* worker, floati
     cdef Py_ssize_t column = 0, take
     cdef const floating* y
     cdef unsigned mode = enter_ieee_mode()
-    memset(&job.partials[index], 0, sizeof(Partial))
-    job.partials[index].bad = -1
+    clear(&job.partials[index])
     while column < whole.width:
         take = min(<Py_ssize_t> (BLOCK // 4), whole.width - column)
         y = load(&job.operands[Y], &whole.columns, 4 * column, 4 * take, <floating*> s.base.y, &s.base)

@@ -1,7 +1,7 @@
 # Losses of the players of an adversarial game, of a score of what is real and what is not.
 
 from fastloss._kernels.arithmetic cimport sign
-from fastloss._kernels.vecmath cimport logistic
+from fastloss._kernels.vecmath cimport logistic, logistic_slope
 
 
 cdef inline floating saturating(floating y, floating x, double a, double b, double c, double d,
@@ -12,7 +12,7 @@ cdef inline floating saturating(floating y, floating x, double a, double b, doub
     cdef floating t = s * x
     logistic(t, &tail, &far)
     grad[0] = -s * (1 - far if t > 0 else far)
-    hess[0] = <floating> (-far * (1 - <double> far))
+    hess[0] = -logistic_slope(far)
     return -(tail + t) if t > 0 else -tail
 
 

@@ -82,6 +82,7 @@ cdef inline void add_terms(const Block* block, floating like) noexcept nogil:
     prefetch(<const char*> (<const floating*> block.x + n), n * <Py_ssize_t> sizeof(floating))
     inner.y, inner.z, inner.n, inner.operation, inner.single = block.y, block.z, n, block.operation, floating is float
     inner.room = room + 1
+    inner.rest = NULL
     for k in range(terms.count):
         term = &terms.items[k]
         of_term = s if k == 0 else room

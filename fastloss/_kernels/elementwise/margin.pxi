@@ -1,7 +1,7 @@
 # Losses of the margin t = s x, s = 1 for the positive class and -1 for the negative one.
 
 from fastloss._kernels.arithmetic cimport sign
-from fastloss._kernels.vecmath cimport exp, fl_exp_f32, logistic, logistic_for, tanh_for
+from fastloss._kernels.vecmath cimport exp, fl_exp_f32, logistic, logistic_for, logistic_slope, tanh_for
 
 
 cdef inline floating shortfall(double margin, floating t) noexcept nogil:
@@ -102,7 +102,7 @@ cdef inline floating soft_margin(floating y, floating x, double a, double b, dou
     cdef floating t = s * x
     logistic(t, &tail, &far)
     grad[0] = -s * (far if t > 0 else 1 - far)
-    hess[0] = <floating> (far * (1 - <double> far))
+    hess[0] = logistic_slope(far)
     return tail if t > 0 else tail - t
 
 

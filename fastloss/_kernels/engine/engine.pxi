@@ -29,4 +29,5 @@ cdef extern from "engine/modes.h" nogil:
     void leave_ieee_mode "fl_leave_ieee_mode"(unsigned found)
 
 include "engine/operands.pxi"
+include "engine/state.pxi"
 include "engine/job.pxi"

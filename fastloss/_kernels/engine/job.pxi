@@ -14,11 +14,9 @@ cdef struct Partial:
     double loss                         # sum of w l
     double weight                       # sum of w
     double count                        # elements that are neither masked nor omitted
-    double square                       # sum of w^2, and of the losses under these weights
-    double mean                         # ... the mean
-    double spread                       # ... and the sum of squares about it
     Py_ssize_t bad                      # index of the first element that breaks its domain, or -1
     int culprit                         # which operand that is, as in Job.operands
+    State state                         # of the losses, where it is asked for; their counts are those above
 
 cdef enum:
     Y, X, Z, WEIGHT, MASK, VALUE_OUT, GRAD_OUT, GRAD_Z_OUT, HESS_OUT, HESS_Z_OUT, WEIGHT_OUT, OPERANDS
@@ -137,45 +135,24 @@ cdef const double* weigh(Job* job, const floating* y, Py_ssize_t start, Py_ssize
     return weight
 
 
-cdef void moments(const double* weight, const floating* value, Py_ssize_t n, Scratch* s,
-                  Partial* partial) noexcept nogil:
-    """Fold a block's mean and sum of squares under the weights w^2 into the chunk's (Chan's update)."""
-    cdef Py_ssize_t i
-    cdef double square, mean, spread, both, apart
-    cdef double* u = s.raw
-    cdef double* t = s.total
-    for i in range(n):
-        u[i] = weight[i] * weight[i] if weight != NULL else 1
-        t[i] = u[i] * value[i] if u[i] != 0 else 0
-    square = total(u, n)
-    if square == 0:
-        return
-    mean = total(t, n) / square
-    for i in range(n):
-        t[i] = u[i] * (value[i] - mean) * (value[i] - mean) if u[i] != 0 else 0
-    spread = total(t, n)
-    fold_moments(partial, square, mean, spread)
-
-
-cdef void fold_moments(Partial* into, double square, double mean, double spread) noexcept nogil:
-    cdef double both = into.square + square, apart = mean - into.mean
-    if square == 0:
-        return
-    if into.square == 0:
-        into.mean = mean
-        into.spread = spread
+cdef inline void add_losses(State* state, const double* weight, const floating* value, Py_ssize_t n) noexcept nogil:
+    if floating is float:
+        add_losses_f32(state, weight, value, n)
     else:
-        into.mean += apart * (square / both)
-        into.spread += spread + apart * apart * (into.square * (square / both))
-    into.square = both
+        add_losses_f64(state, weight, value, n)
 
 
-cdef void fold_partials(Partial* whole, const Partial* partials, Py_ssize_t count) noexcept:
+cdef inline void clear(Partial* partial) noexcept nogil:
+    memset(partial, 0, sizeof(Partial))
+    partial.bad = -1
+    partial.state = no_state()
+
+
+cdef void fold_partials(Partial* whole, const Partial* partials, Py_ssize_t count, bint states) noexcept:
     """The partials of all chunks as one, or the first that found a bad element."""
     cdef Py_ssize_t i
     cdef unsigned mode = enter_ieee_mode()
-    memset(whole, 0, sizeof(Partial))
-    whole.bad = -1
+    clear(whole)
     for i in range(count):
         if partials[i].bad >= 0:
             whole.bad = partials[i].bad
@@ -184,8 +161,20 @@ cdef void fold_partials(Partial* whole, const Partial* partials, Py_ssize_t coun
         whole.loss += partials[i].loss
         whole.weight += partials[i].weight
         whole.count += partials[i].count
-        fold_moments(whole, partials[i].square, partials[i].mean, partials[i].spread)
+        if states:
+            add_state(&whole.state, &partials[i].state)
     leave_ieee_mode(mode)
+
+
+cdef tuple found_sums(const Partial* whole, bint states):
+    """The sums that a family returns; of the state, what comes after the count and the ignored of a LossState."""
+    cdef const State* s = &whole.state
+    if not states:
+        return whole.loss, whole.weight, whole.count
+    return (
+        whole.loss, whole.weight, whole.count, s.nonfinite, s.minimum, s.maximum, s.high[0], s.high[1], s.high[2],
+        s.high[3], s.high[4], s.low[0], s.low[1], s.low[2], s.low[3], s.low[4]
+    )
 
 
 cdef double weighted_total(Job* job, const double* weight, const floating* value, Py_ssize_t n,
@@ -198,8 +187,27 @@ cdef double weighted_total(Job* job, const double* weight, const floating* value
     return total(s.total, n)
 
 
+cdef void take_finite(double* value, const float* narrow, Py_ssize_t n) noexcept nogil:
+    """Take the finite ones of losses in float32: a state does not depend on what a loss has for neighbours."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        value[i] = narrow[i] if is_finite(narrow[i]) else value[i]
+
+
 cdef inline bint is_finite(double v) noexcept nogil:
     return fabs(v) <= 1.7976931348623157e308
+
+
+cdef inline void split_scale(double scale, float* high, float* low) noexcept nogil:
+    """Two numbers of one sign, so that infinities stay, whose sum is `scale`."""
+    high[0] = <float> scale
+    high[0] = nextafterf(high[0], 0) if fabs(high[0]) > fabs(scale) else high[0]
+    low[0] = <float> (scale - high[0])
+
+
+cdef inline bint is_splittable(double scale) noexcept nogil:
+    """Whether both parts of it are floats."""
+    return fabs(scale) > 1e-30 and fabs(scale) < 1e30
 
 
 cdef inline void finish(Job* job, floating* v, const double* weight, double scale, Py_ssize_t n) noexcept nogil:
@@ -214,13 +222,12 @@ cdef inline void finish(Job* job, floating* v, const double* weight, double scal
     elif floating is double or high == scale:
         for i in range(n):
             v[i] = <floating> scale * v[i]
-    elif not (fabs(scale) > 1e-30 and fabs(scale) < 1e30):         # the parts of it would be no floats
+    elif not is_splittable(scale):
         for i in range(n):
             v[i] = <floating> (scale * v[i])
     else:
-        # As good as a product in float64 and half its work. Both parts are of one sign: infinities stay.
-        high = nextafterf(high, 0) if fabs(high) > fabs(scale) else high
-        low = <float> (scale - high)
+        # As good as a product in float64 and half its work.
+        split_scale(scale, &high, &low)
         for i in range(n):
             v[i] = mul_add_f32(v[i], high, v[i] * low)
 
@@ -255,9 +262,8 @@ cdef tuple run_grid(Job* job, Py_ssize_t size, Task task, void* whole_job, int n
         num_threads = team(chunks, num_threads)
         with nogil:
             parallel_for(task, whole_job, chunks, num_threads, bytes)
-        fold_partials(&whole, job.partials, chunks)
+        fold_partials(&whole, job.partials, chunks, job.operation & MOMENTS)
     finally:
         if job.partials != &few[0]:
             PyMem_Free(job.partials)
-    sums = whole.loss, whole.weight, whole.count, whole.square, whole.mean, whole.spread
-    return whole.bad, whole.culprit, sums
+    return whole.bad, whole.culprit, found_sums(&whole, job.operation & MOMENTS)

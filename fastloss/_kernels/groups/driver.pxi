@@ -1,115 +1,85 @@
-# Sums of losses by group: the state of each group of elements, from each loss and its weight apart.
+# States of groups: from each loss and its weight apart to columns of numbers, and what is done with these.
 #
 # a. The state of a group is a row of a table, and takes elements one by one in the order of their indices.
 # b. Few groups: the elements are cut into parts, each with a table of its own, and the tables are merged in order.
 #    Many groups: there is one table, and each thread takes the elements of its own groups. Which of the two, and
 #    where parts end, depends on sizes alone: no trace of the number of threads.
 # c. Codes are memory of the user's: each is read once, and one that is no group lands in a row that nobody reads.
+# d. What became of the groups is published in columns, and merged, summed and averaged there.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE
 
 include "engine/engine.pxi"
+include "engine/columns.pxi"
+
+cdef extern from "groups/rows.h" nogil:
+    ctypedef struct PlainRow "fl_plain_row":
+        int64_t count
+        int64_t nonfinite
+    ctypedef struct WeightedRow "fl_weighted_row":
+        int64_t nonfinite
+    void begin_plain "fl_begin_plain"(PlainRow* row)
+    void begin_weighted "fl_begin_weighted"(WeightedRow* row)
+    bint is_weighted_seen "fl_is_seen"(const WeightedRow* row)
+    void add_plain "fl_add_plain_element"(PlainRow* row, double loss)
+    void add_weighted "fl_add_weighted_element"(WeightedRow* row, double loss, double weight)
+    void find_averages "fl_averages"(
+        const int64_t* count, const int64_t* nonfinite, const double* minimum, const double* maximum,
+        const double** sums, bint plain, bint errors, double* to, Py_ssize_t n
+    )
+    void take_f64 "fl_take_f64"(const double* source, const int64_t* places, double none, double* to, Py_ssize_t n)
+    void take_i64 "fl_take_i64"(const int64_t* source, const int64_t* places, int64_t none, int64_t* to, Py_ssize_t n)
+    State state_of_plain "fl_state_of_plain"(const PlainRow* row)
+    State state_of_weighted "fl_state_of_weighted"(const WeightedRow* row)
 
 cdef enum:
     AHEAD_GROUPS = 32                   # elements between that in use and that whose group is fetched
     SETTLED = 4096                      # groups, or
     SPANNED = 1 << 16                   # codes of a task
 
-# Second moments are taken about `center`, which stays where it is as long as it is good enough: see `add`. What is
-# changed together lies together, to be loaded and stored as one vector.
-cdef struct Group:
-    double total                        # sum of w l
-    double square                       # sum of u = w^2
-    double lag                          # sum of u (l - center)
-    double spread                       # sum of u (l - center)^2
-    double count                        # of elements that count
-    double weight                       # sum of w
-    double seen                         # elements, whether they count or not
-    double center
-
 cdef struct Grouping:
-    Group* table                        # for each part one of `groups` and a row for codes that are none
+    char* table                         # for each part the rows of `groups` and one for codes that are none
     Py_ssize_t groups
+    Py_ssize_t parts
     const char* codes
     Py_ssize_t itemsize                 # of a code
     uint64_t low                        # the code of the first group
     const double* value
     const double* weight                # NULL: all are 1
+    bint weighted                       # rows are
     Py_ssize_t size                     # elements
     Py_ssize_t width                    # elements of one code
     Py_ssize_t part                     # elements of a part
     int owners                          # of the groups of one table; 0: there is a table for each part
 
 
-# One element --------------------------------------------------------------------------------------
-
-cdef inline void move_center(Group* g, double center) noexcept nogil:
-    """Take the sums about another center: near the mean or not, they are exact for it."""
-    cdef double moved = center - g.center
-    g.spread -= moved * (2 * g.lag - g.square * moved)
-    g.lag -= g.square * moved
-    g.center = center
+cdef inline Py_ssize_t row_size(bint weighted) noexcept nogil:
+    return sizeof(WeightedRow) if weighted else sizeof(PlainRow)
 
 
-cdef void add_carefully(Group* g, double value, double u) noexcept nogil:
-    """Add an element about the mean that it leads to."""
-    cdef double square = g.square + u, apart
-    move_center(g, g.center + (g.lag / square + (value - g.center) * (u / square)))
-    apart = value - g.center
-    g.square = square
-    g.lag += u * apart
-    g.spread += u * apart * apart
-
-
-cdef inline void to_mean(Group* g) noexcept nogil:
-    """Take the sums about the mean."""
-    if g.square > 0:
-        move_center(g, g.center + g.lag / g.square)
-
-
-cdef inline void merge(Group* g, Group* other) noexcept nogil:
-    """Add the elements of another part."""
-    to_mean(other)
-    g.count += other.count
-    g.weight += other.weight
-    g.total += other.total
-    g.seen += other.seen
-    if other.square > 0:
-        move_center(g, g.center + (other.center - g.center) * (other.square / (g.square + other.square)))
-        move_center(other, g.center)
-        g.square += other.square
-        g.lag += other.lag
-        g.spread += other.spread
-
-
-cdef inline void add(Group* g, double value, double weight, bint weighted) noexcept nogil:
-    """Add an element; a weight below 0 says that it does not count.
-
-    Sums about a fixed center take no division, and spread - lag^2 / square is the sum of squares about the mean. What
-    is subtracted is kept below half of the spread, so that nothing cancels: before it is more, which happens some two
-    times in a group, the center becomes the mean. So does the first element.
-    """
-    cdef double u = 1, apart, total, square, lag, spread
+cdef inline void add(char* row, double value, double weight, bint weighted) noexcept nogil:
+    """Add an element; a weight below 0 says that it does not count."""
     if weighted:
-        g.seen += 1
-        g.count += weight >= 0
-        weight = weight if weight >= 0 else 0
-        g.weight += weight
-        u = weight * weight
-    apart = value - g.center
-    total = g.total + (weight * value if weighted else value)
-    square = g.square + u
-    lag = g.lag + u * apart
-    spread = g.spread + u * apart * apart
-    if lag * lag < 0.5 * (square * spread) or apart == 0:
-        g.total = total
-        g.square = square
-        g.lag = lag
-        g.spread = spread
+        add_weighted(<WeightedRow*> row, value, weight)
     else:
-        g.total = total
-        if u != 0:
-            add_carefully(g, value, u)
+        add_plain(<PlainRow*> row, value)
+
+
+cdef inline void count_nonfinite(char* row, double value, double weight, bint weighted) noexcept nogil:
+    if is_finite(value) or not weight > 0:
+        return
+    if weighted:
+        (<WeightedRow*> row).nonfinite += 1
+    else:
+        (<PlainRow*> row).nonfinite += 1
+
+
+cdef inline bint all_finite(const double* value, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int64_t wrong = 0
+    for i in range(n):
+        wrong |= not is_finite(value[i])
+    return wrong == 0
 
 
 # Codes --------------------------------------------------------------------------------------------
@@ -148,89 +118,119 @@ cdef inline Py_ssize_t own(const uint64_t* at, Py_ssize_t n, uint32_t owner, uin
 
 # Many elements ------------------------------------------------------------------------------------
 
-cdef inline void add_rows(const Grouping* job, Worker* worker, Group* table, int owner, Py_ssize_t start,
-                          Py_ssize_t stop, bint weighted, bint wide, bint owned) noexcept nogil:
+cdef inline void add_elements(const Grouping* job, Worker* worker, char* table, int owner, Py_ssize_t start,
+                              Py_ssize_t stop, bint weighted, bint wide, bint owned) noexcept nogil:
     """Elements start ... stop, or those of them whose groups one owner has."""
     cdef uint64_t at[BLOCK + AHEAD_GROUPS]
     cdef uint16_t mine[BLOCK + AHEAD_GROUPS]
     cdef Py_ssize_t row = start // job.width, end = (stop - 1) // job.width + 1
     cdef Py_ssize_t n, i, k, e, first, last
-    cdef Group* group
+    cdef char* group
+    cdef bint finite
     memset(at, 0, sizeof(at))
     memset(mine, 0, sizeof(mine))
     while row < end and go_on(worker, BLOCK * job.width):
         n = min(<Py_ssize_t> BLOCK, end - row)
         find_places(job, row, n, at)
         prefetch(job.codes + (row + BLOCK) * job.itemsize, min(<Py_ssize_t> BLOCK, end - row - n) * job.itemsize)
+        first = max(row * job.width, start)
+        finite = all_finite(job.value + first, min((row + n) * job.width, stop) - first)
         if owned:
             n = own(at, n, owner, job.owners, mine)
         for k in range(n):
             i = mine[k + AHEAD_GROUPS] if owned else k + AHEAD_GROUPS
-            prefetch(<const char*> (table + at[i]), sizeof(Group))
+            prefetch(table + at[i] * row_size(weighted), row_size(weighted))
             i = mine[k] if owned else k
-            group = table + at[i]
+            group = table + at[i] * row_size(weighted)
             first = last = row + i
             if wide:
                 first = max(first * job.width, start)
                 last = min((last + 1) * job.width, stop) - 1
             for e in range(first, last + 1):
                 add(group, job.value[e], job.weight[e] if weighted else 1, weighted)
+            if not finite:
+                for e in range(first, last + 1):
+                    count_nonfinite(group, job.value[e], job.weight[e] if weighted else 1, weighted)
         row += BLOCK
 
 
 cdef void add_part(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef const Grouping* job = <const Grouping*> job_
-    cdef Group* table = job.table
+    cdef char* table = job.table
     cdef Py_ssize_t start = 0, stop = job.size
     cdef int owner = 0
     cdef unsigned mode = enter_ieee_mode()
     if job.owners:
         owner = <int> index
     else:
-        table += index * (job.groups + 1)
+        table += index * (job.groups + 1) * row_size(job.weighted)
         start = index * job.part
         stop = min(start + job.part, job.size)
-    if job.weight != NULL or job.width > 1:
-        add_rows(job, worker, table, owner, start, stop, job.weight != NULL, True, job.owners != 0)
+    if job.weighted:
+        add_elements(job, worker, table, owner, start, stop, True, True, job.owners != 0)
+    elif job.width > 1:
+        add_elements(job, worker, table, owner, start, stop, False, True, job.owners != 0)
     elif job.owners:
-        add_rows(job, worker, table, owner, start, stop, False, False, True)
+        add_elements(job, worker, table, owner, start, stop, False, False, True)
     else:
-        add_rows(job, worker, table, owner, start, stop, False, False, False)
+        add_elements(job, worker, table, owner, start, stop, False, False, False)
     leave_ieee_mode(mode)
 
 
-cdef struct Settling:
-    Group* table
-    Py_ssize_t groups
-    Py_ssize_t parts
-    bint weighted
+# Many groups --------------------------------------------------------------------------------------
+
+cdef void begin_some(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
+    cdef const Grouping* job = <const Grouping*> job_
+    cdef Py_ssize_t k, rows = job.parts * (job.groups + 1)
+    for k in range(index * SETTLED, min((index + 1) * SETTLED, rows)):
+        if job.weighted:
+            begin_weighted(<WeightedRow*> job.table + k)
+        else:
+            begin_plain(<PlainRow*> job.table + k)
 
 
-cdef inline void publish(Group* g, bint weighted) noexcept nogil:
-    """Put the fields in the order of those of a LossState, and last whether there are elements."""
-    cdef Group found = g[0]
-    cdef double* row = <double*> g
-    row[0] = found.count if weighted else found.square
-    row[1] = found.weight if weighted else found.square
-    row[2] = found.total
-    row[3] = found.square
-    row[4] = found.center
-    row[5] = found.spread
-    row[7] = found.seen if weighted else found.square
+cdef inline bint is_seen(const Grouping* job, Py_ssize_t row) noexcept nogil:
+    """Whether a group has elements in a part, though they may not count."""
+    if job.weighted:
+        return is_weighted_seen(<const WeightedRow*> job.table + row)
+    return (<const PlainRow*> job.table)[row].count > 0
 
 
-cdef void settle_some(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
-    cdef const Settling* job = <const Settling*> job_
+cdef struct Publishing:
+    Grouping grouping
+    char* seen
+    const int64_t* places
+    Columns columns
+
+
+cdef void look_at_some(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
+    cdef const Publishing* job = <const Publishing*> job_
+    cdef const Grouping* g = &job.grouping
     cdef Py_ssize_t k, part
-    cdef Group* g
+    for k in range(index * SETTLED, min((index + 1) * SETTLED, g.groups)):
+        job.seen[k] = 0
+        for part in range(g.parts):
+            job.seen[k] |= is_seen(g, k + part * (g.groups + 1))
+
+
+cdef void publish_some(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
+    cdef const Publishing* job = <const Publishing*> job_
+    cdef const Grouping* g = &job.grouping
+    cdef Py_ssize_t k, part, row
+    cdef State whole = no_state(), state
     cdef unsigned mode = enter_ieee_mode()
-    for k in range(index * SETTLED, min((index + 1) * SETTLED, job.groups)):
-        g = job.table + k
-        to_mean(g)
-        for part in range(1, job.parts):
-            merge(g, g + part * (job.groups + 1))
-        to_mean(g)
-        publish(g, job.weighted)
+    for k in range(index * SETTLED, min((index + 1) * SETTLED, job.columns.rows)):
+        for part in range(g.parts):
+            row = job.places[k] + part * (g.groups + 1)
+            if g.weighted:
+                state = state_of_weighted(<const WeightedRow*> g.table + row)
+            else:
+                state = state_of_plain(<const PlainRow*> g.table + row)
+            if part == 0:
+                whole = state
+            else:
+                add_state(&whole, &state)
+        set_row(&job.columns, k, &whole)
     leave_ieee_mode(mode)
 
 
@@ -247,22 +247,63 @@ cdef Py_ssize_t hold_items(object array, Py_buffer* view, int flags, Py_ssize_t 
     return view.len // view.itemsize
 
 
+cdef int hold_table(object table, Py_buffer* view, Grouping* job) except -1:
+    """Hold the rows of all parts."""
+    cdef Py_ssize_t room
+    PyObject_GetBuffer(table, view, PyBUF_WRITABLE)
+    if job.groups < 0 or job.parts < 1 or view.len // row_size(job.weighted) // (job.groups + 1) < job.parts:
+        PyBuffer_Release(view)
+        raise ValueError("a table without room for all groups")
+    if <size_t> view.buf % 16:
+        PyBuffer_Release(view)
+        raise ValueError("a table that is not aligned")
+    job.table = <char*> view.buf
+    return 0
+
+
+def bytes_of_group(bint weighted):
+    """The memory of a row of a table."""
+    return row_size(weighted)
+
+
+def begin_groups(table, Py_ssize_t groups, Py_ssize_t parts, bint weighted, int num_threads):
+    """Make the rows of a table those of no elements.
+
+    `table` has one for each of `groups` groups and one more, for each of `parts` parts.
+    """
+    cdef Grouping job
+    cdef Py_buffer view
+    cdef Py_ssize_t tasks
+    memset(&job, 0, sizeof(Grouping))
+    job.groups, job.parts, job.weighted = groups, parts, weighted
+    hold_table(table, &view, &job)
+    try:
+        tasks = (parts * (groups + 1) + SETTLED - 1) // SETTLED
+        num_threads = team(tasks, num_threads)
+        with nogil:
+            parallel_for(begin_some, &job, tasks, num_threads, 0)
+    finally:
+        PyBuffer_Release(&view)
+
+
 def add_to_groups(table, Py_ssize_t groups, codes, uint64_t low, values, weights, Py_ssize_t size, Py_ssize_t part,
                   int num_threads):
     """Add elements to the states of their groups.
 
-    `table` has 8 float64 for each of `groups` groups and one more, once or, where `part` is not 0, for each part of so
-    many elements. `codes` are contiguous integers, each of as many elements; `low` is the code of the first group,
-    modulo 2^64. The first `size` of the contiguous float64 `values` and `weights` (or None) are the elements.
+    `table` is as for `begin_groups`, weighted if there are weights, and has rows for each part of `part` elements or,
+    where that is 0, for one. `codes` are contiguous integers, each of as many elements; `low` is the code of the first
+    group, modulo 2^64. The first `size` of the contiguous float64 `values` and `weights` (or None) are the elements.
     """
     cdef Grouping job
     cdef Py_buffer views[4]
     cdef int k, held = 0
-    cdef Py_ssize_t rows, rest, room, tasks
+    cdef Py_ssize_t rows, rest, tasks
     memset(&job, 0, sizeof(Grouping))
     try:
-        room = hold_items(table, &views[held], PyBUF_WRITABLE, 8)
-        job.table = <Group*> views[held].buf
+        job.groups, job.weighted = groups, weights is not None
+        tasks = (size + part - 1) // part if part else num_threads
+        job.parts = max(<Py_ssize_t> 1, tasks if part else 1)
+        hold_table(table, &views[held], &job)
         held += 1
         rows = hold_items(codes, &views[held], PyBUF_SIMPLE)
         job.codes = <const char*> views[held].buf
@@ -276,13 +317,9 @@ def add_to_groups(table, Py_ssize_t groups, codes, uint64_t low, values, weights
             held += 1
         if size == 0:
             return
-        tasks = (size + part - 1) // part if part else num_threads
-        if groups < 0 or room // 8 // (groups + 1) < (tasks if part else 1):
-            raise ValueError("a table without room for all groups")
         if size > rest or rows == 0 or size % rows:
             raise ValueError("arrays of lengths that do not agree")
         job.itemsize = views[1].itemsize
-        job.groups = groups
         job.low = low
         job.size = size
         job.width = size // rows
@@ -296,28 +333,290 @@ def add_to_groups(table, Py_ssize_t groups, codes, uint64_t low, values, weights
             PyBuffer_Release(&views[k])
 
 
-def settle_groups(table, Py_ssize_t groups, Py_ssize_t parts, bint weighted, int num_threads):
-    """Merge the tables of all parts into the first.
-
-    Its rows then begin with the fields of a LossState, and end with 0 where a group has no elements.
-    """
-    cdef Settling job
-    cdef Py_buffer view
-    cdef Py_ssize_t tasks
-    cdef Py_ssize_t room = hold_items(table, &view, PyBUF_WRITABLE, 8)
+def look_at_groups(table, Py_ssize_t groups, Py_ssize_t parts, bint weighted, seen, int num_threads):
+    """Whether each group has elements, which may not count, as bytes of 0 and 1 in `seen`."""
+    cdef Publishing job
+    cdef Py_buffer views[2]
+    cdef Py_ssize_t tasks = (groups + SETTLED - 1) // SETTLED
+    memset(&job, 0, sizeof(Publishing))
+    job.grouping.groups, job.grouping.parts, job.grouping.weighted = groups, parts, weighted
+    hold_table(table, &views[0], &job.grouping)
     try:
-        if groups < 0 or room // 8 // (groups + 1) < parts:
-            raise ValueError("a table without room for all groups")
-        job.table = <Group*> view.buf
-        job.groups = groups
-        job.parts = parts
-        job.weighted = weighted
-        tasks = (groups + SETTLED - 1) // SETTLED
+        if hold_items(seen, &views[1], PyBUF_WRITABLE, 1) < groups:
+            PyBuffer_Release(&views[1])
+            raise ValueError("arrays of lengths that do not agree")
+        job.seen = <char*> views[1].buf
         num_threads = team(tasks, num_threads)
         with nogil:
-            parallel_for(settle_some, &job, tasks, num_threads, 0)
+            parallel_for(look_at_some, &job, tasks, num_threads, 0)
+        PyBuffer_Release(&views[1])
     finally:
-        PyBuffer_Release(&view)
+        PyBuffer_Release(&views[0])
+
+
+def publish_groups(table, Py_ssize_t groups, Py_ssize_t parts, bint weighted, places, tuple columns, int num_threads):
+    """Put the states at some places of a table, those of all parts merged, into columns of numbers."""
+    cdef Publishing job
+    cdef Py_buffer views[2]
+    cdef Py_ssize_t tasks, k
+    cdef int held = 0
+    memset(&job, 0, sizeof(Publishing))
+    job.grouping.groups, job.grouping.parts, job.grouping.weighted = groups, parts, weighted
+    hold_columns(columns, &job.columns, PyBUF_WRITABLE)
+    try:
+        hold_table(table, &views[held], &job.grouping)
+        held += 1
+        k = hold_items(places, &views[held], PyBUF_SIMPLE, 8)
+        held += 1
+        job.places = <const int64_t*> views[1].buf
+        check_places(job.places, k, 0, groups)
+        if k != job.columns.rows or weighted > (job.columns.number == ALL_COLUMNS):
+            raise ValueError("arrays of lengths that do not agree")
+        tasks = (k + SETTLED - 1) // SETTLED
+        num_threads = team(tasks, num_threads)
+        with nogil:
+            parallel_for(publish_some, &job, tasks, num_threads, 0)
+    finally:
+        release_columns(&job.columns)
+        for k in range(held):
+            PyBuffer_Release(&views[k])
+
+
+# Columns ------------------------------------------------------------------------------------------
+
+cdef struct Merging:
+    Columns to
+    Columns tables[2]
+    const int64_t* places[2]            # of the rows of `to` in each: below 0 where there is none; NULL: its own
+    double* averages
+    bint errors
+
+ctypedef fused number:
+    int64_t
+    double
+
+
+cdef inline const number* taken(const Merging* job, int table, int column, Py_ssize_t start, Py_ssize_t n, number none,
+                                number* room) noexcept nogil:
+    """A column's numbers of the rows of a block in one of the tables."""
+    cdef const number* source = <const number*> job.tables[table].views[column].buf
+    cdef const int64_t* places = job.places[table] + start
+    if job.places[table] == NULL:
+        return source + start
+    if places[0] >= 0 and places[n - 1] == places[0] + n - 1:      # they increase
+        return source + places[0]
+    if number is double:
+        take_f64(source, places, none, room, n)
+    else:
+        take_i64(source, places, none, room, n)
+    return room
+
+
+cdef void merge_block(const Merging* job, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """The rows of a block, a column at a time."""
+    cdef int64_t counts[2][BLOCK]
+    cdef double rooms[4][BLOCK]
+    cdef int integers = integers_among(&job.to), sums = sums_among(&job.to), k
+    cdef const int64_t* count
+    cdef const int64_t* more_count
+    cdef const double* high
+    cdef const double* more
+    cdef const double* low
+    cdef const double* more_low
+    cdef double* to
+    cdef double* to_low
+    cdef int64_t* to_count
+    cdef Py_ssize_t i
+    for k in range(integers):
+        count = taken(job, 0, k, start, n, <int64_t> 0, counts[0])
+        more_count = taken(job, 1, k, start, n, <int64_t> 0, counts[1])
+        to_count = integers_of(&job.to, k) + start
+        for i in range(n):
+            to_count[i] = count[i] + more_count[i]
+    high = taken(job, 0, integers, start, n, <double> INFINITY, rooms[0])
+    more = taken(job, 1, integers, start, n, <double> INFINITY, rooms[1])
+    to = numbers_of(&job.to, integers) + start
+    for i in range(n):
+        to[i] = min(high[i], more[i])
+    high = taken(job, 0, integers + 1, start, n, <double> -INFINITY, rooms[0])
+    more = taken(job, 1, integers + 1, start, n, <double> -INFINITY, rooms[1])
+    to = numbers_of(&job.to, integers + 1) + start
+    for i in range(n):
+        to[i] = max(high[i], more[i])
+    for k in range(integers + 2, integers + 2 + sums):
+        high = taken(job, 0, k, start, n, <double> 0, rooms[0])
+        more = taken(job, 1, k, start, n, <double> 0, rooms[1])
+        low = taken(job, 0, k + sums, start, n, <double> 0, rooms[2])
+        more_low = taken(job, 1, k + sums, start, n, <double> 0, rooms[3])
+        add_pairs(high, low, more, more_low, numbers_of(&job.to, k) + start, numbers_of(&job.to, k + sums) + start, n)
+
+
+cdef void merge_some(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
+    cdef const Merging* job = <const Merging*> job_
+    cdef Py_ssize_t start = index * SETTLED, stop = min((index + 1) * SETTLED, job.to.rows)
+    cdef unsigned mode = enter_ieee_mode()
+    while start < stop:
+        merge_block(job, start, min(<Py_ssize_t> BLOCK, stop - start))
+        start += BLOCK
+    leave_ieee_mode(mode)
+
+
+cdef int check_places(const int64_t* places, Py_ssize_t n, Py_ssize_t low, Py_ssize_t rows) except -1:
+    cdef Py_ssize_t k
+    cdef bint wrong = False
+    for k in range(n):
+        wrong |= places[k] < low or places[k] >= rows
+    if wrong:
+        raise ValueError("a place that there is none")
+    return 0
+
+
+def merge_rows(tuple to, tuple first, first_places, tuple second, second_places, int num_threads):
+    """Write columns of numbers, each row of which is the sum of one of a table and one of another.
+
+    The places of these rows are contiguous int64 that increase, but for -1 where there is none; None stands for rows in
+    the same order.
+    """
+    cdef Merging job
+    cdef Py_buffer views[2]
+    cdef bint held[2]
+    cdef Py_ssize_t tasks
+    cdef int t
+    memset(&job, 0, sizeof(Merging))
+    memset(held, 0, sizeof(held))
+    try:
+        hold_columns(to, &job.to, PyBUF_WRITABLE)
+        for t, (table, places) in enumerate(((first, first_places), (second, second_places))):
+            hold_columns(table, &job.tables[t], PyBUF_SIMPLE)
+            if job.tables[t].number != job.to.number:
+                raise ValueError("columns of other numbers")
+            if places is not None:
+                tasks = hold_items(places, &views[t], PyBUF_SIMPLE, 8)
+                held[t] = True
+                job.places[t] = <const int64_t*> views[t].buf
+                check_places(job.places[t], tasks, -1, job.tables[t].rows)
+            else:
+                tasks = job.tables[t].rows
+            if tasks != job.to.rows:
+                raise ValueError("arrays of lengths that do not agree")
+        tasks = (job.to.rows + SETTLED - 1) // SETTLED
+        num_threads = team(tasks, num_threads)
+        with nogil:
+            parallel_for(merge_some, &job, tasks, num_threads, 0)
+    finally:
+        release_columns(&job.to)
+        for t in range(2):
+            release_columns(&job.tables[t])
+            if held[t]:
+                PyBuffer_Release(&views[t])
+
+
+def add_rows(tuple to, places, tuple more):
+    """Add the rows of columns of numbers to those of others, at places that may occur several times."""
+    cdef Columns columns[2]
+    cdef Py_buffer view
+    cdef bint held = False
+    cdef Py_ssize_t k
+    cdef State whole, state
+    cdef const int64_t* place
+    cdef unsigned mode
+    columns[0].number = columns[1].number = 0
+    try:
+        hold_columns(to, &columns[0], PyBUF_WRITABLE)
+        hold_columns(more, &columns[1], PyBUF_SIMPLE)
+        k = hold_items(places, &view, PyBUF_SIMPLE, 8)
+        held = True
+        place = <const int64_t*> view.buf
+        check_places(place, k, 0, columns[0].rows)
+        if columns[0].number != columns[1].number or k != columns[1].rows:
+            raise ValueError("arrays of lengths that do not agree")
+        mode = enter_ieee_mode()
+        for k in range(columns[1].rows):
+            whole = row_of(&columns[0], place[k])
+            state = row_of(&columns[1], k)
+            add_state(&whole, &state)
+            set_row(&columns[0], place[k], &whole)
+        leave_ieee_mode(mode)
+    finally:
+        release_columns(&columns[0])
+        release_columns(&columns[1])
+        if held:
+            PyBuffer_Release(&view)
+
+
+cdef inline void average_block(const Merging* job, Py_ssize_t start, Py_ssize_t n, bint plain,
+                               bint errors) noexcept nogil:
+    cdef const double* sums[2 * STATE_SUMS]
+    cdef const Columns* columns = &job.to
+    cdef int integers = integers_among(columns), k
+    for k in range(2 * sums_among(columns)):
+        sums[k] = numbers_of(columns, integers + 2 + k) + start
+    find_averages(
+        integers_of(columns, 0) + start, integers_of(columns, integers - 1) + start,
+        numbers_of(columns, integers) + start, numbers_of(columns, integers + 1) + start, sums, plain, errors,
+        job.averages + start, n
+    )
+
+
+cdef void average_some(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
+    cdef const Merging* job = <const Merging*> job_
+    cdef Py_ssize_t start = index * SETTLED, n = min(<Py_ssize_t> SETTLED, job.to.rows - start)
+    cdef unsigned mode = enter_ieee_mode()
+    if job.to.number == PLAIN_COLUMNS:
+        if job.errors:
+            average_block(job, start, n, True, True)
+        else:
+            average_block(job, start, n, True, False)
+    elif job.errors:
+        average_block(job, start, n, False, True)
+    else:
+        average_block(job, start, n, False, False)
+    leave_ieee_mode(mode)
+
+
+def average_rows(tuple columns, out, bint errors, int num_threads):
+    """Write the mean of each row of columns of numbers, or its standard error."""
+    cdef Merging job
+    cdef Py_buffer view
+    cdef bint held = False
+    cdef Py_ssize_t tasks
+    memset(&job, 0, sizeof(Merging))
+    hold_columns(columns, &job.to, PyBUF_SIMPLE)
+    try:
+        tasks = hold_items(out, &view, PyBUF_WRITABLE, 8)
+        held = True
+        if tasks != job.to.rows:
+            raise ValueError("arrays of lengths that do not agree")
+        job.averages = <double*> view.buf
+        job.errors = errors
+        tasks = (tasks + SETTLED - 1) // SETTLED
+        num_threads = team(tasks, num_threads)
+        with nogil:
+            parallel_for(average_some, &job, tasks, num_threads, 0)
+    finally:
+        release_columns(&job.to)
+        if held:
+            PyBuffer_Release(&view)
+
+
+def state_of_losses(losses, weights):
+    """The numbers of the state of contiguous float64 losses, after its counts, whose weights are not negative."""
+    cdef Partial partial
+    cdef Py_buffer views[2]
+    cdef Py_ssize_t n = hold_items(losses, &views[0], PyBUF_SIMPLE, 8)
+    cdef unsigned mode
+    try:
+        if hold_items(weights, &views[1], PyBUF_SIMPLE, 8) != n:
+            PyBuffer_Release(&views[1])
+            raise ValueError("arrays of lengths that do not agree")
+        clear(&partial)
+        mode = enter_ieee_mode()
+        add_losses(&partial.state, <const double*> views[1].buf, <const double*> views[0].buf, n)
+        leave_ieee_mode(mode)
+        PyBuffer_Release(&views[1])
+    finally:
+        PyBuffer_Release(&views[0])
+    return found_sums(&partial, True)[3:]
 
 
 cdef struct Spanning:

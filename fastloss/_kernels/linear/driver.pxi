@@ -137,7 +137,7 @@ cdef void linear_block(LinearJob* linear, Scratch* s, Py_ssize_t start, Py_ssize
     check(job, X, x, weight, start, n, partial)
     if partial.bad >= 0:
         return
-    evaluate(linear.loop, job, job.operation, y, x, NULL, s, n)
+    evaluate(linear.loop, job, job.operation, y, x, NULL, s, n, NULL)
     if job.operation & VALUE:
         partial.loss += weighted_total(job, weight, <floating*> s.value, n, s)
     if job.operation & GRAD:
@@ -167,11 +167,10 @@ cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floa
     cdef char* planes = linear.planes + index * 3 * linear.plane
     cdef floating* whole_row = <floating*> (linear.whole_rows + index * linear.whole_row)
     cdef unsigned mode = enter_ieee_mode()
-    memset(&partial, 0, sizeof(Partial))
+    clear(&partial)
     memset(sums, 0, linear.vectors * linear.room * sizeof(double))
     memset(planes, 0, 3 * linear.plane)
     memset(whole_row, 0, linear.whole_row)
-    partial.bad = -1
     if linear.rows != NULL:
         s.job = linear.rows[0]
         begin(&s.job, &s.rows, worker)
@@ -376,7 +375,7 @@ def linear(Kernel kernel, int operation, *, tuple constants, domains, tuple arra
                     out[j] = job.sums[j] + (out[j] if i > 0 else 0)
                 job.sums += job.vectors * job.room
             leave_ieee_mode(mode)
-        fold_partials(&whole, loss.partials, chunks)
+        fold_partials(&whole, loss.partials, chunks, False)
     finally:
         for k in range(LINEAR_ARRAYS):
             PyBuffer_Release(&views[k])

@@ -51,8 +51,7 @@ cdef void chunk(RegionJob* job, Py_ssize_t index, bint second, Worker* worker, f
     cdef Py_ssize_t n
     cdef double* sums = job.chunk_sums + index * job.wide * SUMS
     cdef Partial partial
-    memset(&partial, 0, sizeof(Partial))
-    partial.bad = -1
+    clear(&partial)
     if not second:
         memset(sums, 0, job.wide * SUMS * sizeof(double))
     while start < stop and partial.bad < 0 and go_on(worker, job.step * job.wide):

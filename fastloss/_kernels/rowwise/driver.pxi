@@ -16,8 +16,7 @@ cdef void row_chunk(RowJob* job, Py_ssize_t index, Worker* worker, floating like
     cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.rows), block
     cdef unsigned mode = enter_ieee_mode()
     begin(job, scratch, worker)
-    memset(&partial, 0, sizeof(Partial))
-    partial.bad = -1
+    clear(&partial)
     while start < stop and partial.bad < 0 and go_on(worker, LANES):
         block = min(<Py_ssize_t> BLOCK, stop - start)
         if not (job.pairs and pairs(job, start, block, scratch, &partial, like)):

@@ -81,7 +81,7 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         if base.operation & APART:
             store_rows(job, ROW_VALUE, start, rows, r.each, s)
             return
-        moments(r.whole, r.each, rows, &s.block, partial)
+        add_losses(&partial.state, r.whole, r.each, rows)
     if weight != NULL:
         for i in range(LANES):
             r.value[i] = r.weight[i] * r.value[i] if r.weight[i] != 0 else 0

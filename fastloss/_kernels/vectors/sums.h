@@ -1,88 +1,14 @@
 // Sums over the features of two rows, in float64 whatever their type: of squared or absolute differences, or
 // the dot product with both squares.
-//
-// Written in vectors of eight, which the compiler cuts to the width of the instruction set: of loops over as
-// many numbers it makes scalar code.
 
 #ifndef FASTLOSS_SUMS_H
 #define FASTLOSS_SUMS_H
 
-#include "vecmath/base.h"
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
-// All functions are inlined: how a call would pass such vectors is not asked.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wpsabi"
-#endif
-
-#define FL_WIDTH 8
-
-typedef double fl_wide __attribute__((vector_size(8 * FL_WIDTH)));
-typedef float fl_narrow __attribute__((vector_size(4 * FL_WIDTH)));
-typedef int64_t fl_lanes __attribute__((vector_size(8 * FL_WIDTH)));
-
-FL_INLINE fl_wide fl_load_f32(const float *v) {
-#if defined(__AVX512F__)
-    return (fl_wide)_mm512_cvtps_pd(_mm256_loadu_ps(v));
-#elif defined(__AVX2__)
-    __m256d halves[2] = {_mm256_cvtps_pd(_mm_loadu_ps(v)), _mm256_cvtps_pd(_mm_loadu_ps(v + 4))};
-    fl_wide found;
-    memcpy(&found, halves, sizeof found);
-    return found;
-#else
-    fl_narrow found;
-    memcpy(&found, v, sizeof found);
-    return __builtin_convertvector(found, fl_wide);
-#endif
-}
-
-FL_INLINE fl_wide fl_load_f64(const double *v) {
-    fl_wide found;
-    memcpy(&found, v, sizeof found);
-    return found;
-}
-
-FL_INLINE fl_wide fl_mul_add_wide(fl_wide a, fl_wide b, fl_wide c) {
-#if defined(__AVX512F__)
-    return (fl_wide)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-#elif defined(__AVX2__) && defined(__FMA__)
-    __m256d x[2], y[2], z[2];
-    memcpy(x, &a, sizeof a);
-    memcpy(y, &b, sizeof b);
-    memcpy(z, &c, sizeof c);
-    z[0] = _mm256_fmadd_pd(x[0], y[0], z[0]);
-    z[1] = _mm256_fmadd_pd(x[1], y[1], z[1]);
-    memcpy(&c, z, sizeof c);
-    return c;
-#else
-    return a * b + c;
-#endif
-}
+#include "engine/wide.h"
 
 FL_INLINE fl_wide fl_magnitude_wide(fl_wide v) {
     return (fl_wide)((fl_lanes)v & (INT64_MAX - (fl_lanes){0}));
 }
-
-FL_INLINE double fl_fold_wide(fl_wide v) {
-    v += __builtin_shuffle(v, (fl_lanes){4, 5, 6, 7, 0, 1, 2, 3});
-    v += __builtin_shuffle(v, (fl_lanes){2, 3, 0, 1, 6, 7, 4, 5});
-    return v[0] + v[1];
-}
-
-// The first n < FL_WIDTH numbers, and 0.
-#define FL_DEFINE_END(type, suffix)                                                                          \
-    FL_INLINE fl_wide fl_end_##suffix(const type *v, ptrdiff_t n) {                                          \
-        type end[FL_WIDTH] = {0};                                                                            \
-        for (ptrdiff_t i = 0; i < n; i++)                                                                    \
-            end[i] = v[i];                                                                                   \
-        return fl_load_##suffix(end);                                                                        \
-    }
 
 // What a vector of differences adds.
 #define FL_ADD_SQUARES(s, t) fl_mul_add_wide(t, t, s)
@@ -140,8 +66,6 @@ FL_INLINE double fl_fold_wide(fl_wide v) {
         sums[2] = fl_fold_wide(s[2] + s[5]);                                                                 \
     }
 
-FL_DEFINE_END(float, f32)
-FL_DEFINE_END(double, f64)
 FL_DEFINE_DIFFERENCES(squares, float, f32, FL_ADD_SQUARES)
 FL_DEFINE_DIFFERENCES(squares, double, f64, FL_ADD_SQUARES)
 FL_DEFINE_DIFFERENCES(magnitudes, float, f32, FL_ADD_MAGNITUDES)

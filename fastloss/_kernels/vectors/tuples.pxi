@@ -432,7 +432,7 @@ cdef void tuple_group(TupleJob* job, TupleScratch* s, Py_ssize_t start, Py_ssize
         store_apart(job, s, weight, start)
         return
     if base.operation & MOMENTS:
-        moments(weight, g.value, tuples, &s.block, partial)
+        add_losses(&partial.state, weight, g.value, tuples)
     if base.operation & VALUE:
         if weight != NULL:
             for i in range(tuples):
@@ -469,8 +469,7 @@ cdef void tuple_chunk(TupleJob* job, Py_ssize_t index, Worker* worker, floating 
     cdef unsigned mode = enter_ieee_mode()
     memset(&s.group, 0, sizeof(TupleGroup))
     s.group.parameters = job.base.parameters
-    memset(&partial, 0, sizeof(Partial))
-    partial.bad = -1
+    clear(&partial)
     while start < stop and partial.bad < 0 and go_on(worker, job.group * job.features):
         tuple_group(job, s, start, min(job.group, stop - start), &partial, like)
         start += job.group

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import fastloss as fl
 from fastloss import registry
@@ -222,3 +223,24 @@ def test_sklearn_metrics():
     np.testing.assert_allclose(fl.BinaryCrossEntropy()(HARD, p), metrics.log_loss(HARD, p), rtol=1e-13)
     np.testing.assert_allclose(fl.BrierWithLogits()(HARD, Z / 10), metrics.brier_score_loss(HARD, p), rtol=1e-13)
     np.testing.assert_allclose(fl.ZeroOne()(HARD, Z), metrics.zero_one_loss(HARD, Z > 0), rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 63, 64, 127, 128, 512, 641, 1152, 5000])
+def test_sums_without_weights_are_to_the_bit_those_with_ones(n, dtype):
+    loss, rng = fl.BinaryCrossEntropyWithLogits(), np.random.default_rng(n)
+    x = (4 * rng.standard_normal(n) * np.exp(2 * rng.standard_normal(n))).astype(dtype)
+    y = rng.choice([0.0, 1.0, rng.random()], n).astype(dtype)
+    ones, some = np.ones(n), np.resize(np.array([1e-42, -0.0, 0.0, 120, -120, 88, np.nan], dtype), n)
+    cases = [x, some, np.where(y > 0, INF, -INF), np.full(n, 3e38, dtype), np.full(n, INF)]
+    for logits in (case.astype(dtype) for case in cases):
+        call = {"reduction": "sum", "sample_weight": ones}
+        assert_array_equal(loss(y, logits, reduction="sum"), loss(y, logits, **call))
+        wanted, wanted_grad = loss.value_and_grad(y, logits, **call)
+        value, grad = loss.value_and_grad(y, logits.copy(), reduction="sum")
+        assert_array_equal(value, wanted)
+        assert_array_equal(grad, wanted_grad)
+        assert_array_equal(loss.grad_and_hess(y, logits, reduction="sum"), loss.grad_and_hess(y, logits, **call))
+        in_place = logits.copy()
+        assert_array_equal(loss.value_and_grad(y, in_place, reduction="sum", grad_out=in_place)[0], wanted)
+        assert_array_equal(in_place, wanted_grad)

@@ -107,6 +107,20 @@ def test_other_curvatures_are_multiples(hessian, factor):
         np.testing.assert_allclose(other, factor * exact, rtol=1e-14)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_class_weights_may_be_arrays(kind):
+    weights = np.linspace(0, 2, 5).astype(kind)
+    assert fl.CrossEntropy(class_weight=weights) == fl.CrossEntropy(class_weight=weights.tolist())
+    for wrong, rule in (
+        (-1, "-1, must be at least 0"),
+        (np.nan, "nan, must be finite"),
+        (np.inf, "inf, must be finite"),
+    ):
+        weights[3] = wrong
+        with pytest.raises(ValueError, match=rf"^CrossEntropy: class_weight\[3\] is {rule}$"):
+            fl.CrossEntropy(class_weight=weights)
+
+
 def test_the_number_of_class_weights_is_checked():
     with pytest.raises(ValueError, match="class_weight has 2 numbers, must have one for each of the 3 classes"):
         fl.CrossEntropy(class_weight=[1, 2])([0], [[1.0, 2, 3]])

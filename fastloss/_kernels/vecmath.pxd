@@ -101,6 +101,11 @@ cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_
         fl_logistic_f64(z, softplus_neg, sigmoid_neg)
 
 
+cdef inline floating logistic_slope(floating s) noexcept nogil:
+    """s (1 - s), the derivative of a sigmoid s <= 1/2."""
+    return mul_add_f32(-s, s, s) if floating is float else s * (1 - s)
+
+
 # Mathematics in double for a result of the type of `like` -----------------------------------------
 #
 # A formula writes its delicate parts once, in double-double for float64; for float32, whose results are

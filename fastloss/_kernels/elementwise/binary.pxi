@@ -5,9 +5,15 @@
 # the cross-entropy is L + |z| wrong and its derivative s (wrong - c). Nothing in that cancels for hard labels.
 
 from fastloss._kernels.vecmath cimport (
-    exp, exp_for, exp_hilo, expm1_for, log, log1p, log1p_for, log_dd, log_for, logistic, logistic_for, product_for,
-    sum_for, two_prod, two_sum
+    exp, exp_for, exp_hilo, expm1_for, log, log1p, log1p_for, log_dd, log_for, logistic, logistic_for, logistic_slope,
+    product_for, sum_for, two_prod, two_sum
 )
+
+
+cdef extern from "elementwise/cross_entropies.h" nogil:
+    enum: TOGETHER "FL_TOGETHER"
+    double cross_entropies "fl_cross_entropies"(const float* y, const float* z, Py_ssize_t n, bint want_value,
+                                                float* grad, float* hess, float high, float low)
 
 
 cdef inline floating binary_cross_entropy_with_logits(floating y, floating z, double a, double b, double c, double d,
@@ -16,11 +22,21 @@ cdef inline floating binary_cross_entropy_with_logits(floating y, floating z, do
     cdef floating wrong = 1 - y if z > 0 else y
     logistic(z, &tail, &far)
     grad[0] = wrong - far if z > 0 else far - wrong
-    hess[0] = <floating> (far * (1 - <double> far))
+    hess[0] = logistic_slope(far)
     return tail + (0 if wrong == 0 else abs(z) * wrong)
 
 
 cdef void binary_cross_entropy_with_logits_kernel(const Block* block) noexcept nogil:
+    cdef Rest* rest = block.rest
+    cdef float* grad = NULL
+    cdef float* hess = NULL
+    if TOGETHER and rest != NULL and block.n % TOGETHER == 0:
+        grad = <float*> block.results.grad if block.operation & (GRAD | HESS) else NULL
+        hess = <float*> block.results.hess if block.operation & HESS else NULL
+        rest.loss = cross_entropies(<const float*> block.y, <const float*> block.x, block.n,
+                                    (block.operation & VALUE) != 0, grad, hess, rest.high, rest.low)
+        rest.done = True
+        return
     run(binary_cross_entropy_with_logits[float], binary_cross_entropy_with_logits[double], block)
 
 declare("binary_cross_entropy_with_logits", binary_cross_entropy_with_logits_kernel)

@@ -25,19 +25,28 @@ include "elementwise/composition.pxi"
 cdef struct ElementJob:
     Job base
     Loop loop
+    bint plain                          # sums and derivatives of elements that all count, in float32
 
 
 # Passes over a block ------------------------------------------------------------------------------
 
 cdef const double* widen_block(ElementJob* whole, Py_ssize_t start, Py_ssize_t n, Scratch* s) noexcept nogil:
-    """The losses of a block once more, in float64: one of them is none of float32, or not finite at all."""
+    """The losses of a block once more, in float64: one of them is none of float32, or not finite at all.
+
+    For a state only those.
+    """
     cdef Job* job = &whole.base
     cdef const double* y = load(&job.operands[Y], &job.shape, start, n, s.y, s)
     cdef const double* x = load(&job.operands[X], &job.shape, start, n, s.x, s)
     cdef const double* z = NULL
+    cdef bint of_state = job.operation & (MOMENTS | APART)
     if job.operands[Z].data != NULL:
         z = load(&job.operands[Z], &job.shape, start, n, s.z, s)
-    evaluate(whole.loop, job, VALUE, y, x, z, s, n)
+    if of_state:
+        memcpy(s.hess, s.value, n * sizeof(float))
+    evaluate(whole.loop, job, VALUE, y, x, z, s, n, NULL)
+    if of_state:
+        take_finite(s.value, <const float*> s.hess, n)
     return s.value
 
 
@@ -80,6 +89,8 @@ cdef void block(ElementJob* whole, Scratch* s, Py_ssize_t start, Py_ssize_t n, P
     cdef floating* hess = <floating*> s.hess
     cdef floating* hess_z = <floating*> s.hess_z
     cdef double loss
+    cdef Rest rest
+    rest.done = False
     if job.weighted:
         weight = weigh(job, y, start, n, s, partial)
         partial.weight += total(weight, n)
@@ -93,7 +104,8 @@ cdef void block(ElementJob* whole, Scratch* s, Py_ssize_t start, Py_ssize_t n, P
     # What is first to read a block waits for memory: better the formula, whose arithmetic goes on meanwhile, than the
     # checks.
     if job.operation:
-        evaluate(whole.loop, job, job.operation, y, x, z, s, n)
+        split_scale(job.scale, &rest.high, &rest.low)
+        evaluate(whole.loop, job, job.operation, y, x, z, s, n, &rest if whole.plain else NULL)
     if job.checked:
         check(job, Y, y, weight, start, n, partial)
         if x != NULL:
@@ -106,25 +118,27 @@ cdef void block(ElementJob* whole, Scratch* s, Py_ssize_t start, Py_ssize_t n, P
         store_apart(whole, value, weight, start, n, s)
         return
     if job.operation & VALUE:
-        loss = weighted_total(job, weight, value, n, s)
+        loss = rest.loss if rest.done else weighted_total(job, weight, value, n, s)
         if floating is float and not is_finite(loss) and operands[VALUE_OUT].data == NULL:
             loss = weighted_total(job, weight, widen_block(whole, start, n, s), n, s)
             if job.operation & MOMENTS:
-                moments(weight, s.value, n, s, partial)
+                add_losses(&partial.state, weight, <const double*> s.value, n)
         elif job.operation & MOMENTS:
-            moments(weight, value, n, s, partial)
+            add_losses(&partial.state, weight, <const floating*> value, n)
         partial.loss += loss
         if operands[VALUE_OUT].data != NULL:
             finish(job, value, weight, 1, n)
             store(&operands[VALUE_OUT], shape, start, n, value, s)
     if job.operation & GRAD:
-        finish(job, grad, weight, job.scale, n)
+        if not rest.done:
+            finish(job, grad, weight, job.scale, n)
         store(&operands[GRAD_OUT], shape, start, n, grad, s)
         if operands[GRAD_Z_OUT].data != NULL:
             finish(job, grad_z, weight, job.scale, n)
             store(&operands[GRAD_Z_OUT], shape, start, n, grad_z, s)
     if job.operation & HESS:
-        finish(job, hess, weight, job.scale, n)
+        if not rest.done:
+            finish(job, hess, weight, job.scale, n)
         store(&operands[HESS_OUT], shape, start, n, hess, s)
         if operands[HESS_Z_OUT].data != NULL:
             finish(job, hess_z, weight, job.scale, n)
@@ -137,8 +151,7 @@ cdef void chunk(ElementJob* whole, Py_ssize_t index, Worker* worker, floating li
     cdef Partial partial
     cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
     cdef unsigned mode = enter_ieee_mode()
-    memset(&partial, 0, sizeof(Partial))
-    partial.bad = -1
+    clear(&partial)
     while start < stop and partial.bad < 0 and go_on(worker, BLOCK):
         block(whole, scratch, start, min(<Py_ssize_t> BLOCK, stop - start), &partial, like)
         start += BLOCK
@@ -194,6 +207,10 @@ def elementwise(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, tup
         coalesce(&job.shape, present, held)
         job.weighted = (
             job.operands[WEIGHT].data != NULL or job.operands[MASK].data != NULL or nan_policy == OMIT
+        )
+        whole.plain = (
+            single and not job.weighted and job.operands[VALUE_OUT].data == NULL and not operation & (MOMENTS | APART)
+            and (scale == 0 or is_splittable(scale))
         )
         blocks = (job.shape.size + BLOCK - 1) // BLOCK
         job.chunk = max(1, (blocks + MAX_CHUNKS - 1) // MAX_CHUNKS) * BLOCK

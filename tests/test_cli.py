@@ -5,18 +5,24 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import math
 import os
 import re
 import resource
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet as pq
 import pytest
 
 import fastloss as fl
@@ -24,11 +30,12 @@ from fastloss import registry
 from fastloss._core.signature import SAMPLE
 
 pytest.importorskip("typer")
-pytest.importorskip("pyarrow")
+from fastloss.arrow import errors, npy, parquet, sources, text
+from fastloss.arrow.columns import numbers
+from fastloss.arrow.files import files
 from fastloss.cli import losses as catalogue
-from fastloss.cli import main, printing, reading
+from fastloss.cli import main, plotting, printing
 from fastloss.cli.app import score
-from fastloss.cli.ending import Refused
 from tests.inputs import draw
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork")  # where another test has imported JAX
@@ -43,13 +50,17 @@ COLUMNS = {
 }
 Y, P, W, SITE = COLUMNS.values()
 BASE = ("--loss", "huber", "--true", "y", "--pred", "p")
+INSTALL = "run `pip install '.[{}]'` in a clone of fastloss"
 INDEXED = ("--loss", "huber", "--true", "0", "--pred", "1")
 
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch):
-    monkeypatch.setattr(reading, "ROWS", 7)
-    monkeypatch.setattr(reading, "BLOCK", 512)
+    for module in (sources, npy, parquet):
+        monkeypatch.setattr(module, "PIECE", 512)
+    monkeypatch.setattr(parquet, "PORTION", 1024)
+    monkeypatch.setattr(text, "CHUNK", 512)
+    monkeypatch.setattr(text, "BLOCK", 512)
 
 
 @dataclass
@@ -144,14 +155,19 @@ def test_csv_with_words_missing_cells_and_quotes(tmp_path):
     ]
 
 
+def pieces(path, *columns, by=()):
+    """What is read of a file, a piece at a time."""
+    wanted = sources.Wanted({"y_pred": columns, "groups": by})
+    return [piece for portion in files([path]).portions(wanted) for piece in portion()]
+
+
 def test_csv_streams(tmp_path):
-    table = reading.open_table(write_csv(tmp_path / "a.csv"), mmap=False)
-    chunks = list(table.chunks(["p", "site"], "site"))
-    assert len(chunks) > 5
-    assert [chunk.start for chunk in chunks] == np.cumsum([0] + [len(chunk) for chunk in chunks])[:-1].tolist()
-    assert chunks[-1].done == 1.0
-    np.testing.assert_array_equal(np.concatenate([chunk.columns["p"] for chunk in chunks]), P)
-    assert list(table.labels(chunks[0].columns["site"])) == [str(site) for site in SITE[: len(chunks[0])]]
+    found = pieces(write_csv(tmp_path / "a.csv"), "p", by=["site"])
+    assert len(found) > 5
+    assert found[-1].done == 1.0
+    assert np.all(np.diff([piece.done for piece in found]) > 0)
+    np.testing.assert_array_equal(np.concatenate([piece.columns["p"] for piece in found]), P)
+    assert [word for piece in found for word in piece.columns["site"].to_pylist()] == [str(site) for site in SITE]
 
 
 def test_mmap(tmp_path):
@@ -199,7 +215,7 @@ def test_a_loss_without_targets(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("content", "message"),
     [
         ("y,p\n1,2\n1,abc\n", "row 1 (from 0) of column 'p' is 'abc', must be a number"),
         ("a,y,p\n\n" + "x,1,2\n" * 100 + 'x,"\x1b\n",2\n', r"row 100 (from 0) of column 'y' is '\x1b\n', must"),
@@ -213,9 +229,10 @@ def test_a_loss_without_targets(tmp_path):
         ("", "has no column 'y'; it has none"),
     ],
 )
-def test_bad_csv(tmp_path, text, message):
+def test_bad_csv(tmp_path, monkeypatch, content, message):
+    monkeypatch.setattr(text, "LONGEST", 2048)
     path = tmp_path / "a.csv"
-    path.write_text(text)
+    path.write_text(content)
     line = refusal("score", path, *BASE)
     assert message in line
     assert str(path) in line
@@ -256,17 +273,18 @@ def test_numbers_in_csv(tmp_path, cell, number):
         written = cell.strip('"')
         assert f"row 1 (from 0) of column 'p' is {written!r}, must be a number" in refusal("score", path, *BASE)
         return
-    (chunk,) = reading.open_table(path, mmap=False).chunks(["y", "p"])
-    np.testing.assert_array_equal(chunk.columns["p"], [0, number])
+    (piece,) = pieces(path, "y", "p")
+    read, _ = numbers("", "", piece.columns["p"], "propagate")
+    np.testing.assert_array_equal(read, [0, number])
 
 
 @pytest.mark.parametrize(
-    "text", ["y,p\r\n1,2\r\n3,4\r\n", "y,p\n1,2\n3,4", "\n\ny,p\n\n1,2\n\n3,4\n\n", "y,p\r1,2\r3,4\r"]
+    "content", ["y,p\r\n1,2\r\n3,4\r\n", "y,p\n1,2\n3,4", "\n\ny,p\n\n1,2\n\n3,4\n\n", "y,p\r1,2\r3,4\r"]
 )
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_csv_of_other_programs(tmp_path, text, mark):
+def test_csv_of_other_programs(tmp_path, content, mark):
     path = tmp_path / "a.csv"
-    path.write_bytes((mark + text).encode())
+    path.write_bytes((mark + content).encode())
     assert scored(path, "--loss", "mae", "--true", "y", "--pred", "p")["total"]["count"] == 2
 
 
@@ -290,7 +308,9 @@ def test_without_pyarrow(tmp_path, monkeypatch, scores_csv):
     path, _ = write(tmp_path, "npz")
     assert scored(path, *BASE)["total"]["count"] == N
     line = refusal("score", scores_csv, *BASE, status=1)
-    assert line == "fastloss: reading .csv files needs an extra, install it with: pip install 'fastloss[cli]'\n"
+    assert line == f"fastloss: reading {scores_csv} needs pyarrow: {INSTALL.format('arrow')}\n"
+    line = refusal("score", path, *BASE, "--out", tmp_path / "a.parquet", status=1)
+    assert line == f"fastloss: --out {tmp_path}/a.parquet needs pyarrow: {INSTALL.format('arrow')}\n"
 
 
 @pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "Fortran npy", "structured npy"])
@@ -325,21 +345,20 @@ def test_headers_that_are_no_dtype(tmp_path, descr):
     assert str(path) in refusal("score", path, *INDEXED)
 
 
-def test_chunks_hold_a_bounded_number_of_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "BYTES", 80)
+def test_pieces_hold_a_bounded_number_of_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(npy, "PIECE", 80)
     for name, save in (("a.npy", np.save), ("a.npz", lambda path, table: np.savez(path, **{"0": table}))):
         save(tmp_path / name, np.zeros((N, 4)))
-        chunks = list(reading.open_table(tmp_path / name, mmap=False).chunks(["0"]))
-        assert [len(chunk) for chunk in chunks] == [2] * 50
+        assert [piece.rows for piece in pieces(tmp_path / name, "0")] == [2] * 50
 
 
 def test_npy_cut_short_while_it_is_read(tmp_path):
     path, _ = write(tmp_path, "npy")
-    chunks = reading.open_table(path, mmap=False).chunks(["0"])
-    next(chunks)
+    portions = files([path]).portions(sources.Wanted({"y_pred": ["0"]}))
+    list(next(portions)())
     os.truncate(path, 1000)
-    with pytest.raises(Refused, match="ends before its data"):
-        list(chunks)
+    with pytest.raises(errors.Unreadable, match="ends before its data"):
+        [list(portion()) for portion in portions]
 
 
 @pytest.mark.parametrize(
@@ -388,8 +407,9 @@ def test_files_that_are_not_regular(tmp_path, suffix):
     folder.mkdir()
     os.mkfifo(fifo)
     device.symlink_to("/dev/null")
-    for path in (folder, fifo, device):
+    for path in (fifo, device):
         assert refusal("score", path, *BASE) == f"fastloss: {path}: must be a regular file\n"
+    assert f"{folder}: no file in this folder has the suffix .parquet" in refusal("score", folder, *BASE)
     empty = tmp_path / f"empty.{suffix}"
     empty.touch()
     assert str(empty) in refusal("score", empty, *BASE)
@@ -412,7 +432,7 @@ def scores_csv(tmp_path):
         ((*BASE, "-d", "2"), "Huber: there is no option -d; the parameters of this loss are --delta"),
         (("--loss", "huber", "--true", "y"), "Missing option '--pred'"),
         (("--true", "y", "--pred", "p"), "Missing option '--loss'"),
-        ((*BASE, "--what", "hess"), "'hess' is not one of 'loss', 'grad'"),
+        ((*BASE, "--what", "value"), "'value' is not one of 'loss', 'grad', 'hess'"),
         ((*BASE, "--num-threads", "x"), "Invalid value for '--num-threads'"),
         (("--loss", "cross_entropy", "--true", "y", "--pred", "p", "--axis", "x"), "axis is 'x', must be an integer"),
         ((*BASE, "--by", "sitee"), "has no column 'sitee'; did you mean site?"),
@@ -427,7 +447,13 @@ def scores_csv(tmp_path):
         (("--loss", "huber", "--true", "y", "--pred", "z"), "has no column 'z'; it has y, p, w, site"),
         ((*BASE, "--weight", "z"), "--weight: "),
         ((*BASE, "--by", "z"), "--by: "),
-        ((*BASE, "another.csv"), "there must be one file, not 2"),
+        ((*BASE, "another.csv"), "another.csv: No such file or directory"),
+        ((*BASE, "*.parquet"), "*.parquet: no file matches"),
+        ((*BASE, "--ci", "95"), "--ci: it is 95.0, must lie between 0 and 1"),
+        ((*BASE, "--plot", "a.png"), "--plot: it draws groups, must be given with --by"),
+        ((*BASE, "--by", "site", "--plot", "a.txt"), "--plot: a.txt must end in .html, .svg, .png, .pdf"),
+        ((*BASE, "--compare", "z"), "--compare: "),
+        ((*BASE, "--null-policy", "drop"), "'drop' is not one of 'propagate', 'omit', 'raise'"),
         ((*BASE, "--weight", "y"), "sample_weight["),
         (
             ("--loss", "huber", "--true", "y", "--pred", "p", "--weight", "y", "--by", "site"),
@@ -556,28 +582,6 @@ def write_pairs(folder):
     return path
 
 
-@pytest.mark.parametrize("kind", ["csv", "npz", "npy"])
-def test_many_groups_are_merged_few_times(tmp_path, monkeypatch, kind):
-    calls = []
-    states = fl.Huber.states
-    monkeypatch.setattr(fl.Huber, "states", lambda *a, **o: calls.append(1) or states(*a, **o))
-    monkeypatch.setattr(reading, "BLOCK", 2048)
-    n = 9000
-    y, p, site = np.zeros(n), np.arange(n) % 7.0, np.arange(n) % 1000
-    if kind == "csv":
-        write_csv(path := tmp_path / "a.csv", {"0": y, "1": p, "2": site})
-    elif kind == "npz":
-        np.savez(path := tmp_path / "a.npz", **{"0": y, "1": p, "2": site})
-    else:
-        np.save(path := tmp_path / "a.npy", np.stack([y, p, site], axis=1))
-    groups = scored(path, *INDEXED, "--by", "2")["groups"]
-    assert len(calls) < 10
-    assert [float(part["group"]) for part in groups] == list(range(1000))
-    for k in (0, 567, 999):
-        assert groups[k]["count"] == 9
-        assert groups[k]["mean"] == pytest.approx(fl.Huber()(y[site == k], p[site == k]))
-
-
 # NaN ----------------------------------------------------------------------------------------------
 
 
@@ -637,7 +641,7 @@ def test_out(tmp_path, scores_csv, suffix, what):
     scored(scores_csv, *BASE, "--weight", "w", "--out", out, "--what", what)
     verb = fl.Huber() if what == "loss" else fl.Huber().grad
     if suffix == "csv":
-        assert out.read_text().startswith(f"{what}\n")
+        assert out.read_text().startswith(f'"{what}"\n')
         written = np.loadtxt(out, skiprows=1)
     else:
         with np.load(out) if suffix == "npz" else nullcontext({what: np.load(out)}) as arrays:
@@ -681,7 +685,7 @@ def test_out_is_never_the_input(tmp_path, monkeypatch, name, force):
     files = sorted(tmp_path.rglob("*"))
     for source, out in (("a.npy", name), (name, "a.npy")):
         line = refusal("score", source, *INDEXED, "--out", out, *force)
-        assert line == f"fastloss: --out: {Path(out)} is the file that is read, must be another\n"
+        assert line == f"fastloss: --out: {Path(out)} is a file that is read, must be another\n"
     assert path.read_bytes() == before
     assert sorted(tmp_path.rglob("*")) == files
 
@@ -713,7 +717,9 @@ def test_out_is_untouched_by_an_error(tmp_path):
 
 
 def test_out_that_cannot_be(tmp_path, scores_csv):
-    assert "must end in .npy, .npz, .csv" in refusal("score", scores_csv, *BASE, "--out", tmp_path / "a.txt")
+    assert "must end in .parquet, .arrow, .csv, .npy, .npz" in refusal(
+        "score", scores_csv, *BASE, "--out", tmp_path / "a.txt"
+    )
     assert "No such file" in refusal("score", scores_csv, *BASE, "--out", tmp_path / "none" / "a.npy")
     assert "Not a directory" in refusal("score", scores_csv, *BASE, "--out", scores_csv / "a.npy")
     assert "--out: /proc/a.npy: " in refusal("score", scores_csv, *BASE, "--out", "/proc/a.npy")
@@ -755,7 +761,6 @@ def test_long_labels_fit_a_terminal(tmp_path, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     path = tmp_path / "a.csv"
     path.write_text(f"y,p,site\n1,2,{'a' * 10_000}\n1,3,b c\n")
-    monkeypatch.setattr(reading, "BLOCK", 1 << 20)
     lines = run("score", path, *BASE, "--by", "site", terminal=True).stdout.splitlines()[1:]
     assert max(map(len, lines)) <= columns
     monkeypatch.delenv("COLUMNS")
@@ -801,12 +806,24 @@ def test_json_holds_what_is_not_finite(tmp_path):
     assert [part["group"] for part in scores["groups"]] == ["2024-01-01", "2024-01-02"]
 
 
-def test_progress_on_a_terminal_only(tmp_path, monkeypatch):
-    chunks = [reading.Chunk({"y": Y}, 0, 0.5), reading.Chunk({"y": Y}, N, 1.0)]
-    assert list(printing.with_progress(chunks)) == chunks
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+def test_progress_on_a_terminal_only(scores_csv, monkeypatch):
+    def shown():
+        progress = printing.Progress()
+        progress.rows, progress.done = 1234, 0.25
+        with redirect_stderr(stream := io.StringIO()), progress:
+            stream.isatty = lambda: terminal
+            for share in (0.5, math.nan, 1.0):
+                progress.done = share
+                progress.show()
+        return stream.getvalue()
+
+    terminal = True
+    assert shown() == ""
     monkeypatch.setattr(printing, "PATIENCE", 0.0)
-    assert list(printing.with_progress(chunks)) == chunks
+    assert "1,234 rows" in shown()
+    assert "rows/s" in shown()
+    terminal = False
+    assert shown() == ""
 
 
 def test_losses():
@@ -850,6 +867,207 @@ def test_words_are_whole_in_narrow_terminals(monkeypatch, columns):
 def test_config():
     assert json.loads(run("config", "--json").stdout) == fl.config()
     assert fl.config()["compiler"] in run("config").stdout
+
+
+# Dumps --------------------------------------------------------------------------------------------
+
+LABELS, LOGITS = RNG.integers(0, 3, N), RNG.normal(size=(N, 3))
+BETTER = 0.9 * P + 0.1 * Y
+
+
+@pytest.fixture
+def dump(tmp_path):
+    """Parquet files in folders by country."""
+    table = pa.table(
+        {
+            **COLUMNS,
+            "better": BETTER,
+            "day": [f"2024-01-0{k % 2 + 1}" for k in range(N)],
+            "label": LABELS,
+            "logits": LOGITS.tolist(),
+        }
+    )  # fmt: skip
+    for k, country in enumerate(("de", "fr")):
+        (tmp_path / "dump" / f"country={country}").mkdir(parents=True)
+        pq.write_table(
+            table[k * 50 : k * 50 + 50], tmp_path / "dump" / f"country={country}" / "a.parquet", row_group_size=9
+        )
+    return tmp_path / "dump"
+
+
+COUNTRY, DAY = np.repeat(["de", "fr"], 50), np.tile(["2024-01-01", "2024-01-02"], 50)
+
+
+def test_dumps_by_several_columns(dump, monkeypatch):
+    columns = ("--loss", "cross_entropy", "--true", "label", "--pred", "logits", "--weight", "w")
+    wanted = fl.CrossEntropy().states(LABELS, LOGITS, sample_weight=W, groups={"country": COUNTRY, "day": DAY})
+    for given in (dump, f"{dump}/*/*.parquet", f"{dump}/**"):
+        scores = scored(given, *columns, "--by", "country", "--by", "day", "--ci", 0.9)
+        assert scores["by"] == ["country", "day"]
+        assert scores["files"] == [str(given)]
+        assert [tuple(part["group"]) for part in scores["groups"]] == wanted.labels
+        for name, column in (("mean", wanted.mean), ("low", wanted.confidence_interval(0.9)[0])):
+            assert [part[name] for part in scores["groups"]] == pytest.approx(column.tolist())
+        low, high = wanted.total.confidence_interval(0.9)
+        assert (scores["total"]["low"], scores["total"]["high"]) == pytest.approx((low, high))
+    lines = run("score", dump, *columns, "--by", "country", "--by", "day", "--ci", 0.9).stdout.splitlines()
+    assert lines[1].split("  ")[-1] == "country, day"
+    assert "90% from" in lines[1]
+    assert lines[2].endswith("de, 2024-01-01")
+    monkeypatch.chdir(dump.parent)
+    assert scored("dump/country=fr", *columns)["total"]["count"] == 50
+
+
+def test_groups_of_several_columns_are_in_the_order_of_their_numbers(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("y,p,a,b\n" + "".join(f"0,1,{a},{b}\n" for a in ("10", "9", "x") for b in ("2", "11", "")))
+    groups = scored(path, *BASE, "--by", "a", "--by", "b")["groups"]
+    assert [part["group"] for part in groups] == [[a, b] for a in ("9", "10", "x") for b in ("2", "11", None)]
+
+
+@pytest.mark.parametrize("loss", ["root", "huber"])
+def test_losses_of_several_groups_that_are_no_means(dump, monkeypatch, loss):
+    monkeypatch.setitem(registry, "root", Root)
+    scores = scored(dump, "--loss", loss, "--true", "y", "--pred", "p", "--by", "country", "--by", "day")
+    cls = {"root": Root, "huber": fl.Huber}[loss]()
+    for part in scores["groups"]:
+        rows = (part["group"][0] == COUNTRY) & (part["group"][1] == DAY)
+        assert part["mean"] == pytest.approx(cls(Y[rows], P[rows]))
+        assert part["count"] == rows.sum()
+
+
+def test_comparison(dump):
+    stats = pytest.importorskip("scipy.stats")
+    arguments = (dump, *BASE, "--compare", "better", "--by", "country")
+    scores = scored(*arguments)
+    first, second = (fl.Huber()(Y, x, reduction="none") for x in (P, BETTER))
+    parts = [(scores["total"], slice(None)), *((part, part["group"] == COUNTRY) for part in scores["groups"])]
+    for part, rows in parts:
+        paired = stats.ttest_rel(first[rows], second[rows])
+        difference = part["difference"]
+        assert part["mean"] == pytest.approx(first[rows].mean())
+        assert part["other"]["mean"] == pytest.approx(second[rows].mean())
+        assert difference["mean"] == pytest.approx((first - second)[rows].mean())
+        assert difference["mean"] / difference["standard_error"] == pytest.approx(paired.statistic)
+        assert difference["high"] - difference["low"] == pytest.approx(2 * 1.959964 * difference["standard_error"])
+    lines = run("score", *arguments).stdout.splitlines()
+    assert lines[1].split("  ")[-1] == "country"
+    assert re.split("  +", lines[1].strip())[:5] == ["mean loss", "of better", "difference", "95% from", "to"]
+    assert lines[-1].split()[0] == f"{first.mean():.6g}"
+    assert "no loss for each row" in refusal(
+        "score", dump, "--loss", "rmse", "--true", "y", "--pred", "p", "--compare", "w"
+    )
+
+
+def test_limits(scores_csv):
+    mean = fl.Huber()(Y, P)
+    assert run("score", scores_csv, *BASE, "--fail-above", mean + 1e-9).status == 0
+    result = run("score", scores_csv, *BASE, "--fail-above", mean - 1e-3, "--json")
+    assert result.status == 3
+    assert json.loads(result.stdout)["total"]["mean"] == pytest.approx(mean)
+    assert result.stderr == f"fastloss: --fail-above: the mean loss is {mean:.6g}, must be at most {mean - 1e-3:.6g}\n"
+    assert run("score", scores_csv, *BASE, "--compare", "p", "--fail-above", 0).status == 0
+    result = run("score", scores_csv, *BASE, "--compare", "y", "--fail-above", 0)
+    assert result.stderr.startswith("fastloss: --fail-above: the mean difference is ")
+    scores_csv.write_text("y,p\n1,\n")
+    assert run("score", scores_csv, *BASE, "--fail-above", 1e9).status == 3
+
+
+def test_nulls(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"y": pa.array([1.0, None, 3.0]), "p": pa.array([None, 2.0, 4.0])}), path)
+    arguments = (path, "--loss", "mae", "--true", "y", "--pred", "p")
+    assert scored(*arguments)["nan"] == [
+        {"column": "y", "count": 1, "first_row": 1}, {"column": "p", "count": 1, "first_row": 0},
+    ]  # fmt: skip
+    omitted = scored(*arguments, "--null-policy", "omit")
+    assert (omitted["total"]["mean"], omitted["total"]["count"], omitted["nan"]) == (1.0, 1, [])
+    line = refusal("score", *arguments, "--null-policy", "raise")
+    assert "y_true[1] (column 'y', rows from 0) is null" in line
+
+
+@pytest.mark.parametrize("what", ["loss", "grad", "hess"])
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "csv"])
+def test_out_of_batches(tmp_path, dump, suffix, what):
+    for columns, arrays, loss in (
+        (("--true", "y", "--pred", "p", "--loss", "huber"), (Y, P), fl.Huber()),
+        (("--true", "label", "--pred", "logits", "--loss", "cross_entropy"), (LABELS, LOGITS), fl.CrossEntropy()),
+    ):
+        out = tmp_path / f"out.{suffix}"
+        scored(dump, *columns, "--out", out, "--what", what, "--force")
+        grad, hess = loss.grad_and_hess(*arrays, reduction="none")
+        wanted = {"loss": loss(*arrays, reduction="none"), "grad": grad, "hess": hess}[what]
+        if suffix == "csv":
+            written = np.loadtxt(out, delimiter=",", skiprows=1)
+        else:
+            table = pq.read_table(out) if suffix == "parquet" else pa.ipc.open_file(out).read_all()
+            assert table.column_names == [what]
+            written = np.array(table[what].to_pylist())
+        np.testing.assert_array_equal(written, wanted)
+    assert sorted(tmp_path.iterdir()) == [dump, out]
+
+
+def test_out_has_nulls_where_rows_are_left_out(tmp_path):
+    path, out = tmp_path / "a.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.table({"y": pa.array([1.0, None, 3.0]), "p": [1.0, 2.0, 4.0]}), path)
+    scored(path, *BASE, "--null-policy", "omit", "--out", out)
+    assert pq.read_table(out).to_pydict() == {"loss": [0.0, None, 0.5]}
+
+
+def test_out_is_untouched_where_arrow_fails(tmp_path, scores_csv):
+    """A writer that cannot be finished says nothing of its own."""
+    scores_csv.write_text(scores_csv.read_text() + "1,x,1,1\n")
+    for suffix in ("parquet", "arrow", "csv"):
+        out = tmp_path / f"out.{suffix}"
+        assert "must be a number" in refusal("score", scores_csv, *BASE, "--out", out)
+        assert not out.exists()
+
+
+@pytest.mark.parametrize("suffix", ["html", "svg", "png", "pdf"])
+@pytest.mark.parametrize("extra", [(), ("--compare", "better")], ids=["scores", "comparison"])
+def test_plots(tmp_path, dump, suffix, extra):
+    picture = tmp_path / f"a.{suffix}"
+    scored(dump, *BASE, "--by", "country", "--by", "day", *extra, "--plot", picture)
+    content = picture.read_bytes()
+    begins = {"html": b"<!DOCTYPE html>", "svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[suffix]
+    assert content.startswith(begins)
+    (tmp_path / "new").touch()
+    assert picture.stat().st_mode == (tmp_path / "new").stat().st_mode
+    if suffix == "html":
+        text_of = content.decode()
+        assert "<svg" in text_of
+        assert not re.search(r'(src|href)="(?!#)', text_of.replace("xlink:href", "href").replace('href="#', 'x="#'))
+        assert "Huber(delta=1.0) of" in text_of
+    assert "exists; --force overwrites it" in refusal("score", dump, *BASE, "--by", "day", "--plot", picture)
+    line = refusal("score", dump, *BASE, "--by", "day", "--plot", dump / "country=de" / "a.parquet", "--force")
+    assert "must end in" in line
+
+
+@pytest.mark.parametrize("groups", [1, 2, 500])
+def test_what_a_plot_shows(tmp_path, monkeypatch, groups):
+    drawn = []
+    made = plotting._figure
+    monkeypatch.setattr(plotting, "_figure", lambda *arguments: drawn.append(made(*arguments)) or drawn[-1])
+    path = tmp_path / "a.npz"
+    site = np.arange(1000) % groups
+    p = np.where(site == 3, np.nan, site + RNG.normal(size=1000))
+    np.savez(path, y=np.zeros(1000), p=p, site=np.array([f"$site_{k}$ " + "x" * 50 for k in site]))
+    scored(path, "--loss", "mae", "--true", "y", "--pred", "p", "--by", "site", "--plot", tmp_path / "a.png")
+    (figure,) = drawn
+    (axes,) = figure.axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(labels) == min(groups, plotting.MOST)
+    assert all(len(label) < 60 and "$" not in label.replace(r"\$", "") for label in labels)
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == sorted(widths, reverse=True)
+    assert [text.get_text() for text in axes.texts if text.get_text() == "nan"] == ["nan"] * (groups > 3)
+    assert figure.get_size_inches()[1] < 15
+
+
+def test_plots_without_matplotlib(scores_csv, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    line = refusal("score", scores_csv, *BASE, "--by", "site", "--plot", "a.html", status=1)
+    assert line == f"fastloss: --plot needs Matplotlib: {INSTALL.format('plot')}\n"
 
 
 # The program --------------------------------------------------------------------------------------
@@ -898,7 +1116,7 @@ def test_without_the_extra(missing):
     script = f"import sys; sys.modules[{missing!r}] = None; from fastloss.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr == "fastloss: the command line needs an extra, install it with: pip install 'fastloss[cli]'\n"
+    assert done.stderr == f"fastloss: the command needs typer and rich: {INSTALL.format('cli')}\n"
 
 
 @pytest.mark.parametrize("arguments", [("score", "FILE", *BASE), ("losses",), ("config", "--json"), ("-h",)])
@@ -950,9 +1168,9 @@ main(sys.argv[1:])
 @pytest.mark.parametrize(
     ("number", "line"),
     [
-        (signal.SIGINT, "fastloss: interrupted\n"),
-        (signal.SIGTERM, "fastloss: asked to end\n"),
-        (signal.SIGHUP, "fastloss: the terminal is gone\n"),
+        (signal.SIGINT, "fastloss: interrupted after 0 rows\n"),
+        (signal.SIGTERM, "fastloss: asked to end after 0 rows\n"),
+        (signal.SIGHUP, "fastloss: the terminal is gone after 0 rows\n"),
     ],
 )
 def test_signals(tmp_path, scores_csv, number, line):
@@ -972,6 +1190,79 @@ def test_signals(tmp_path, scores_csv, number, line):
     assert sorted(tmp_path.iterdir()) == [out, scores_csv]
 
 
+def test_signals_while_nothing_comes(tmp_path):
+    """A read that does not end does not keep the command from ending."""
+    command = [*PROGRAM, "score", "-", *BASE, "--out", str(tmp_path / "out.parquet")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        process.stdin.write(b"y,p\n" + b"1,2\n" * 20_000)
+        process.stdin.flush()
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr.read() == b"fastloss: interrupted after 0 rows\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+# Waits before the second part.
+SECOND = """
+import sys, time
+from fastloss.cli import main, writing
+append = writing.ParquetWriter.append
+def slowly(self, part):
+    if self._writer is not None:
+        print("waiting", flush=True)
+        time.sleep(60)
+    append(self, part)
+writing.ParquetWriter.append = slowly
+main(sys.argv[1:])
+"""
+
+
+def test_signals_say_how_far_it_was(tmp_path):
+    path, out = tmp_path / "a.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.table({"y": np.zeros(4_000_000), "p": np.ones(4_000_000)}), path, row_group_size=1_000_000)
+    with subprocess.Popen(
+        [sys.executable, "-c", SECOND, "score", path, *BASE, "--out", out], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "fastloss: interrupted after 1,000,000 rows (25%)\n")
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def large(folder, suffix, rows):
+    """A file of many rows."""
+    path = folder / f"large.{suffix}"
+    table = pa.table({"y": np.zeros(rows, np.float32), "p": np.ones(rows, np.float32)})
+    if suffix == "parquet":
+        pq.write_table(table, path, row_group_size=100_000)
+    else:
+        pa.csv.write_csv(table, path)
+    return path
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_how_long_signals_take(tmp_path, suffix):
+    path = large(tmp_path, suffix, 50_000_000)
+    took = []
+    for wait in (0.6, 0.7, 0.8, 0.9, 1.0):
+        with subprocess.Popen([*PROGRAM, "score", path, *BASE], stderr=subprocess.PIPE, text=True) as process:
+            time.sleep(wait)
+            begun = time.perf_counter()
+            process.send_signal(signal.SIGINT)
+            _, line = process.communicate(timeout=30)
+            took.append(time.perf_counter() - begun)
+        assert line.startswith("fastloss: interrupted")
+    assert sorted(took)[2] < 0.1
+
+
 def test_signals_that_are_to_be_ignored(tmp_path, scores_csv):
     command = [sys.executable, "-c", WAITING, "score", scores_csv, *BASE, "--out", tmp_path / "out.npy"]
     with subprocess.Popen(
@@ -981,7 +1272,7 @@ def test_signals_that_are_to_be_ignored(tmp_path, scores_csv):
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=30) == ("", "fastloss: asked to end\n")
+        assert process.communicate(timeout=30) == ("", "fastloss: asked to end after 0 rows\n")
     assert process.returncode == 128 + signal.SIGTERM
 
 

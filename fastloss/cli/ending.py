@@ -3,7 +3,8 @@
 ======  ==============================================================================================
 0       done
 1       the output cannot be written, memory is short, or an extra is not installed
-2       the options or the file are refused
+2       the options or a file are refused
+3       the loss is above what it may be
 128+n   signal n: 129 the terminal is gone, 130 Ctrl-C, 141 nothing reads the output, 143 asked to end
 ======  ==============================================================================================
 """
@@ -17,10 +18,16 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from threading import Thread
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+REFRESH = 0.1  # seconds between looks at work in the background
 
 REASONS = {
     signal.SIGHUP: "the terminal is gone",
@@ -44,6 +51,7 @@ class Stopped(BaseException):
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.done = ""  # what was done until then
 
 
 def heed() -> None:
@@ -52,8 +60,29 @@ def heed() -> None:
         raise Stopped(Stopped.received)
 
 
-def needs_extra(what: str) -> Refused:
-    return Refused(f"{what} needs an extra, install it with: pip install 'fastloss[cli]'", 1)
+_abandoned: list[Thread] = []  # threads that went on when a signal ended the program
+
+
+def in_background(work: Callable[[], T], watch: Callable[[], None]) -> T:
+    """What some work returns, done in a thread so that signals end it at once; `watch` is called now and then."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:
+            result.set_exception(error)
+
+    thread = Thread(target=run, name="fastloss", daemon=True)
+    thread.start()
+    try:
+        while not wait([result], REFRESH).done:
+            heed()
+            watch()
+    except BaseException:
+        _abandoned.append(thread)
+        raise
+    return result.result()
 
 
 def printable(text: str) -> str:
@@ -118,11 +147,13 @@ def _told(error: BaseException) -> tuple[str, int]:
         case Refused():
             return str(error), error.status
         case Stopped():
-            return REASONS[signal.Signals(error.number)], 128 + error.number
+            return REASONS[signal.Signals(error.number)] + error.done, 128 + error.number
         case KeyboardInterrupt():
             return REASONS[signal.SIGINT], 128 + signal.SIGINT
         case MemoryError():
             return f"not enough memory: {error}".removesuffix(": "), 1
+        case ImportError():
+            return str(error), 1
         case OSError():  # those of files are Refused
             return f"standard output: {error.strerror or error}", 1
     # Options that Typer refuses; not every version of it exports their class.
@@ -142,4 +173,6 @@ def _end(status: Any) -> None:
         if not status:
             tell(f"standard output: {error.strerror}")
             status = 1
+    if _abandoned:
+        os._exit(status)  # what they are in may take its time
     sys.exit(status)

@@ -9,14 +9,15 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from fastloss.arrow.scoring import Task
 from fastloss.cli.ending import printable, tell
-from fastloss.cli.reading import Chunk
-from fastloss.cli.scoring import Score, Scores
+from fastloss.cli.scoring import Numbers, Scores
 
 PATIENCE = 1.0  # seconds before a progress bar is worth its lines
 MOST = 50  # groups that a terminal shows
@@ -47,50 +48,90 @@ def _plain(value: Any) -> Any:
 
 
 def scores_as_values(scores: Scores) -> dict[str, Any]:
-    values: dict[str, Any] = {"total": _score_as_values(scores.total)}
-    if scores.groups is not None:
-        values["groups"] = [{"group": label, **_score_as_values(part)} for label, part in scores.groups.items()]
+    """The scores as values fit for JSON."""
+    values: dict[str, Any] = {"total": _as_values(scores.total)[0]}
+    if scores.labels is not None:
+        groups = zip(scores.labels, _as_values(scores.groups), strict=True)
+        values["groups"] = [{"group": label, **numbers} for label, numbers in groups]
     values["nan"] = [{"column": name, "count": n.count, "first_row": n.first} for name, n in scores.nans.items()]
     return values
 
 
-def _score_as_values(part: Score) -> dict[str, Any]:
-    return {"mean": part.mean, "standard_error": part.standard_error, "weight": part.weight, "count": int(part.count)}
+def _as_values(compared: Sequence[Numbers]) -> list[dict[str, Any]]:
+    """The numbers of each group; where predictions are compared, with those of the others and of the differences."""
+    first, *others = map(_rows, compared)
+    if not others:
+        return first
+    return [
+        {**own, "other": other, "difference": difference}
+        for own, other, difference in zip(first, *others, strict=True)
+    ]  # fmt: skip
 
 
-def print_scores(title: str, by: str | None, scores: Scores) -> None:
+def _rows(numbers: Numbers) -> list[dict[str, Any]]:
+    columns = {name: np.atleast_1d(column) for name, column in vars(numbers).items() if column is not None}
+    columns["count"] = columns["count"].astype(np.int64)
+    lists = [column.tolist() for column in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def print_scores(title: str, task: Task, level: float | None, scores: Scores) -> None:
     """The numbers of each group and its label, last since it may be of any length."""
-    groups = list((scores.groups or {}).items())
     print(printable(title))
-    if sys.stdout.isatty() and len(groups) > MOST:
-        print(f"the {MOST} of {len(groups)} groups with the greatest mean loss (--json and a pipe get all)")
-        groups = sorted(groups, key=_worst_first)[:MOST]
-    rows = [("mean loss", "standard error", "sum of weights", "count", by or "")]
-    rows += [(*_cells(part), _label(label)) for label, part in groups]
-    rows.append((*_cells(scores.total), "total"))
-    mean, error, weight, count, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
-    room = max(_width() - mean - error - weight - count - 8, 8)
-    for row in rows:
-        label = printable(row[4])
-        label = label if len(label) <= room else f"{label[: room - 1]}…"
-        print(f"{row[0]:>{mean}}  {row[1]:>{error}}  {row[2]:>{weight}}  {row[3]:>{count}}  {label}".rstrip())
+    shown = scores
+    if scores.labels is not None and sys.stdout.isatty() and len(scores.labels) > MOST:
+        what = "difference" if task.compare else "mean loss"
+        print(f"the {MOST} of {len(scores.labels)} groups with the greatest {what} (--json and a pipe get all)")
+        shown = scores.worst(MOST)
+    labels = [printable(", ".join(task.groups)), *map(label_text, shown.labels or ()), "total"]
+    parts = [_cells(numbers) for numbers in (shown.groups, shown.total) if numbers]
+    columns = [
+        [header, *chain.from_iterable(column)]
+        for header, *column in zip(_headers(task, level), *parts, strict=True)
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in columns]
+    room = max(_width() - sum(widths) - 2 * len(widths), 8)
+    aligned = [[cell.rjust(width) for cell in column] for column, width in zip(columns, widths, strict=True)]
+    lines = ("  ".join(row).rstrip() for row in zip(*aligned, (_fitting(label, room) for label in labels), strict=True))
+    print("\n".join(lines))
 
 
-def _worst_first(group: tuple[Any, Score]) -> tuple[bool, bool, float]:
-    mean, weight = group[1].mean, group[1].weight
-    return not weight, not math.isnan(mean), -mean
+def _headers(task: Task, level: float | None) -> list[str]:
+    interval = [] if level is None else [f"{100 * level:.6g}% from", "to"]
+    compared = ["mean loss", f"of {', '.join(task.compare)}", "difference"]
+    means = compared if task.compare else ["mean loss", "standard error"]
+    return [*map(printable, means), *interval, "sum of weights", "count"]
 
 
-def _cells(part: Score) -> tuple[str, str, str, str]:
-    error = "-" if math.isnan(part.standard_error) else f"{part.standard_error:.3g}"
-    return f"{part.mean:.6g}", error, f"{part.weight:.10g}", f"{part.count:.0f}"
+def _cells(compared: Sequence[Numbers]) -> list[list[str]]:
+    """The columns of the numbers of groups, as text."""
+    first, last = compared[0], compared[-1]
+    errors = [] if len(compared) > 1 else [(first.standard_error, ".3g")]
+    errors += [(end, ".6g") for end in (last.low, last.high) if end is not None]
+    return [
+        *(_written(numbers.mean, ".6g", "nan") for numbers in compared),
+        *(_written(column, form, "-") for column, form in errors),
+        _written(first.weight, ".10g"),
+        _written(first.count, ".0f"),
+    ]
 
 
-def _label(label: Any) -> str:
+def _written(column: Any, form: str, missing: str = "") -> list[str]:
+    return [f"{number:{form}}" if number == number else missing for number in np.atleast_1d(column).tolist()]
+
+
+def label_text(label: Any) -> str:
+    """The label of a group, as it is shown."""
+    if isinstance(label, tuple):
+        return ", ".join(map(label_text, label))
     value = _plain(label)
     if value is None:
         return "(missing)"
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    return printable(repr(value).removesuffix(".0") if isinstance(value, float) else str(value))
+
+
+def _fitting(label: str, room: int) -> str:
+    return label if len(label) <= room else f"{label[: room - 1]}…"
 
 
 def tell_nans(scores: Scores) -> None:
@@ -99,21 +140,49 @@ def tell_nans(scores: Scores) -> None:
         tell(f"column {name!r} is NaN in {nans.count} row{'s' * (nans.count > 1)}, first in row {nans.first} (from 0)")
 
 
-def with_progress(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """The chunks, with a bar on a terminal's standard error once they take their time."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield from chunks
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+class Progress:
+    """How much is scored, with a bar on a terminal's standard error once it takes its time."""
 
-    begun = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as progress:
-        task = progress.add_task("scoring", total=1.0, visible=False)
-        for chunk in chunks:
-            yield chunk
-            late = time.monotonic() - begun > PATIENCE
-            progress.update(task, completed=chunk.done, visible=late, refresh=late)
+    def __init__(self) -> None:
+        self.rows = 0
+        self.done = math.nan
+        self._begun = time.monotonic()
+        self._bar: Any = None
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __str__(self) -> str:
+        share = "" if math.isnan(self.done) else f" ({self.done:.0%})"
+        return f"{self.rows:,} rows{share}"
+
+    def show(self) -> None:
+        """Show it, if there is one who looks."""
+        seconds = time.monotonic() - self._begun
+        if seconds < PATIENCE or sys.stderr is None or not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            self._bar, self._task = self._made(seconds)
+        known = not math.isnan(self.done)
+        self._bar.update(
+            self._task, total=1.0 if known else None, completed=self.done if known else None,
+            speed=f"{self.rows:,} rows, {self.rows / seconds:,.0f} rows/s",
+        )  # fmt: skip
+        self._bar.refresh()
+
+    @staticmethod
+    def _made(seconds: float) -> tuple[Any, Any]:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = BarColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn(compact=True)
+        bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+        bar.start()
+        return bar, bar.add_task("", total=None, speed="")
 
 
 # Losses -------------------------------------------------------------------------------------------

@@ -1,188 +1,116 @@
-"""The loss of a table: of the whole and of its groups."""
+"""The numbers that the command shows: of the whole and of its groups."""
 
 from __future__ import annotations
 
 import math
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastloss._core.groups import encode
-from fastloss._core.loss import Loss
-from fastloss.cli.ending import Refused
-from fastloss.cli.reading import Array, Chunk, Table
-from fastloss.state import LossState
+from fastloss._core.labels import encode, listed
+from fastloss._core.labels import places as places_of
+from fastloss.arrow.errors import Failure
+from fastloss.arrow.labels import Labels
+from fastloss.arrow.scoring import Nans, Scored, Scoring, State, Task
+from fastloss.arrow.sources import Piece, Source
+from fastloss.state import GroupStates
 
-T = TypeVar("T")
+Array: TypeAlias = NDArray[Any]
+Places: TypeAlias = NDArray[np.intp]
+Watch: TypeAlias = Callable[[Scored], None]
 
-# Rows read for each group before they are merged with what is known of it; they take as much memory as that.
-ROWS_OF_GROUP = 16
+INTEGER = re.compile(r"-?[0-9]{1,18}")  # as many digits as 64 bits have, whatever they are
 
 
 @dataclass(frozen=True)
-class Task:
-    """What to score: a loss, and the columns that hold its arrays."""
+class Numbers:
+    """What is shown of a loss, of the whole or, in arrays of one length, of its groups."""
 
-    table: Table
-    loss: Loss
-    true: str | None
-    pred: tuple[str, ...]
-    weight: str | None = None
-    by: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)  # NaN policy and number of threads
-
-    def __post_init__(self) -> None:
-        if self.true is None and not self.loss.signature.unsupervised:
-            raise Refused(f"--true: {type(self.loss).__name__} needs the column of its targets")
-        predictions = (("--pred", name) for name in self.pred)
-        for option, name in (("--true", self.true), *predictions, ("--weight", self.weight), ("--by", self.by)):
-            if name is not None:
-                self.table.require(option, name)
-
-    @cached_property
-    def columns(self) -> list[str]:
-        names = (self.true, *self.pred, self.weight, self.by)
-        return list(dict.fromkeys(name for name in names if name is not None))
-
-    def chunks(self) -> Iterator[Chunk]:
-        # A column that the loss needs as well is read as numbers, which make groups, too.
-        numbers = (self.true, *self.pred, self.weight)
-        return self.table.chunks(self.columns, None if self.by in numbers else self.by)
-
-    def sorted_groups(self, groups: dict[Any, T]) -> dict[Any, T]:
-        """What is known of groups by their labels: numbers, also where they are text, then words, then the missing."""
-        labelled = dict(zip(self.table.labels(groups), groups.values(), strict=True))
-        return {label: labelled[label] for label in sorted(labelled, key=_place)}
-
-    def arguments(self, chunk: Chunk) -> tuple[tuple[Array | None, Array], dict[str, Any]]:
-        """The arrays and options of a call of the loss; several predictions are the last axis."""
-        predictions = [chunk.columns[name] for name in self.pred]
-        y_pred = predictions[0] if len(predictions) == 1 else np.stack(predictions, axis=-1)
-        y_true, weight = (None if name is None else chunk.columns[name] for name in (self.true, self.weight))
-        return (y_true, y_pred), {**self.options, "sample_weight": weight}
-
-    @contextmanager
-    def errors(self, chunk: Chunk) -> Iterator[None]:
-        """What a loss refuses, told of the file's columns and rows in place of the chunk's arrays."""
-        try:
-            yield
-        except (TypeError, ValueError, IndexError, MemoryError) as error:
-            raise Refused(f"{self.table.path}: {self._in_file(str(error), chunk.start)}") from error
-
-    def _in_file(self, message: str, start: int) -> str:
-        columns = {"y_true": self.true, "y_pred": self.pred[0], "sample_weight": self.weight, "groups": self.by}
-
-        def place(match: re.Match[str]) -> str:
-            argument, row, rest = match.groups()
-            column = columns[argument]
-            if row is None:
-                return f"{argument} (column {column!r})"
-            if argument == "y_pred" and len(self.pred) > 1:
-                column, rest = self.pred[int(rest.removeprefix(", "))], ""
-            return f"{argument}[{int(row) + start}{rest}] (column {column!r}, rows from 0)"
-
-        return re.sub(r"\b(y_true|y_pred|sample_weight|groups)\b(?!')(?:\[(\d+)((?:, \d+)*)\])?", place, message)
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What is shown of the elements of a group."""
-
-    mean: float
-    standard_error: float
-    weight: float
-    count: float
+    mean: Any
+    standard_error: Any
+    weight: Any
+    count: Any
+    low: Any = None  # of the confidence interval, where one is asked for
+    high: Any = None
 
     @classmethod
-    def of(cls, state: LossState) -> Score:
-        return cls(state.mean, state.standard_error, state.weight, state.count)
+    def of(cls, state: State, level: float | None) -> Numbers:
+        interval = (None, None) if level is None else state.confidence_interval(level)
+        return cls(state.mean, state.standard_error, state.weight, state.count, *interval)
+
+    def at(self, places: Places) -> Numbers:
+        """Those of some groups."""
+        return Numbers(*(None if column is None else column[places] for column in vars(self).values()))
 
 
-@dataclass(slots=True)
-class Nans:
-    """The rows of a column that are NaN."""
-
-    first: int
-    count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scores:
-    """The score of the whole and, where they were asked for, of its groups in sorted order."""
+    """The numbers of the losses; where predictions are compared, of those of the others and of the differences, too."""
 
-    total: Score
-    groups: dict[Any, Score] | None = None
+    rows: int
+    total: tuple[Numbers, ...]
+    labels: list[Any] | None = None  # of the groups, in the order of their numbers where they are numbers
+    groups: tuple[Numbers, ...] = ()
     nans: dict[str, Nans] = field(default_factory=dict)  # of columns that make the mean NaN
 
+    def at(self, places: Places) -> Scores:
+        """The same of some groups."""
+        labels = [(self.labels or [])[place] for place in places]
+        return Scores(self.rows, self.total, labels, tuple(numbers.at(places) for numbers in self.groups), self.nans)
 
-def score(task: Task, chunks: Iterable[Chunk]) -> Scores:
-    """Score the chunks of a table, in bounded memory unless the loss needs the whole."""
-    return _merged(task, chunks) if task.loss.signature.additive else _of_whole(task, list(chunks))
-
-
-def _merged(task: Task, chunks: Iterable[Chunk]) -> Scores:
-    groups: dict[Any, LossState] = {}
-    nans: dict[str, Nans] = {}
-    for chunk in chunks if task.by is None else _gathered(chunks, groups):
-        with task.errors(chunk):
-            arrays, options = task.arguments(chunk)
-            found: Mapping[Any, LossState] = (
-                {None: task.loss.state(*arrays, **options)}
-                if task.by is None
-                else task.loss.states(*arrays, groups=chunk.columns[task.by], **options)
-            )
-        missing = False
-        for label, state in found.items():
-            groups[label] = groups[label] + state if label in groups else state
-            missing |= math.isnan(state.total)
-        if missing:
-            _note_nans(task, chunk, nans)
-    if task.by is None:
-        return Scores(Score.of(groups[None]), nans=nans)
-    ordered = task.sorted_groups(groups)
-    return Scores(Score.of(LossState.merge(ordered.values())), {k: Score.of(s) for k, s in ordered.items()}, nans)
+    def worst(self, most: int) -> Scores:
+        """The groups of the greatest losses or differences, NaN first, and last those without weight."""
+        mean, weight = np.asarray(self.groups[-1].mean), np.asarray(self.groups[0].weight)
+        return self.at(np.lexsort([-np.nan_to_num(mean, nan=np.inf), weight == 0])[:most])
 
 
-def _gathered(chunks: Iterable[Chunk], groups: Sized) -> Iterator[Chunk]:
-    """Chunks put together until they hold many rows for each known group, since merging costs the same for few."""
-    held: list[Chunk] = []
-    for chunk in chunks:
-        columns = {name: np.ascontiguousarray(column) for name, column in chunk.columns.items()}
-        held.append(Chunk(columns, chunk.start, chunk.done))
-        if sum(map(len, held)) >= ROWS_OF_GROUP * len(groups):
-            yield _joined(held)
-            held = []
-    if held:
-        yield _joined(held)
+def score(task: Task, source: Source, num_threads: int | None, level: float | None, watch: Watch) -> Scores:
+    """Score all rows of a source; `watch` sees what was made of each batch of them."""
+    if not task.loss.signature.additive:
+        return _of_whole(task, source, num_threads, watch)
+    scoring = Scoring(task, source, num_threads)
+    for scored in scoring:
+        watch(scored)
+    states = scoring.states()
+    tables = [state for state in states if isinstance(state, GroupStates)]
+    if not tables:
+        return Scores(scoring.rows, tuple(Numbers.of(state, level) for state in states), nans=scoring.nans)
+    labels = tables[0].labels
+    order = _order(labels, list(tables[0].columns.values()))
+    total = tuple(Numbers.of(table.total, level) for table in tables)
+    groups = tuple(Numbers.of(table, level) for table in tables)
+    return Scores(scoring.rows, total, labels, groups, scoring.nans).at(order)
 
 
-def _joined(chunks: list[Chunk]) -> Chunk:
-    if len(chunks) == 1:
-        return chunks[0]
-    columns = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in chunks[0].columns}
-    return Chunk(columns, chunks[0].start, chunks[-1].done)
+def _order(labels: list[Any], columns: Sequence[Array]) -> Places:
+    """The places of labels in the order of their numbers, also where they are text, then of words, then the missing."""
+    if len(columns) == 1:
+        return _sorted(labels)
+    ranks = []
+    for column in columns:
+        coding = encode("", column)
+        known = listed(coding.columns(np.arange(len(coding))))
+        rank = np.empty(len(known), np.intp)
+        rank[_sorted(known)] = np.arange(len(known))
+        ranks.append(rank[places_of(coding)])
+    return np.lexsort(ranks[::-1])
 
 
-def _note_nans(task: Task, chunk: Chunk, nans: dict[str, Nans]) -> None:
-    """Count the rows that are NaN in the columns of a chunk whose loss is NaN."""
-    for name in (task.true, *task.pred):
-        if name is None:
-            continue
-        column = chunk.columns[name]
-        rows = np.flatnonzero(np.isnan(column).any(axis=tuple(range(1, column.ndim))))
-        if len(rows):
-            nans.setdefault(name, Nans(chunk.start + int(rows[0]))).count += len(rows)
+def _sorted(labels: list[Any]) -> Places:
+    if all(isinstance(label, str) and INTEGER.fullmatch(label) for label in labels):
+        return np.argsort(np.array(labels, "S20").astype(np.int64), kind="stable")
+    return np.array(sorted(range(len(labels)), key=lambda place: _place(labels[place])), np.intp)
 
 
 def _place(label: Any) -> tuple[int, Any, str]:
-    """What labels are sorted by."""
+    """What a label is sorted by."""
     if label != label:
         return 2, 0, ""
     if not isinstance(label, str):
@@ -194,30 +122,69 @@ def _place(label: Any) -> tuple[int, Any, str]:
     return (0, number, label) if number.is_finite() else (1, label, "")
 
 
-def _of_whole(task: Task, chunks: list[Chunk]) -> Scores:
-    whole = _joined(chunks)
-    columns = whole.columns
-    total = _aggregate(task, whole)
-    nans: dict[str, Nans] = {}
-    if math.isnan(total.mean):
-        _note_nans(task, whole, nans)
-    if task.by is None:
-        return Scores(total, nans=nans)
-    labels, codes = encode(columns[task.by])
-    order = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(labels)))
-    rows = {label: r for label, r in zip(labels, np.split(order, ends[:-1]), strict=True) if len(r)}
-    groups: dict[Any, Score] = {}
-    for label, positions in rows.items():
-        part = {name: column[positions] for name, column in columns.items()}
-        groups[label] = _aggregate(task, Chunk(part, 0, 1.0))
-    return Scores(total, task.sorted_groups(groups), nans)
+# Losses of the whole sample -----------------------------------------------------------------------
 
 
-def _aggregate(task: Task, chunk: Chunk) -> Score:
-    """The score of a loss that is not a mean of losses, which has no standard error."""
-    with task.errors(chunk), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the table shows NaN and a count of 0
-        arrays, options = task.arguments(chunk)
-        state = task.loss.state(*arrays, **options)
-        return Score(task.loss(*arrays, **options), math.nan, state.weight, state.count)
+class Whole(Task):
+    """A loss that is not a mean of losses: the arrays of each batch are kept, since all are needed at once."""
+
+    def score(self, piece: Piece, labels: Labels | None, num_threads: int | None) -> Scored:
+        with self.errors(piece):
+            (y_true, y_pred), options = self.arrays(piece)
+        mask = options["mask"]
+        arrays = {
+            "y_true": y_true, "y_pred": y_pred, "sample_weight": options["sample_weight"],
+            "mask": np.ones(piece.rows, bool) if mask is None else mask,
+        }  # fmt: skip
+        return Scored(replace(piece, columns={name: piece.columns[name] for name in self.groups}), outputs=arrays)
+
+    def numbers(self, arrays: dict[str, Any], num_threads: int | None, rows: slice | Places) -> Numbers:
+        """The loss of some rows, which has no standard error."""
+        given = {name: None if array is None else array[rows] for name, array in arrays.items()}
+        options: dict[str, Any] = {"num_threads": num_threads, "nan_policy": self.nan_policy, **given}
+        with self.errors(Piece({}, 0)), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # NaN and a count of 0 say that nothing counts
+            state = self.loss.state(**options)
+            return Numbers(self.loss(**options), math.nan, state.weight, state.count)
+
+
+def _of_whole(task: Task, source: Source, num_threads: int | None, watch: Watch) -> Scores:
+    whole = Whole(**{each.name: getattr(task, each.name) for each in fields(task)})
+    scoring = Scoring(whole, source, num_threads)
+    found = []
+    for scored in scoring:
+        found.append(scored)
+        watch(scored)
+    if not found:
+        return Scores(0, ())
+    arrays = {name: _joined([scored.outputs[name] for scored in found]) for name in found[0].outputs}
+    numbers = partial(whole.numbers, arrays, num_threads)
+    try:
+        total = numbers(slice(None))
+    except Failure as failure:
+        raise failure.tell(0) from failure.__cause__
+    nans = whole.nans([((arrays["y_true"], arrays["y_pred"]), {})]) if math.isnan(total.mean) else {}
+    if not task.groups:
+        return Scores(scoring.rows, (total,), nans=nans)
+    columns = {name: _joined([scored.piece.columns[name] for scored in found]) for name in task.groups}
+    coding = encode(task.owner, columns)
+    places = np.argsort(own := places_of(coding), kind="stable")
+    rows = np.split(places, np.cumsum(np.bincount(own, minlength=len(coding)))[:-1])
+    present = np.array([place for place, of_group in enumerate(rows) if len(of_group)], np.intp)
+    parts = [numbers(rows[place]) for place in present]
+    groups = Numbers(
+        *(np.array([vars(part)[name] for part in parts]) for name in ("mean", "standard_error", "weight", "count"))
+    )
+    known = coding.columns(present)
+    return Scores(scoring.rows, (total,), listed(known), (groups,), nans).at(_order(listed(known), known))
+
+
+def _joined(arrays: Sequence[Any]) -> Any:
+    """Arrays of NumPy or of Arrow, one after the other; none if there are none."""
+    if arrays[0] is None or len(arrays) == 1:
+        return arrays[0]
+    if isinstance(arrays[0], np.ndarray):
+        return np.concatenate(arrays)
+    import pyarrow
+
+    return pyarrow.chunked_array(arrays)

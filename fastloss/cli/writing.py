@@ -1,4 +1,4 @@
-"""Losses or gradients of the examples, written as they are computed."""
+"""Losses or derivatives of the examples, written as they are computed."""
 
 from __future__ import annotations
 
@@ -6,30 +6,38 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
+from fastloss.arrow.columns import Array
+from fastloss.arrow.results import Results
+from fastloss.arrow.scoring import Scored
+from fastloss.arrow.sources import require_arrow
 from fastloss.cli.ending import Refused
-from fastloss.cli.reading import Array
+
+Replacing: TypeAlias = Callable[[str, Path], AbstractContextManager[BinaryIO]]
 
 
-class Writer:
-    """An array that grows along its first axis in a file."""
+class Writer(ABC):
+    """A file of one column that grows with the batches."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.file = file
         self.name = name
 
-    def append(self, part: Array) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def append(self, scored: Scored) -> None:
+        """Write what was computed of a batch."""
 
+    @abstractmethod
     def finish(self) -> None:
-        """Complete the file once all parts are there."""
+        """Complete the file once all batches are there."""
 
 
 class NpyWriter(Writer):
@@ -39,11 +47,12 @@ class NpyWriter(Writer):
     row_shape: tuple[int, ...] = ()
     dtype: np.dtype[Any] = np.dtype(np.float64)
 
-    def append(self, part: Array) -> None:
+    def append(self, scored: Scored) -> None:
+        part: Array = scored.outputs[self.name]
         if not self.length:
             self.row_shape, self.dtype = part.shape[1:], part.dtype
             self._header()
-        self.file.write(np.ascontiguousarray(part).data)
+        self.file.write(np.ascontiguousarray(part, self.dtype).data)
         self.length += len(part)
 
     def finish(self) -> None:
@@ -71,60 +80,110 @@ class NpzWriter(NpyWriter):
             shutil.copyfileobj(self.file, into)
 
 
-class CsvWriter(Writer):
-    """A .csv file: a column, or one for each index of the array's further axis."""
+class BatchWriter(Writer):
+    """A file that one of Arrow's writers makes of record batches: rows that were left out are null."""
 
-    started = False
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        super().__init__(file, name)
+        self._results = Results()
+        self._writer: Any = None
 
-    def append(self, part: Array) -> None:
-        columns = part.reshape(len(part), -1)
-        if not self.started:
-            names = [self.name] if part.ndim == 1 else [f"{self.name}_{k}" for k in range(columns.shape[1])]
-            self._line(names)
-            self.started = True
-        # str of a NumPy float is the shortest text that reads back as the same number of its own type.
-        self.file.write("".join(",".join(map(str, row)) + "\n" for row in columns).encode())
+    @abstractmethod
+    def _begin(self, schema: Any) -> Any:
+        """The writer of batches of a schema."""
 
-    def _line(self, cells: list[str]) -> None:
-        self.file.write((",".join(cells) + "\n").encode())
+    def append(self, scored: Scored) -> None:
+        batch = self._batch(scored)
+        if self._writer is None:
+            self._writer = self._begin(batch.schema)
+        self._writer.write_batch(batch)
+
+    def _batch(self, scored: Scored) -> Any:
+        return self._results.batch(scored)
+
+    def finish(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
 
 
-WRITERS = {".npy": NpyWriter, ".npz": NpzWriter, ".csv": CsvWriter}
+class ParquetWriter(BatchWriter):
+    def _begin(self, schema: Any) -> Any:
+        from pyarrow import parquet
+
+        return parquet.ParquetWriter(self.file, schema)
+
+
+class IpcWriter(BatchWriter):
+    def _begin(self, schema: Any) -> Any:
+        from pyarrow import ipc
+
+        return ipc.new_file(self.file, schema)
+
+
+class CsvWriter(BatchWriter):
+    """A .csv file: a column, or one for each number of a row."""
+
+    def _begin(self, schema: Any) -> Any:
+        from pyarrow import csv
+
+        return csv.CSVWriter(self.file, schema)
+
+    def _batch(self, scored: Scored) -> Any:
+        return self._results.batch(scored, flat=True)
+
+
+WRITERS: dict[str, type[Writer]] = {
+    ".parquet": ParquetWriter, ".arrow": IpcWriter, ".csv": CsvWriter, ".npy": NpyWriter, ".npz": NpzWriter,
+}  # fmt: skip
 
 
 @contextmanager
-def writing(path: Path, name: str, *, source: Path, force: bool) -> Iterator[Writer]:
-    """A writer to a temporary file that becomes `path`, or what this links to, if nothing fails."""
+def writing(path: Path, name: str, replacing: Replacing) -> Iterator[Writer]:
+    """A writer to a temporary file that becomes `path` if nothing fails."""
     suffix = path.suffix.lower()
     if suffix not in WRITERS:
         raise Refused(f"--out: {path} must end in {', '.join(WRITERS)}")
+    if issubclass(WRITERS[suffix], BatchWriter):
+        require_arrow(f"--out {path}")
+    with replacing("--out", path) as file:
+        writer = WRITERS[suffix](file, name)
+        try:
+            yield writer
+        except Exception:
+            with suppress(Exception):
+                writer.finish()  # Arrow's would be finished when they are forgotten, and say why they cannot
+            raise
+        writer.finish()
+
+
+@contextmanager
+def replacing(option: str, path: Path, *, sources: Sequence[str], force: bool) -> Iterator[BinaryIO]:
+    """A temporary file that becomes `path`, or what this links to, if nothing fails."""
     try:
         target = path.resolve()
         if target.exists():
-            _check_replaceable(path, source, force=force)
+            _check_replaceable(option, path, sources, force=force)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".fastloss-")
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
-        raise Refused(f"--out: {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise Refused(f"{option}: {path}: {getattr(error, 'strerror', None) or error}") from error
     try:
         with open(descriptor, "wb") as file:
-            writer = WRITERS[suffix](file, name)
-            yield writer
-            writer.finish()
+            yield file
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
-        raise Refused(f"--out: {path}: {error.strerror}", 1) from error
+        raise Refused(f"{option}: {path}: {error.strerror or error}", 1) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _check_replaceable(path: Path, source: Path, *, force: bool) -> None:
-    if path.samefile(source):
-        raise Refused(f"--out: {path} is the file that is read, must be another")
+def _check_replaceable(option: str, path: Path, sources: Sequence[str], *, force: bool) -> None:
+    if any(path.samefile(source) for source in sources):
+        raise Refused(f"{option}: {path} is a file that is read, must be another")
     if not path.is_file():
-        raise Refused(f"--out: {path} is no regular file, must be one or not exist")
+        raise Refused(f"{option}: {path} is no regular file, must be one or not exist")
     if not force:
-        raise Refused(f"--out: {path} exists; --force overwrites it")
+        raise Refused(f"{option}: {path} exists; --force overwrites it")
 
 
 def _umask() -> int:

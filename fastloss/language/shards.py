@@ -134,7 +134,7 @@ class ShardState:
             at = tuple(int(i) for i in huge[0])
             raise IndexError(f"{OWNER}: y_true{list(at)} is {labels[at]}, must be a class of one of the shards")
         labels = labels.astype(np.int64)
-        evaluation = _evaluation(loss, labels, y_pred, first_class, None, num_threads)
+        evaluation = _evaluation(loss, labels, y_pred, first_class, num_threads=num_threads)
         highest, total, target = evaluation.ask("shift", "sum", "target")
         evaluation.reduced(VALUE, "sum")
         classes = np.shape(y_pred)[loss.axis]
@@ -185,17 +185,23 @@ class ShardState:
     @property
     def lse(self) -> NDArray[np.float64]:
         """Log-sum-exp of the logits of each row, as the loss takes them; -inf where all are, inf where one is."""
-        evaluation = self._whole(None)
+        evaluation = self._whole()
         (lse,) = evaluation.ask("lse")
         evaluation.reduced(VALUE, "sum")
         return lse
 
-    def value(self, *, sample_weight: ArrayLike | None = None, reduction: Reduction = "mean") -> Any:
+    def value(
+        self,
+        *,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+    ) -> Any:
         """Compute the loss of whole rows from the state of all their classes.
 
         Parameters
         ----------
-        sample_weight, reduction
+        sample_weight, mask, reduction
             As for calling the loss.
 
         Returns
@@ -204,7 +210,7 @@ class ShardState:
             The reduced loss, or that of each row.
         """
         self._check_complete()
-        return self._whole(sample_weight).reduced(VALUE, reduction)[0]
+        return self._whole(sample_weight, mask).reduced(VALUE, reduction)[0]
 
     def grad(
         self,
@@ -212,6 +218,7 @@ class ShardState:
         *,
         first_class: int,
         sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
         reduction: Reduction = "mean",
         grad_out: Floats | None = None,
         num_threads: int | None = None,
@@ -224,7 +231,7 @@ class ShardState:
             The logits that the shard's state was made of.
         first_class : int
             The class of the shard's first logit.
-        sample_weight, reduction, grad_out, num_threads
+        sample_weight, mask, reduction, grad_out, num_threads
             As for the gradient of the loss.
 
         Returns
@@ -232,16 +239,21 @@ class ShardState:
         ndarray
             Of `y_pred`'s shape and, unless `grad_out` is given, its type.
         """
-        self._check_complete()
-        evaluation = _evaluation(self.loss, self.labels, y_pred, first_class, sample_weight, num_threads)
-        evaluation.share(shift=self.highest, sum=self.total, target=self.target)
+        evaluation = self._of_shard(y_pred, first_class, sample_weight, mask, num_threads)
         grad: Floats = evaluation.reduced(GRAD, reduction, grad_out=grad_out)[1]
         return grad
 
-    def _whole(self, sample_weight: ArrayLike | None) -> RowEvaluation:
+    def _of_shard(self, y_pred: ArrayLike, first_class: int, *options: Any) -> RowEvaluation:
+        """The call of whole rows in which the logits are those of one shard, and the sums those of all."""
+        self._check_complete()
+        evaluation = _evaluation(self.loss, self.labels, y_pred, first_class, *options)
+        evaluation.share(shift=self.highest, sum=self.total, target=self.target)
+        return evaluation
+
+    def _whole(self, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None) -> RowEvaluation:
         """A call that takes everything from the state, and nothing from logits."""
         nothing = np.broadcast_to(np.zeros(1), (*self.labels.shape, 1))
-        evaluation = _evaluation(replace(self.loss, axis=-1), self.labels, nothing, 0, sample_weight, None)
+        evaluation = _evaluation(replace(self.loss, axis=-1), self.labels, nothing, 0, sample_weight, mask)
         evaluation.share(shift=self.highest, sum=self.total, target=self.target)
         return evaluation
 
@@ -261,12 +273,13 @@ def _evaluation(
     labels: NDArray[np.int64],
     y_pred: ArrayLike,
     first_class: int,
-    sample_weight: ArrayLike | None,
-    num_threads: int | None,
+    sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    num_threads: int | None = None,
 ) -> RowEvaluation:
     """A call of a shard, whose labels are counted from its first class."""
     local = replace(loss, ignore_index=None)
-    mask = _kept(loss, labels)
     evaluation = RowEvaluation(local, labels - first_class, y_pred, sample_weight, mask, num_threads=num_threads)
+    evaluation.keep(_kept(loss, labels))
     evaluation.share()
     return evaluation

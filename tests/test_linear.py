@@ -669,10 +669,10 @@ def fitted(make):
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_fit_is_the_model_of_scikit_learn(make, layout):
     model, objective, tolerance = fitted(make)
-    X = LAYOUTS[layout](objective._x.parts["X"])
-    weight = objective._weight and objective._weight.array
+    rows = objective._rows
+    X, weight = LAYOUTS[layout](rows._x.parts["X"]), rows._weight and rows._weight.array
     objective = LinearObjective(
-        objective.loss, X, objective._y.array, sample_weight=weight, l1=objective.l1, l2=objective.l2
+        objective.loss, X, rows._y.array, sample_weight=weight, l1=objective.l1, l2=objective.l2
     )
     fit = objective.fit(tol=1e-8)
     coef, intercept = np.ravel(model.coef_), np.ravel(model.intercept_)[0]

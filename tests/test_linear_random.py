@@ -302,7 +302,7 @@ def compare(seed):
     coef = coef.astype(np.float32).astype(np.float64)
     v = rng.normal(size=objective.size).astype(np.float32).astype(np.float64)
     given = vector_layout(coef, rng, ordinary=0.8)
-    unit = 40 * np.finfo(problem.objective._x.dtype).eps
+    unit = 40 * np.finfo(problem.objective._rows._x.dtype).eps
     directions = np.eye(coef.size) if coef.size <= FULL_HESSIAN else np.empty((0, coef.size))
     directions = np.concatenate([v[np.newaxis], directions])
     (value, grad, diagonal, products), scales = expected(problem, coef, directions)
@@ -315,7 +315,7 @@ def compare(seed):
     assert_same_bits(objective.grad(coef, num_threads=1), found_grad, what)
     again, found_diagonal = objective.grad_and_hess(coef, num_threads=threads)
     assert_same_bits(again, found_grad, what)
-    if problem.jumps and objective._x.dtype == np.float32:
+    if problem.jumps and objective._rows._x.dtype == np.float32:
         return
     if objective.n_classes and (objective.loss.softcap or objective.loss.z_loss):
         return

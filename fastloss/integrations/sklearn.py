@@ -1,11 +1,11 @@
-"""What scikit-learn's users take: scorers of every loss, and the logarithmic loss of each example."""
+"""What scikit-learn's users take: linear models of any loss, scorers of every loss, the log loss of each example."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +16,22 @@ from fastloss._core.evaluation import Array, Floats
 from fastloss._core.loss import require_loss
 from fastloss._core.parameters import UNIT
 
+if TYPE_CHECKING:
+    from fastloss.integrations._estimators import LossClassifier as LossClassifier
+    from fastloss.integrations._estimators import LossRegressor as LossRegressor
+
 ResponseMethod: TypeAlias = Literal["predict", "predict_proba", "decision_function"]
 
-__all__ = ["per_example_log_loss", "scorer"]
+__all__ = ["LossClassifier", "LossRegressor", "per_example_log_loss", "scorer"]
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators, whose base classes are scikit-learn's: it is imported with the first of them."""
+    if name in ("LossClassifier", "LossRegressor"):
+        from fastloss.integrations import _estimators
+
+        return getattr(_estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # Scorers --------------------------------------------------------------------------------------------

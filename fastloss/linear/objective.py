@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastloss._core.counting import counted
-from fastloss._core.isa import kernels
 from fastloss._core.loss import RAW, Loss, require_loss
 from fastloss._core.operands import as_array, operand
 from fastloss._core.parameters import NON_NEGATIVE, checked
-from fastloss._core.runtime import GRAD, HESS, VALUE, enter_mode, leave_mode
-from fastloss._core.threads import threads_for
+from fastloss._core.runtime import GRAD, HESS, VALUE
 from fastloss.elementwise.residual import AbsoluteError, MeanBias, Quantile
 from fastloss.elementwise.robust import Huber
 from fastloss.linear import solvers
+from fastloss.linear.rows import OWNER, QUIET, Rows, RowSums, is_sparse, standard
 from fastloss.linear.solvers import Vector
-from fastloss.rowwise.rows import RowLoss, RowSpecification
 from fastloss.rowwise.softmax import CrossEntropy
 
 Solver: TypeAlias = Literal["lbfgs", "trust-ncg", "proximal"]
 SOLVERS = ("lbfgs", "trust-ncg", "proximal")
-OWNER = "LinearObjective"
-QUIET = np.errstate(all="ignore")  # what is not finite is so in the results
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _standard(function: Callable[P, R]) -> Callable[P, R]:
-    """In the floating-point mode of IEEE's default, whatever that of the process, and without NumPy's warnings."""
-
-    @functools.wraps(function)
-    @QUIET
-    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        mode = enter_mode()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            leave_mode(mode)
-
-    return inner
-
-
 MOST_COEFFICIENTS = sys.maxsize // 64  # their sums have addresses
-INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
 
 
 class LinearObjective:
@@ -158,6 +130,13 @@ class LinearObjective:
         fit_intercept: bool = True,
         n_classes: int | None = None,
     ) -> None:
+        self._begin(loss, Rows(X, y, sample_weight), l1, l2, fit_intercept, n_classes)
+        self._run(0, None)
+
+    def _begin(
+        self, loss: Loss, rows: RowSums, l1: float, l2: float, fit_intercept: bool, n_classes: int | None
+    ) -> None:
+        """Check all but what the rows hold."""
         require_loss(OWNER, loss)
         allowed = "a mean over targets of one prediction each, or over labels of a row of logits each"
         signature = loss.signature
@@ -172,19 +151,12 @@ class LinearObjective:
         self.l1: float = checked(OWNER, "l1", l1, {"domain": NON_NEGATIVE})
         self.l2: float = checked(OWNER, "l2", l2, {"domain": NON_NEGATIVE})
         self.fit_intercept: bool = checked(OWNER, "fit_intercept", fit_intercept, {})
-        self._x = _features(X)
-        self._y = self._column("y", y)
-        self._weight = None if sample_weight is None else self._column("sample_weight", sample_weight)
-        arrays = [*self._x.parts.items(), ("y", self._y.array)]
-        if self._weight is not None:
-            arrays.append(("sample_weight", self._weight.array))
-        self._made_of = [(name, array, array.dtype, array.shape) for name, array in arrays]
+        self._rows = rows
         self.n_classes = self._counted_classes(n_classes)
         if self.size > MOST_COEFFICIENTS:
             raise ValueError(
                 f"{OWNER}: it would have {self.size} coefficients, {self._what()}; must be at most {MOST_COEFFICIENTS}"
             )
-        self._run(0, None)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:
@@ -192,13 +164,17 @@ class LinearObjective:
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
-        shape = f"X of shape ({self._x.rows}, {self._x.columns})"
-        return f"{OWNER}({self.loss!r}, {shape}, l1={self.l1:g}, l2={self.l2:g}, fit_intercept={self.fit_intercept})"
+        made_of = f"{self.loss!r}, X of shape {self._rows.shape}"
+        return f"{OWNER}({made_of}, l1={self.l1:g}, l2={self.l2:g}, fit_intercept={self.fit_intercept})"
+
+    @property
+    def _columns(self) -> int:
+        return self._rows.shape[1]
 
     @property
     def size(self) -> int:
         """The length of a vector of coefficients, intercepts included."""
-        return (self.n_classes or 1) * (self._x.columns + self.fit_intercept)
+        return (self.n_classes or 1) * (self._columns + self.fit_intercept)
 
     def __call__(self, coef: ArrayLike, *, num_threads: int | None = None) -> float:
         """Compute the objective.
@@ -372,14 +348,14 @@ class LinearObjective:
         if not math.isfinite(value):
             raise ValueError(f"{OWNER}: the objective at the start is {value:g}, must be finite")
         iterations = 0
-        for terms in self._smooth_terms(w, num_threads):
-            function, product = self._problem(terms, num_threads)
+        for loss in self._smooth_losses(w, num_threads):
+            function, product = self._problem(loss, num_threads)
             if solver == "proximal":
                 found = solvers.proximal(function, self._shrunk, w, tol, max_iter - iterations)
             else:
                 found = solvers.scipy(function, product, w, solver, tol, max_iter - iterations)
             w, iterations = found.w, iterations + found.iterations
-        columns, value = self._x.columns, self(w, num_threads=num_threads)
+        columns, value = self._columns, self(w, num_threads=num_threads)
         of_classes = w.reshape(self.n_classes or 1, -1)
         intercepts = of_classes[:, columns] if self.fit_intercept else np.zeros(len(of_classes))
         coef, intercept = (
@@ -387,30 +363,28 @@ class LinearObjective:
         )
         return LinearFit(coef, intercept, value, iterations, found.converged, found.message)
 
-    def _smooth_terms(self, w: Vector, num_threads: int | None) -> list[list[tuple[float, Loss]]]:
-        """The loss as a sum of smooth ones, ever closer to it where it has a kink itself."""
+    def _smooth_losses(self, w: Vector, num_threads: int | None) -> list[Loss]:
+        """The loss, or where it has a kink smooth ones that come ever closer to it."""
         if not isinstance(self.loss, (AbsoluteError, Quantile)):
-            return [[(1.0, self.loss)]]
-        # Half the absolute error, smoothed, and a line that tilts it.
-        tilt = 0.5 - self.loss.alpha if isinstance(self.loss, Quantile) else 0.0
-        share = 0.5 if isinstance(self.loss, Quantile) else 1.0
+            return [self.loss]
         size = self._run(VALUE, w, num_threads=num_threads, loss=AbsoluteError())[0]
         widths = [(size or 1.0) * 10.0**-k for k in range(1, 8)]
-        return [[(share / width, Huber(width)), (tilt, MeanBias())] for width in widths]
+        if isinstance(self.loss, AbsoluteError):
+            return [Huber(width) * (1 / width) for width in widths]
+        # Half the absolute error, smoothed, and a line that tilts it.
+        halves: list[Loss] = [Huber(width) * (0.5 / width) for width in widths]
+        tilt = 0.5 - self.loss.alpha
+        return [half + tilt * MeanBias() for half in halves] if tilt else halves
 
-    def _problem(
-        self, terms: list[tuple[float, Loss]], num_threads: int | None
-    ) -> tuple[solvers.Function, solvers.Product]:
-        """The smooth part of the objective for a sum of losses: value with gradient, and Hessian-vector product."""
+    def _problem(self, loss: Loss, num_threads: int | None) -> tuple[solvers.Function, solvers.Product]:
+        """The smooth part of the objective for a loss: value with gradient, and Hessian-vector product."""
 
         def function(w: Vector) -> tuple[float, Vector]:
-            runs = [(factor, self._run(VALUE | GRAD, w, num_threads=num_threads, loss=loss)) for factor, loss in terms]
-            mean = sum(factor * run[0] for factor, run in runs)
-            return self._smooth(mean, w), self._smooth_grad(sum(factor * run[2] for factor, run in runs), w)
+            mean, _, grad = self._run(VALUE | GRAD, w, num_threads=num_threads, loss=loss)
+            return self._smooth(mean, w), self._smooth_grad(grad, w)
 
         def product(w: Vector, v: Vector) -> Vector:
-            runs = [factor * self._run(HESS, w, v, num_threads, loss)[2] for factor, loss in terms]
-            return self._smooth_grad(sum(runs), v)
+            return self._smooth_grad(self._run(HESS, w, v, num_threads, loss)[2], v)
 
         return function, product
 
@@ -425,28 +399,28 @@ class LinearObjective:
 
     def _slopes(self, w: Vector) -> Vector:
         """A view of what the penalty acts on: all but the intercepts."""
-        return w.reshape(self.n_classes or 1, -1)[:, : self._x.columns]
+        return w.reshape(self.n_classes or 1, -1)[:, : self._columns]
 
-    @_standard
+    @standard
     def _smooth(self, mean: float, w: Vector) -> float:
         return mean + 0.5 * self.l2 * float(np.sum(self._slopes(w) ** 2)) if self.l2 else mean
 
-    @_standard
+    @standard
     def _smooth_grad(self, grad: Vector, w: Vector) -> Vector:
         self._slopes(grad)[:] += self.l2 * self._slopes(w)
         return grad
 
-    @_standard
+    @standard
     def _smooth_hess(self, hess: Vector) -> Vector:
         self._slopes(hess)[:] += self.l2
         return hess
 
-    @_standard
+    @standard
     def _value(self, mean: float, w: Vector) -> float:
         value = self._smooth(mean, w)
         return value + self.l1 * float(np.abs(self._slopes(w)).sum()) if self.l1 else value
 
-    @_standard
+    @standard
     def _subgradient(self, grad: Vector, w: Vector) -> Vector:
         grad = self._smooth_grad(grad, w)
         if self.l1:
@@ -454,16 +428,7 @@ class LinearObjective:
             g[:] = np.where(of == 0, _shrink(g, self.l1), g + self.l1 * np.sign(of))
         return grad
 
-    # The kernel
-
-    def _column(self, name: str, given: ArrayLike) -> _Column:
-        shown = as_array(OWNER, name, given)
-        array, code = operand(OWNER, name, shown)
-        if array.shape != (self._x.rows,):
-            raise ValueError(
-                f"{OWNER}: {name} has shape {array.shape}, must be ({self._x.rows},), one for each row of X"
-            )
-        return _Column(array, code, shown)
+    # What the rows come to
 
     def _vector(self, name: str, given: ArrayLike) -> Vector:
         array = as_array(OWNER, name, given)
@@ -473,10 +438,10 @@ class LinearObjective:
         return np.asarray(array, dtype=np.float64)
 
     def _what(self) -> str:
-        what = f"{self._x.columns} coefficients{' and the intercept' if self.fit_intercept else ''}"
+        what = f"{self._columns} coefficients{' and the intercept' if self.fit_intercept else ''}"
         return what + (f" for each of {self.n_classes} classes" if self.n_classes else "")
 
-    @_standard
+    @standard
     def _run(
         self,
         operation: int,
@@ -486,51 +451,14 @@ class LinearObjective:
         loss: Loss | None = None,
     ) -> tuple[Any, ...]:
         """The mean loss, the sum of weights, and the means of what was asked for of the derivatives."""
-        if num_threads is not None and (not isinstance(num_threads, (int, np.integer)) or num_threads < 1):
-            raise ValueError(f"{OWNER}: num_threads is {num_threads!r}, must be a positive integer")
-        for name, array, dtype, shape in self._made_of:
-            if (array.dtype, array.shape) != (dtype, shape):
-                now = f"of shape {array.shape} and dtype {array.dtype}"
-                raise ValueError(f"{OWNER}: {name} is now {now}, must stay of shape {shape} and dtype {dtype}")
-        x, spec = self._x, (loss or self.loss)._spec
-        vectors = bool(operation & GRAD) + bool(operation & HESS)
-        sums = np.empty((vectors, x.columns + 1, self.n_classes or 1))
-        kernel, constants, domains, classes = spec.kernel, spec.constants, spec.closed[x.dtype == np.float32], None
-        if isinstance(spec, RowSpecification) and isinstance(self.loss, RowLoss) and self.n_classes:
-            assert spec.labelled is not None
-            kernel, domains = spec.labelled, None
-            constants = kernel.constants(self.loss._constants(self.n_classes))
-            classes = (
-                self.n_classes, spec.logit_scale, spec.softcap, spec.smoothing, spec.class_weight, spec.ignore_index,
-            )  # fmt: skip
-        threads = threads_for(num_threads, x.stored * (self.n_classes or 1) + x.rows)
-        y, s = self._y, self._weight
-        bad, culprit, total, weight = kernels("linear").linear(
-            kernel, operation, constants=constants, domains=domains,
-            arrays=(y.array, None if s is None else s.array, *x.arrays, self._laid_out(w), self._laid_out(v), sums),
-            y_dtype=y.code, weight_dtype=-1 if s is None else s.code, rows_of_x=x.rows, columns=x.columns,
-            classes=classes, num_threads=threads,
-        )  # fmt: skip
-        if bad >= 0:
-            self._complain(bad, culprit, w)
+        total, weight, sums = self._rows.sums(loss or self.loss, operation, w, v, self.n_classes, num_threads)
         if not 0 < weight < math.inf:
             raise ValueError(f"{OWNER}: weights sum to {weight:g}, must be finite and leave a row that counts")
         if not operation:
             return math.nan, weight
         sums /= weight
-        by_class = sums.transpose(0, 2, 1)[:, :, : x.columns + self.fit_intercept]
-        return total / weight, weight, *by_class.reshape(vectors, self.size)
-
-    @_standard
-    def _laid_out(self, w: Vector | None) -> NDArray[Any] | None:
-        """Coefficients as the kernel reads them: in the type of X, classes side by side, with 64 bytes of slack."""
-        if w is None:
-            return None
-        columns, classes = self._x.columns, self.n_classes or 1
-        out = np.zeros((columns + 1) * classes + 64 // self._x.dtype.itemsize, self._x.dtype)
-        by_class = w.reshape(classes, -1).T
-        out[: by_class.size] = by_class.ravel()
-        return out
+        by_class = sums.transpose(0, 2, 1)[:, :, : self._columns + self.fit_intercept]
+        return total / weight, weight, *by_class.reshape(len(sums), self.size)
 
     def _counted_classes(self, given: int | None) -> int | None:
         if not self.loss.signature.rowwise:
@@ -541,42 +469,12 @@ class LinearObjective:
         class_weight = parameters.get("class_weight")
         if given is None:
             ignored = parameters.get("ignore_index")
-            given = self._largest_label(ignored) + 1 if class_weight is None else len(class_weight)
+            given = self._rows.largest_label(ignored) + 1 if class_weight is None else len(class_weight)
         if not isinstance(given, (int, np.integer)) or isinstance(given, bool) or given < 1:
             raise ValueError(f"{OWNER}: n_classes is {given!r}, must be a positive integer")
         if class_weight is not None and len(class_weight) != given:
             raise ValueError(f"{OWNER}: n_classes is {given}, must be {len(class_weight)}, as class_weight has it")
         return int(given)
-
-    def _largest_label(self, ignored: int | None) -> int:
-        """Of the rows that count."""
-        labels = self._y.shown
-        weight = None if self._weight is None else self._weight.shown
-        rows = np.flatnonzero(counted(labels.shape, weight=weight, labels=labels, ignored=ignored))
-        if not rows.size:
-            return 0
-        row = rows[labels[rows].argmax()]  # of the first NaN, if there is one
-        largest = float(labels[row])
-        if not 0 <= largest < math.inf:
-            raise ValueError(f"{OWNER}: y[{row}] is {largest:g}, must be a class from 0 on, or n_classes be given")
-        return math.ceil(largest)
-
-    def _complain(self, row: int, culprit: int, w: Vector | None) -> None:
-        rules, name = self.loss._spec.rules, type(self.loss).__name__
-        if culprit == kernels("linear").MATRIX:
-            raise ValueError(f"{OWNER}: {self._x.fault(row)}")
-        if culprit == 1:
-            assert w is not None
-            b = w[-1] if self.fit_intercept else 0.0
-            prediction = self._x.times(row, w[: self._x.columns]) + b
-            raise ValueError(f"{name}: the prediction of row {row} is {prediction:g}, must be {rules[1]}")
-        if culprit == 0:
-            y = self._y.shown[row]
-            if self.n_classes:
-                raise IndexError(f"{name}: y[{row}] is {y}, must be a class from 0 to {self.n_classes - 1}")
-            raise ValueError(f"{name}: y[{row}] is {y}, must be {rules[0]}")
-        assert self._weight is not None
-        raise ValueError(f"{OWNER}: sample_weight[{row}] is {self._weight.shown[row]}, must be {rules[3]}")
 
 
 @dataclass(frozen=True)
@@ -619,107 +517,11 @@ class LinearFit:
         ndarray of shape (n,) or (n, n_classes)
             ``X @ coef.T + intercept``.
         """
-        X = X if _is_sparse(X) else as_array("LinearFit", "X", X)
+        X = X if is_sparse(X) else as_array("LinearFit", "X", X)
         if X.ndim != 2 or X.shape[1] != self.coef.shape[-1]:
             raise ValueError(f"LinearFit: X has shape {X.shape}, must be (n, {self.coef.shape[-1]})")
         return np.asarray(X @ self.coef.T + self.intercept)
 
 
-class _Column(NamedTuple):
-    """A number for each row: as the kernel takes them, the code of their type, and as messages show them."""
-
-    array: NDArray[Any]
-    code: int
-    shown: NDArray[Any]
-
-
-class _Features(NamedTuple):
-    """X by the names of its arrays: itself, or the data, indices and row pointers of compressed rows."""
-
-    parts: dict[str, NDArray[Any]]
-    rows: int
-    columns: int
-
-    @property
-    def arrays(self) -> tuple[NDArray[Any] | None, ...]:
-        """As the kernel takes them."""
-        return (*self.parts.values(), None, None)[:3]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return next(iter(self.parts.values())).dtype
-
-    @property
-    def stored(self) -> int:
-        return next(iter(self.parts.values())).size
-
-    @QUIET
-    def times(self, row: int, w: Vector) -> float:
-        if len(self.parts) == 1:
-            return float(self.parts["X"][row] @ w)
-        data, indices, indptr = self.parts.values()
-        entries = slice(indptr[row], indptr[row + 1])
-        return float(data[entries] @ w[indices[entries]])
-
-    def fault(self, row: int) -> str:
-        """What is wrong with a compressed row."""
-        _, indices, indptr = self.parts.values()
-        first, stop = int(indptr[row]), int(indptr[row + 1])
-        if row == 0 and first != 0:
-            return f"X.indptr[0] is {first}, must be 0"
-        if stop < first or stop > self.stored:
-            rule = f"from {first}, the one before, to {self.stored}, the length of X.indices"
-            return f"X.indptr[{row + 1}] is {stop}, must be {rule}"
-        for k in range(max(first, 0), stop):
-            if not 0 <= indices[k] < self.columns:
-                return f"X.indices[{k}] is {indices[k]}, must be a column from 0 to {self.columns - 1}"
-        return f"row {row} of X was changed while it was read, must stay as it is"
-
-
 def _shrink(v: Vector, by: float) -> Vector:
     return np.maximum(v - by, 0.0) - np.maximum(-v - by, 0.0)
-
-
-def _is_sparse(X: Any) -> bool:
-    sparse = sys.modules.get("scipy.sparse")
-    return sparse is not None and sparse.issparse(X)
-
-
-def _features(given: Any) -> _Features:
-    sparse = _is_sparse(given)
-    if sparse and given.format != "csr":
-        raise TypeError(f"{OWNER}: X is a sparse matrix in {given.format} format, must be in CSR: X.tocsr()")
-    names = ("X.data", "X.indices", "X.indptr") if sparse else ("X",)
-    values = (given.data, given.indices, given.indptr) if sparse else (given,)
-    parts = {name: as_array(OWNER, name, value) for name, value in zip(names, values, strict=True)}
-    X = parts[names[0]]
-    shape = given.shape if sparse else X.shape
-    if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"{OWNER}: X has shape {shape}, must be (n, n_features), neither of them 0")
-    if X.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise TypeError(f"{OWNER}: X has dtype {X.dtype}, must be float32 or float64 in native byte order")
-    rows, columns = map(int, shape)
-    if sparse:
-        _check_compressed(parts, rows)
-    elif not (X.flags.aligned and any(X.itemsize == by or n == 1 for by, n in zip(X.strides, shape, strict=True))):
-        raise ValueError(
-            f"{OWNER}: X has strides {X.strides}, must have contiguous rows or columns, aligned:"
-            " np.ascontiguousarray(X) copies it so"
-        )
-    return _Features(parts, rows, columns)
-
-
-def _check_compressed(parts: dict[str, NDArray[Any]], rows: int) -> None:
-    """What the kernel takes for granted; what the arrays hold it checks itself."""
-    data, indices, indptr = parts.values()
-    if indices.dtype not in INDEX_TYPES or indptr.dtype != indices.dtype:
-        raise TypeError(
-            f"{OWNER}: X.indices has dtype {indices.dtype} and X.indptr {indptr.dtype}, must both be int32 or both"
-            " int64 in native byte order: scipy.sparse.csr_array((X.data, X.indices, X.indptr), X.shape) makes them so"
-        )
-    lengths = (data.size, f"({data.size},), as long as X.data"), (rows + 1, f"({rows + 1},), one more than rows")
-    for (name, array), (length, rule) in zip(parts.items(), (lengths[0], *lengths), strict=True):
-        if array.shape != (length,):
-            raise ValueError(f"{OWNER}: {name} has shape {array.shape}, must be {rule}")
-        if not array.flags.aligned:
-            raise ValueError(f"{OWNER}: {name} is not aligned in memory, must be: {name}.copy()")

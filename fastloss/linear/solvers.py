@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss._core.extras import missing
+
 Vector: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[[Vector], tuple[float, Vector]]
 Product: TypeAlias = Callable[[Vector, Vector], Vector]
@@ -32,7 +34,7 @@ def scipy(function: Function, product: Product, w: Vector, solver: str, tol: flo
     try:
         import scipy.optimize
     except ImportError as error:
-        raise ImportError(f"the solver {solver!r} needs SciPy: pip install 'fastloss[linear]'") from error
+        raise missing(f"the solver {solver!r}", "SciPy", "linear") from error
 
     if max_iter == 0:
         return Found(w, 0, False, STOPPED)

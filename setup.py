@@ -70,7 +70,7 @@ def extension(name: str, flags: list[str]) -> Extension:
 HEADERS = [str(file) for file in Path("fastloss/_kernels").rglob("*.h")]
 # FASTLOSS_LEVELS=x86_64_v4 compiles that one alone, for a quick turn while developing.
 chosen = os.environ.get("FASTLOSS_LEVELS", " ".join(LEVELS) if X86_64 else "baseline").split()
-extensions = [extension("fastloss._core.runtime", LEVELS["baseline"])]
+extensions = [extension(f"fastloss._core.{name}", LEVELS["baseline"]) for name in ("runtime", "states", "joining")]
 extensions += [extension(f"fastloss._kernels.{isa}.{family}", LEVELS[isa]) for isa in chosen for family in FAMILIES]
 
 setup(

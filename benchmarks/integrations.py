@@ -6,8 +6,10 @@ from functools import partial
 
 import numpy as np
 
+from benchmarks.bandwidth import aligned_like, read_and_write
 from benchmarks.workload import Call, LeftOut
 from fastloss import BinaryCrossEntropyWithLogits
+from fastloss._core.threads import available
 from fastloss.integrations import lightgbm, xgboost
 from fastloss.integrations.sklearn import per_example_log_loss
 from tests.inputs import Array
@@ -26,10 +28,11 @@ def logistic_in_float32(y_true: Array, y_pred: Array) -> tuple[Array, Array]:
 
 
 def xgboost_objective(n: int) -> dict[str, Call]:
-    """One boosting round's objective as XGBoost calls it: float32 labels and scores."""
+    """One boosting round's objective as XGBoost calls it: float32 labels and scores; and two reads and a write."""
     y, x = _labels_and_logits(n)
     ours = xgboost.sklearn_objective(BinaryCrossEntropyWithLogits())
-    return _agreeing({"fastloss": partial(ours, y, x), "numpy": partial(logistic, y, x)})
+    calls = _agreeing({"fastloss": partial(ours, y, x), "numpy": partial(logistic, y, x)})
+    return calls | {"memory": partial(read_and_write, y, x, aligned_like(x), available()[0])}
 
 
 def lightgbm_objective(n: int) -> dict[str, Call]:

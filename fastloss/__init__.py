@@ -45,7 +45,7 @@ _LATER = {
     "slide_weight": "boxes.distribution",
     "token_logprobs": "language.tokens",
 }
-_MODULES = ("integrations", "penalties", "testing")
+_MODULES = ("arrow", "integrations", "penalties", "testing")
 
 # Families in the order of the registry. Those after the first few are imported when one of their losses is asked for,
 # whose names are in `_catalogue.py`.

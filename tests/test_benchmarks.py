@@ -6,7 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,14 +21,18 @@ pytest.importorskip("pytest_benchmark")
 from benchmarks import (
     alignment,
     bandwidth,
+    dask,
     groups,
     integrations,
+    language_models,
+    merging,
     peers,
     record,
     regions,
     report,
     rowwise,
     scaling,
+    tensors,
     turns,
 )
 from benchmarks.contenders import SPARSE, fastloss, fastloss_reused, memory, numpy, prepared
@@ -195,6 +203,39 @@ def test_groups_agree_with_those_of_other_libraries(monkeypatch):
     assert len(list(groups.of_cases(3000, 1))) == len(groups.CASES) * len(groups.LIBRARIES)
 
 
+def test_language_models_are_evaluated_alike(monkeypatch):
+    for library in ("torch", "transformers", "lm_eval"):
+        pytest.importorskip(library, reason=f"{library} is not installed: evaluations are not compared")
+    monkeypatch.setattr(language_models, "SETTLE", 0)
+    monkeypatch.setattr(language_models, "TOKENS", 12)
+    monkeypatch.setattr(language_models, "_extra_memory", lambda *_: 1 << 21)
+    rows = list(language_models.of_cases(1, 1000))
+    assert len(rows) == 2 * len(language_models.WORKS) * 4
+    assert all(row.measured for row in rows)
+
+
+def test_worker_processes_agree(monkeypatch):
+    for library in ("distributed", "pyarrow", "pandas"):
+        pytest.importorskip(library, reason=f"{library} is not installed: worker processes are not compared")
+    monkeypatch.setattr(dask, "FILES", 2)
+    rows = list(dask.of_cases(4000, 1))
+    assert [row.at_least for row in rows] == [dask.FASTER, None]
+    assert all(row.measured for row in rows)
+
+
+def test_merged_tables_agree_with_those_of_pandas():
+    assert len(list(merging.of_cases(300, 1))) == len(merging.CASES)
+
+
+def test_losses_of_tensors_agree_with_pytorchs(monkeypatch):
+    pytest.importorskip("torch", reason="PyTorch is not installed: its losses are not compared")
+    monkeypatch.setattr(tensors, "SETTLE", 0)
+    monkeypatch.setattr(tensors, "CASES", [(name, shape, eager, None) for name, shape, eager, _ in tensors.CASES])
+    rows = list(tensors.rows(1, 1000))
+    assert len(rows) == len(tensors.CASES)
+    assert all(row.measured for row in rows)
+
+
 def test_threads_that_share_tasks_wait_for_none_that_is_slow(monkeypatch):
     times = np.full(4096, 1e-5)
     ideal = times.sum() / 64
@@ -272,15 +313,43 @@ def test_results_are_kept_for_the_documents(results, tmp_path, monkeypatch):
     rows = [record.Row("reached", 2, 3.0, "how", front=True), record.Row("missed", 2, 1.0, "how")]
     rows += [record.Row("doubtful", 2, 9.0, "how", "busy"), record.Row("not measured", 2, None, "why")]
     assert [record.publish("linear", "conditions", some, keep=False) for some in (rows[:1], rows)] == [0, 1]
+    monkeypatch.setattr(record.isa, "isa", record.isa.installed()[0])
     assert record.publish("targets", "conditions", rows, keep=True) == 0
     assert "linear" not in record.load()
-    assert record.rows_of(record.load()["targets"]) == rows
+    kept = record.rows_of(record.load()["targets"])
+    assert [replace(row, hours={}) for row in kept] == rows
+    assert [list(row.hours.values()) for row in kept] == [[3.0], [1.0], [], []]
     front = generate.speed(record.load())
-    assert "| missed | 2 | 1 | no | how |" in front
+    assert "| missed | 2 | 1 |  | no | how |" in front
     assert "Of 3 targets 1 are missed" in front
     page = generate.measured(record.load())
-    assert "| doubtful | 2 | 9 | ? | how; busy |" in page
+    assert "| doubtful | 2 | 9 |  | ? | how; busy |" in page
     assert page.index("| `lp` | 8 ms | 1× | 12% |") < page.index("| `huber` | 2 ms | 4× | 50% | 4 ms | 7.5× | 75% |")
+
+
+def test_the_worst_of_the_last_hours_counts():
+    row = record.Row("what", 2, 3.0, "how")
+    for k, measured in enumerate([1.0, 4.0, 2.5, 2.2, 3.0, 9.0]):
+        row = replace(row, measured=measured).after(row, f"2030-01-0{k + 1} 10h")
+        assert row.reached == ("no" if k < 5 else "yes")
+    assert list(row.hours.values()) == [4.0, 2.5, 2.2, 3.0, 9.0]
+    assert "| what | 2 | 9 | 2.2 of 5 | yes | how |" in record.table([row])
+    doubted = replace(row, measured=0.1, doubt="busy").after(row, "2030-01-07 10h")
+    assert doubted.hours == row.hours
+
+
+def test_earlier_hours_stay_as_long_as_the_kernels(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(record, "_memory", lambda: "fast")
+    monkeypatch.setattr(record.isa, "isa", record.isa.installed()[0])
+    for kernels, hour, found in (("abc", 10, [3.0]), ("abc", 11, [3.0, 2.0]), ("def", 12, [1.0])):
+        monkeypatch.setattr(record, "_commit", lambda folder, kernels=kernels: kernels)
+        monkeypatch.setattr(record, "datetime", SimpleNamespace(now=partial(datetime, 2030, 1, 1, hour)))
+        record.publish("linear", "", [record.Row("what", 2, found[-1], "how")], keep=True)
+        assert list(record.rows_of(record.load()["linear"])[0].hours.values()) == found
+    monkeypatch.setattr(record.isa, "isa", "lesser")
+    record.publish("linear", "", [record.Row("what", 2, 1.5, "how")], keep=True)
+    assert record.load().keys() == {"linear", "linear lesser"}
 
 
 def test_a_file_that_is_committed_has_everything():
@@ -356,7 +425,7 @@ def test_what_is_doubted_is_shown_as_such(tmp_path):
 
 
 def test_integrations_agree_with_what_they_replace():
-    assert integrations.xgboost_objective(1000).keys() == {"fastloss", "numpy"}
+    assert integrations.xgboost_objective(1000).keys() == {"fastloss", "numpy", "memory"}
     assert integrations.lightgbm_objective(1000).keys() == {"fastloss", "numpy"}
     pytest.importorskip("sklearn")
     assert integrations.log_loss(1000, 5).keys() == {"fastloss", "sklearn"}

@@ -1,9 +1,11 @@
 """Public docstrings are numpydoc; what is generated is current; every block of code in a document is executed."""
 
+import importlib
 import inspect
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from fastloss import (
     RegionState,
     SequenceScores,
     ShardState,
+    arrow,
     metrics,
     penalties,
     registry,
@@ -25,7 +28,7 @@ from fastloss import (
 )
 from fastloss.boxes import distribution, matrices
 from fastloss.composition import linear_layer
-from fastloss.integrations import catboost, lightgbm, sklearn, xgboost
+from fastloss.integrations import catboost, lightgbm, lm_eval, sklearn, transformers, xgboost
 from fastloss.language import linear_cross_entropy, tokens
 
 pytest.importorskip("numpydoc")
@@ -40,6 +43,33 @@ NOT_ASKED = {
     *("PR01", "PR03", "PR04", "PR08", "PR09", "RT03", "RT05"),
 }
 
+VERBS = {
+    "fastloss.penalties.Penalty": ("__call__", "grad", "value_and_grad", "proximal"),
+    "fastloss.integrations.sklearn.LossRegressor": ("fit", "predict"),
+    "fastloss.integrations.sklearn.LossClassifier": ("fit", "predict", "decision_function", "predict_proba"),
+    "fastloss.integrations.jax.JaxLoss": ("__call__",),
+    "fastloss.integrations.transformers.Perplexity": ("__call__", "preprocess_logits_for_metrics", "reset"),
+    "fastloss.integrations.keras.KerasLoss": ("call", "get_config", "from_config"),
+}
+
+
+# What is imported only with a library: its modules, and the classes whose methods are public.
+INSTALLED_ALONG = {
+    "dask": ("fastloss.dask", ["LinearObjective", "LinearFit"]),
+    "ray": ("fastloss.integrations.ray", ["StateAggregate"]),
+}
+
+
+def installed_along():
+    for library, (module, classes) in INSTALLED_ALONG.items():
+        if find_spec(library) is None:
+            continue
+        names = importlib.import_module(module)
+        yield from (f"{module}.{name}" for name in names.__all__)
+        for owner in classes:
+            methods = [name for name, one in vars(getattr(names, owner)).items() if inspect.isfunction(one)]
+            yield from (f"{module}.{owner}.{name}" for name in methods if not name.startswith("_"))
+
 
 def public():
     names = [f"fastloss.{cls.__name__}" for cls in registry.values()]
@@ -51,15 +81,22 @@ def public():
             for name, member in vars(owner).items()
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, staticmethod)))
         ]
-    modules = (distribution, matrices, metrics, penalties, tokens, testing, catboost, lightgbm, sklearn, xgboost)
+    modules = [arrow, distribution, matrices, metrics, penalties, tokens, testing]
+    modules += [catboost, lightgbm, lm_eval, sklearn, transformers, xgboost]
+    modules += [
+        importlib.import_module(f"fastloss.integrations.{name}") for name in ("jax", "keras") if find_spec(name)
+    ]
     names += [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
+    if find_spec("lm_eval") is None:
+        names.remove("fastloss.integrations.lm_eval.HFLM")
+    names += [f"{cls}.{verb}" for cls, verbs in VERBS.items() for verb in verbs if cls in names]
     names += [f"fastloss.{cls.__name__}" for cls in classes]
     of_layers = (*linear_cross_entropy.__all__, *linear_layer.__all__)
     names += [f"fastloss.{name}" for name in ("CrossEntropy.rows", "Chained", "WeightedSum", *of_layers)]
     verbs = ("__call__", "grad", "value_and_grad", "state", "states")
     names += [f"fastloss._core.multi_input.MultiInputLoss.{name}" for name in verbs]
     names += [f"fastloss._core.signature.{name}" for name in ("Argument", "Signature")]
-    return [*names, "fastloss.config", "fastloss.show_config"]
+    return [*names, *installed_along(), "fastloss.config", "fastloss.show_config"]
 
 
 @pytest.mark.parametrize("name", public())

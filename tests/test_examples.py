@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 
 import fastloss as fl
@@ -24,25 +25,26 @@ def score(*arguments):
 
 
 def test_files(predictions):
-    names = {"breast_cancer.csv", "diabetes.csv", "diabetes.npz", "digits.npz"}
+    names = {"breast_cancer.parquet", "diabetes.csv", "diabetes.parquet", "digits.parquet"}
     assert {path.name for path in predictions.iterdir()} == names
 
 
-@pytest.mark.parametrize("suffix", ["csv", "npz"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_diabetes(predictions, suffix):
     file = predictions / f"diabetes.{suffix}"
     scores = score(file, "--loss", "huber", "--delta", 50, "--true", "y_true", "--pred", "linear", "--by", "bmi")
-    with np.load(predictions / "diabetes.npz") as columns:
-        assert scores["total"]["mean"] == pytest.approx(fl.Huber(50)(columns["y_true"], columns["linear"]))
+    columns = parquet.read_table(predictions / "diabetes.parquet")
+    assert scores["total"]["mean"] == pytest.approx(fl.Huber(50)(columns["y_true"], columns["linear"]))
     assert {part["group"] for part in scores["groups"]} == {"lowest", "low", "high", "highest"}
 
 
 def test_models_have_learned(predictions):
-    rows = np.genfromtxt(predictions / "breast_cancer.csv", delimiter=",", skip_header=1, usecols=(0, 1, 2))
-    assert np.mean((rows[:, 1] > 0) == rows[:, 0]) > 0.95
-    assert len(np.unique(rows[:, 2])) == 2
-    with np.load(predictions / "digits.npz") as columns:
-        assert np.mean(columns["logits"].argmax(axis=1) == columns["y_true"]) > 0.9
+    columns = parquet.read_table(predictions / "breast_cancer.parquet").to_pydict()
+    assert np.mean((np.array(columns["logit"]) > 0) == np.array(columns["y_true"])) > 0.95
+    assert len(set(columns["weight"])) == 2
+    columns = parquet.read_table(predictions / "digits.parquet").to_pydict()
+    for model in ("linear", "network"):
+        assert np.mean(np.argmax(columns[model], axis=1) == columns["y_true"]) > 0.9
 
 
 def printed(name, *arguments):

@@ -3,7 +3,6 @@
 import ast
 import importlib
 import inspect
-import os
 import re
 import types
 import warnings
@@ -20,7 +19,6 @@ from fastloss._core.parameters import ANY, UNIT
 from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, TORCHVISION, XGBOOST
 from tests.support import fresh
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")
 CLASSES = list(registry.values())
 N, CLASSES_OF_ROWS = 40, 5
 
@@ -282,7 +280,7 @@ def test_dir_shows_what_is_public_and_nothing_else():
     losses = {name for cls in CLASSES for name in (cls.__name__, cls.function_name, *cls.aliases)}
     assert losses <= set(shown)
     modules = {name for name in shown if isinstance(getattr(fl, name), types.ModuleType)}
-    assert modules == {"integrations", "penalties", "testing"}
+    assert modules == {"arrow", "integrations", "penalties", "testing"}
 
 
 def test_the_type_stub_has_the_same_names():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from typing import Any
 import fastloss
 from benchmarks import accuracy, record, report
 from fastloss import GroupStates, Loss, LossState, WeightedSum, registry
-from fastloss._core.functions import call_signature
+from fastloss._core.functions import call_signature, signature_of_tensors
+from fastloss._core.isa import BUILDS
 from fastloss._core.loss import prediction
 from fastloss._core.parity import OTHER_THINGS, ROWS
 
 ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
+TORCH_STUB = ROOT / "fastloss" / "integrations" / "torch" / "__init__.pyi"
 README = ROOT / "README.md"
 PARITY = ROOT / "docs" / "parity.md"
 CATALOGUE = ROOT / "fastloss" / "_catalogue.py"
@@ -41,15 +44,19 @@ __all__ = {names!r}
 """
 
 
-def _function_stub(cls: type[Loss]) -> str:
+def _parameters(given: Iterable[inspect.Parameter]) -> str:
     parameters = []
-    for parameter in call_signature(cls).parameters.values():
+    for parameter in given:
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parameters:
             parameters.append("*")
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
         parameters.append(f"{parameter.name}: {parameter.annotation}{default}")
+    return ", ".join(parameters)
+
+
+def _function_stub(cls: type[Loss]) -> str:
     name = cls.function_name
-    text = ", ".join(parameters)
+    text = _parameters(call_signature(cls).parameters.values())
     array = text.replace("reduction: Reduction = 'mean'", 'reduction: Literal["none"]')
     number = text.replace("reduction: Reduction = 'mean'", 'reduction: Literal["mean", "batch_mean", "sum"] = ...')
     number = number.replace(", out: Floats | None = None", ", out: None = None")
@@ -74,6 +81,38 @@ def stub() -> str:
         + "\n".join(map(_function_stub, registry.values()))
         + "\n"
     )
+
+
+TORCH_STUB_HEAD = """\
+# Written by tools/generate.py from the registry; do not edit.
+from typing import Literal
+
+from torch import Tensor
+
+from fastloss._core.evaluation import NanPolicy, Reduction
+from fastloss.integrations.torch import functional as functional
+from fastloss.integrations.torch._layer import linear_cross_entropy as linear_cross_entropy
+from fastloss.integrations.torch._layer import linear_loss as linear_loss
+from fastloss.integrations.torch._modules import LossModule as LossModule
+
+__all__ = {names!r}
+"""
+
+
+def torch_stub() -> str:
+    """The type stub of the functions and modules of tensors."""
+    names, lines = ["LossModule", "functional", "linear_cross_entropy", "linear_loss"], []
+    for cls in registry.values():
+        names += [cls.__name__, cls.function_name, *cls.aliases]
+        of_call = signature_of_tensors(cls).parameters
+        own = [
+            of_call[name].replace(kind=parameter.kind) for name, parameter in inspect.signature(cls).parameters.items()
+        ]
+        made = _parameters([*own, of_call["reduction"], of_call["nan_policy"]])
+        lines.append(f"class {cls.__name__}(LossModule):\n    def __init__(self, {made}) -> None: ...")
+        lines.append(f"def {cls.function_name}({_parameters(of_call.values())}) -> Tensor: ...")
+        lines += [f"{alias} = {cls.function_name}" for alias in cls.aliases]
+    return TORCH_STUB_HEAD.format(names=names) + "\n" + "\n".join(lines) + "\n"
 
 
 CATALOGUE_HEAD = '''\
@@ -138,6 +177,8 @@ Targets come first in every loss and metric. They come last in `token_logprobs(l
 `sequence_logprobs(logits, targets)` and `linear_cross_entropy(hidden, weight, targets)`, as in PyTorch's, and
 `LinearObjective(loss, X, y)` has the order of scikit-learn's `fit`.
 
+`fastloss.integrations.torch.functional` has the losses of `torch.nn.functional` argument for argument, of tensors.
+
 Every row is tested: the two expressions are one number. Where a library returns a number for each element or row,
 that is their mean; `reduction="none"` gives them here too.
 
@@ -182,6 +223,10 @@ TITLES = {
     "alignment": "Sequences",
     "linear": "Linear models",
     "groups": "States of groups",
+    "language_models": "Evaluations of language models",
+    "dask": "Worker processes of Dask",
+    "merging": "Merging tables of states",
+    "tensors": "Losses of PyTorch's tensors",
     "company": "The first call after other work",
     "scaling": "Sharing a call among many threads",
 }
@@ -232,9 +277,11 @@ def measured(sections: dict[str, Any]) -> str:
         parts += [section["conditions"], record.markdown(header, rows), *_machine(section)]
         parts += ["Not to be believed, and shown as ?:", "\n".join(doubts)] if doubts else []
     for name, title in TITLES.items():
-        if name in sections:
-            section = sections[name]
-            parts += [f"## {title}", section["conditions"], record.table(record.rows_of(section)), *_machine(section)]
+        for key in (name, *(f"{name} {build}" for build in BUILDS)):
+            if key in sections:
+                section, of = sections[key], key.removeprefix(name)
+                parts += [f"## {title}{of and f', kernels for{of}'}", section["conditions"]]
+                parts += [record.table(record.rows_of(section)), *_machine(section)]
     parts += ["## Accuracy", errors(sections), *_machine(sections.get("accuracy"))]
     return "\n\n".join(parts) + "\n"
 
@@ -260,6 +307,7 @@ def main(arguments: list[str]) -> int:
     wanted = {
         CATALOGUE: catalogue(),
         STUB: stub(),
+        TORCH_STUB: torch_stub(),
         README: readme,
         LOSSES: losses(),
         MEASURED: measured(sections),

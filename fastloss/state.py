@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss._core import formats
 from fastloss._core import states as _states
-from fastloss._core.states import Sums
+from fastloss._core.labels import listed
+from fastloss._core.states import NUMBERS, Sums
+from fastloss._core.tables import averages, complete, gathered, merged, named
 
 SHOWN = 10  # groups that a representation lists
 
@@ -207,8 +210,6 @@ class LossState(Sums):
             An object of its numbers and the version of the schema; a number that is not finite is one of the strings
             "Infinity", "-Infinity" and "NaN".
         """
-        from fastloss._core import formats
-
         return formats.state_to_json(_row(self))
 
     @staticmethod
@@ -225,8 +226,6 @@ class LossState(Sums):
         LossState
             The same numbers.
         """
-        from fastloss._core import formats
-
         return LossState(*formats.state_from_json(text))
 
     def to_arrow(self) -> Any:
@@ -238,8 +237,6 @@ class LossState(Sums):
             One row with a column for each number, and the version of the schema in the metadata. Rows are merged as
             `GroupStates.to_arrow` says.
         """
-        from fastloss._core import formats
-
         return formats.to_arrow({}, _row(self)).to_batches()[0]
 
     @staticmethod
@@ -256,18 +253,11 @@ class LossState(Sums):
         LossState
             The merged state of all rows.
         """
-        from fastloss._core import formats
-
         _, numbers = formats.from_arrow("LossState", table)
         return _states.total_of(LossState, tuple(numbers.values()))
 
     def _repr_html_(self) -> str:
-        from fastloss._core import formats
-
-        return formats.html(("",), [("all",)], _row(self))
-
-
-NUMBERS = tuple(field.name for field in fields(LossState))
+        return _html(("",), [("all",)], GroupStates({}, _row(self)))
 
 
 def _row(state: LossState) -> dict[str, NDArray[Any]]:
@@ -343,8 +333,6 @@ class GroupStates(Mapping[Any, LossState]):
     @cached_property
     def labels(self) -> list[Any]:
         """The labels in sorted order; tuples of them where there are several columns."""
-        from fastloss._core.labels import listed
-
         return listed(list(self._labels.values()))
 
     @cached_property
@@ -372,9 +360,7 @@ class GroupStates(Mapping[Any, LossState]):
         GroupStates
             A state for each label that one of them has.
         """
-        from fastloss._core.tables import merged
-
-        return merged(list(tables))
+        return GroupStates(*merged([(table._labels, table._numbers) for table in tables]))
 
     def confidence_interval(self, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """An interval about the mean of each group, as of a LossState.
@@ -403,9 +389,6 @@ class GroupStates(Mapping[Any, LossState]):
             An object of the labels and numbers by column, and the version of the schema; a number that is not finite
             is a string, as in that of a LossState, and the missing label is null.
         """
-        from fastloss._core import formats
-        from fastloss._core.tables import complete
-
         return formats.table_to_json(self._labels, complete(self._numbers))
 
     @staticmethod
@@ -422,10 +405,7 @@ class GroupStates(Mapping[Any, LossState]):
         GroupStates
             The same labels and numbers.
         """
-        from fastloss._core import formats
-        from fastloss._core.tables import gathered
-
-        return gathered(*formats.table_from_json(text))
+        return GroupStates(*gathered(*formats.table_from_json(text)))
 
     def to_arrow(self) -> Any:
         """This table as Arrow.
@@ -443,9 +423,6 @@ class GroupStates(Mapping[Any, LossState]):
         columns that end in ``_low``, and a standard error may lose digits where it is far below the mean. Where that
         matters, rows are merged by `from_arrow` or by adding tables.
         """
-        from fastloss._core import formats
-        from fastloss._core.tables import complete
-
         return formats.to_arrow(self._labels, complete(self._numbers))
 
     @staticmethod
@@ -462,21 +439,13 @@ class GroupStates(Mapping[Any, LossState]):
         GroupStates
             The merged state of the rows of each label.
         """
-        from fastloss._core import formats
-        from fastloss._core.tables import gathered
-
-        return gathered(*formats.from_arrow("GroupStates", table))
+        return GroupStates(*gathered(*formats.from_arrow("GroupStates", table)))
 
     def _repr_html_(self) -> str:
-        from fastloss._core import formats
-        from fastloss._core.labels import listed
-
         labels = listed([column[:SHOWN] for column in self._labels.values()])
         more = f"{SHOWN} of {len(self):,} groups" if len(self) > SHOWN else ""
-        numbers = {name: column[:SHOWN] for name, column in self._numbers.items()}
-        return formats.html(
-            self.names, labels if len(self.names) > 1 else [(label,) for label in labels], numbers, more
-        )
+        states = GroupStates({}, {name: column[:SHOWN] for name, column in self._numbers.items()})
+        return _html(self.names, labels if len(self.names) > 1 else [(label,) for label in labels], states, more)
 
     @property
     def _all(self) -> tuple[NDArray[Any], ...]:
@@ -484,13 +453,9 @@ class GroupStates(Mapping[Any, LossState]):
         return tuple(self._numbers.values())
 
     def _column(self, name: str) -> NDArray[Any]:
-        from fastloss._core.tables import named
-
         return named(self._numbers, name).copy()
 
     def _averages(self, *, errors: bool) -> NDArray[np.float64]:
-        from fastloss._core.tables import averages
-
         return averages(self._numbers, errors)
 
     @cached_property
@@ -545,6 +510,11 @@ class GroupStates(Mapping[Any, LossState]):
         """Exponential of each mean."""
         found: NDArray[np.float64] = _exponential(self.mean)
         return found
+
+
+def _html(names: tuple[str, ...], labels: list[Any], states: GroupStates, more: str = "") -> str:
+    low, high = states.confidence_interval()
+    return formats.html(names, labels, {"mean": states.mean, "95% from": low, "to": high}, states._numbers, more)
 
 
 class _States(ValuesView[LossState]):

@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def results(loss, y, x, **options):
     for reduction in reductions(loss):
         found[reduction], found[f"{reduction} gradient"] = loss.value_and_grad(y, x, reduction=reduction, **options)
     if len(reductions(loss)) > 1:
-        found["state"] = np.array([getattr(loss.state(y, x, **options), n) for n in ("total", "weight", "spread")])
+        found["state"] = np.array(astuple(loss.state(y, x, **options)))
     return found
 
 

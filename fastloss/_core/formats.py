@@ -16,8 +16,8 @@ import numpy as np
 
 from fastloss._core.extras import missing
 from fastloss._core.labels import Array
+from fastloss._core.states import NUMBERS
 from fastloss._core.tables import COUNTS, Numbers, named
-from fastloss.state import NUMBERS, GroupStates
 
 VERSION = 1  # of the schema: the numbers of a state, their names and what they mean
 KEY = "fastloss.state"  # of the version, in JSON and in Arrow's metadata
@@ -263,12 +263,11 @@ def _arrow() -> Any:
 # HTML ---------------------------------------------------------------------------------------------
 
 
-def html(names: Sequence[str], labels: Sequence[Sequence[Any]], numbers: Numbers, more: str = "") -> str:
-    """A table of what some states come to, a row for each label."""
-    states = GroupStates({}, numbers)
-    low, high = states.confidence_interval()
-    shown = {"mean": states.mean, "95% from": low, "to": high}
-    shown |= {name: named(numbers, name) for name in ("minimum", "maximum", "weight", *COUNTS)}
+def html(
+    names: Sequence[str], labels: Sequence[Sequence[Any]], shown: Numbers, numbers: Numbers, more: str = ""
+) -> str:
+    """A table of what some states come to, a row for each label: what is shown first, then of their numbers."""
+    shown = shown | {name: named(numbers, name) for name in ("minimum", "maximum", "weight", *COUNTS)}
     head = "".join(f"<th>{escape(name)}</th>" for name in (*names, *shown))
     rows = []
     for k, label in enumerate(labels):

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 _S = TypeVar("_S", bound=Sums)
 
+NUMBERS: tuple[str, ...]
+
 class Sums:
     count: int
     ignored: int

@@ -16,6 +16,13 @@ cdef extern from "Python.h":
     void PyObject_GC_UnTrack(object)
 
 
+# In the order in which columns hold them.
+NUMBERS = (
+    "count", "ignored", "nonfinite", "minimum", "maximum", "weight", "total", "square", "first", "second",
+    "weight_low", "total_low", "square_low", "first_low", "second_low",
+)
+
+
 cdef class Sums:
     """The memory of a LossState."""
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from fastloss._core import labels
 from fastloss._core.isa import kernels
 from fastloss._core.labels import Array, Places
+from fastloss._core.states import NUMBERS
 from fastloss._core.threads import threads_for
-from fastloss.state import NUMBERS, GroupStates
 
 Numbers: TypeAlias = dict[str, Array]  # all numbers of states, or the plain ones
 Labels: TypeAlias = Mapping[str, Array]
+Table: TypeAlias = tuple[dict[str, Array], Numbers]  # what a GroupStates is made of
 
 # What is left of the numbers where nothing is ignored and all weights are 1: half of the memory.
 PLAIN = ("count", "nonfinite", "minimum", "maximum", "total", "second", "total_low", "second_low")
@@ -59,15 +60,15 @@ def averages(numbers: Numbers, errors: bool) -> NDArray[np.float64]:
 # Merging ------------------------------------------------------------------------------------------
 
 
-def merged(tables: Sequence[GroupStates]) -> GroupStates:
+def merged(tables: Sequence[Table]) -> Table:
     """The states of several tables, those of one label as one; see `GroupStates.merge`."""
     if not tables:
         raise ValueError("GroupStates: there are no tables to merge, must be one or more")
-    names = tables[0].names
-    for table in tables:
-        if table.names != names:
+    names = list(tables[0][0])
+    for labels_of, _ in tables:
+        if list(labels_of) != names:
             raise ValueError(
-                f"GroupStates: the columns of labels are {', '.join(table.names)}, must be {', '.join(names)} as in the"
+                f"GroupStates: the columns of labels are {', '.join(labels_of)}, must be {', '.join(names)} as in the"
                 " first table"
             )
     while len(tables) > 1:  # in pairs: each row is copied as many times as it takes to halve their number to one
@@ -76,25 +77,25 @@ def merged(tables: Sequence[GroupStates]) -> GroupStates:
     return tables[0]
 
 
-def _of_both(first: GroupStates, second: GroupStates) -> GroupStates:
-    weighted = len(first._numbers) != len(second._numbers)
-    mine, theirs = (tuple((complete(n) if weighted else n).values()) for n in (first._numbers, second._numbers))
-    columns, places = _joined(first._labels, second._labels)
+def _of_both(first: Table, second: Table) -> Table:
+    columns, places = _joined(first[0], second[0])
+    weighted = len(first[1]) != len(second[1])
+    mine, theirs = (tuple((complete(n) if weighted else n).values()) for _, n in (first, second))
     rows = len(next(iter(columns.values())))
     found = room(rows, len(mine) == len(NUMBERS))
     kernels("groups").merge_rows(
         tuple(found.values()), mine, places[0], theirs, places[1], threads_for(None, len(mine) * rows)
     )
-    return GroupStates(columns, found)
+    return columns, found
 
 
-def gathered(columns: Mapping[str, Any], numbers: Numbers) -> GroupStates:
+def gathered(columns: Mapping[str, Any], numbers: Numbers) -> Table:
     """The states of rows, those of one label as one."""
     found, places = labels.arranged("GroupStates", columns)
     rows = len(next(iter(found.values())))
     whole = {name: np.full_like(array, EMPTY.get(name, 0), shape=rows) for name, array in numbers.items()}
     kernels("groups").add_rows(tuple(whole.values()), places, tuple(numbers.values()))
-    return GroupStates(found, whole)
+    return found, whole
 
 
 def _joined(first: Labels, second: Labels) -> tuple[dict[str, Array], tuple[Places | None, Places | None]]:

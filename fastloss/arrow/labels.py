@@ -160,7 +160,7 @@ class Labels:
             else:
                 columns[name] = column
         if len(columns) > 1 or ranks is None:
-            return gathered(columns, table._numbers)
+            return GroupStates(*gathered(columns, table._numbers))
         order = np.argsort(ranks, kind="stable")
         numbers = {name: column[order] for name, column in table._numbers.items()}
         return GroupStates({name: column[order] for name, column in columns.items()}, numbers)

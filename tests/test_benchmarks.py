@@ -22,6 +22,7 @@ from benchmarks import (
     alignment,
     bandwidth,
     dask,
+    files,
     groups,
     integrations,
     language_models,
@@ -225,6 +226,13 @@ def test_worker_processes_agree(monkeypatch):
 
 def test_merged_tables_agree_with_those_of_pandas():
     assert len(list(merging.of_cases(300, 1))) == len(merging.CASES)
+
+
+def test_files_are_scored_alike(monkeypatch):
+    monkeypatch.setattr(files, "MANY", 100)
+    rows = list(files.of_cases(3000, 1))
+    assert len(rows) == 9
+    assert all(row.measured for row in rows)
 
 
 def test_losses_of_tensors_agree_with_pytorchs(monkeypatch):

@@ -226,6 +226,7 @@ TITLES = {
     "language_models": "Evaluations of language models",
     "dask": "Worker processes of Dask",
     "merging": "Merging tables of states",
+    "files": "Scoring files",
     "tensors": "Losses of PyTorch's tensors",
     "company": "The first call after other work",
     "scaling": "Sharing a call among many threads",

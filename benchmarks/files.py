@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -33,7 +34,7 @@ FEW, MANY = 1000, 100_000  # groups
 CLASSES = 100
 MEMORY = 500  # megabytes of a process at most
 
-Means: TypeAlias = dict[int, tuple[float, float, int]]  # mean, standard error and count of each group
+Means: TypeAlias = dict[int, Sequence[float]]  # mean, standard error and count of each group
 
 # The squared error and the cross-entropy of a label and a logit, as each library is asked for them. SQL's are of
 # float32 as the others are.
@@ -54,27 +55,24 @@ PROGRAMS = {
 import numpy as np, pandas
 f = pandas.read_{format}({file!r}, {columns}=[{true!r}, "x", "group"]).rename(columns={{{true!r}: "y"}})
 found = pandas.DataFrame({{"group": f.group, "loss": {formula}}}).groupby("group")["loss"].agg(["mean", "sem", "count"])
-found = found.reset_index()
+print(found.reset_index().to_json(orient="values", double_precision=15))
 """,
     "polars": """
-import polars as pl
+import json, polars as pl
 c = pl.col
 f = pl.scan_{format}({file!r}).select(c({true!r}).alias("y"), "x", "group").with_columns(loss={formula})
 sums = {{"mean": c("loss").mean(), "sem": c("loss").std() / pl.len().sqrt(), "count": pl.len()}}
-found = f.group_by("group").agg(**sums).collect(engine={engine!r}).to_pandas()
+print(json.dumps(f.group_by("group").agg(**sums).collect(engine={engine!r}).rows()))
 """,
     "duckdb": """
-import duckdb
+import json, duckdb
 duckdb.execute("set threads = {threads}; set enable_progress_bar = false")
-found = duckdb.sql('''
+print(json.dumps(duckdb.sql('''
     select "group", avg(loss) as mean, stddev_samp(loss) / sqrt(count(*)) as sem, count(*) as "count"
     from (select "group", {formula} as loss from (select "group", {true} as y, x from '{file}')) group by "group"
-''').df()
+''').fetchall()))
 """,
 }
-SHOW = """
-print(found[["group", "mean", "sem", "count"]].to_json(orient="values", double_precision=15))
-"""
 
 
 def write(path: Path, rows: int, groups: int) -> None:
@@ -120,8 +118,9 @@ def write_logits(path: Path, rows: int) -> None:
 
 
 def output(command: Sequence[str]) -> str:
-    """What a process prints."""
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    """What a process prints; modules are compiled once, as they are wherever Python runs for a user."""
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=compiled).stdout
 
 
 def held(command: Sequence[str]) -> float:
@@ -136,7 +135,7 @@ def held(command: Sequence[str]) -> float:
 
 
 def of_json(text: str) -> Means:
-    return {int(group): (mean, error, count) for group, mean, error, count in json.loads(text)}
+    return {int(group): numbers for group, *numbers in json.loads(text)}
 
 
 def of_command(text: str) -> Means:
@@ -165,7 +164,7 @@ def commands(path: Path, loss: str, true: str) -> dict[str, tuple[list[str], Cal
                 engine=engine,
                 threads=available()[0],
             )
-            found[who] = ([sys.executable, "-c", program + SHOW], of_json)
+            found[who] = ([sys.executable, "-c", program], of_json)
     return found
 
 

@@ -226,17 +226,17 @@ def losses(
     if name is not None:
         cls = catalogue.find(name, "losses")
         described = {**catalogue.describe(cls), "documentation": catalogue.documentation(cls)}
-        printing.print_json(described) if as_json else printing.print_loss(described)
+        printing.print_json(printing.plain(described)) if as_json else printing.print_loss(described)
         return
     registry = fastloss.registry
     all_described = [catalogue.describe(registry[name]) for name in sorted(registry)]
-    printing.print_json({"losses": all_described}) if as_json else printing.print_losses(all_described)
+    printing.print_json({"losses": printing.plain(all_described)}) if as_json else printing.print_losses(all_described)
 
 
 @app.command()
 def config(as_json: AsJson = False) -> None:
     """Show what this installation runs on."""
     if as_json:
-        printing.print_json(fastloss.config())
+        printing.print_json(printing.plain(fastloss.config()))
     else:
         fastloss.show_config()

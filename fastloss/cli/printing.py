@@ -26,15 +26,18 @@ AUTHORS_WIDTH = 112  # of docstrings
 
 
 def print_json(value: Any) -> None:
-    """One JSON object; NaN is null, and infinities are the strings that JSON has no numbers for."""
-    print(json.dumps(_plain(value), allow_nan=False))
+    """One JSON object, of what `plain` made or left."""
+    print(json.dumps(value, allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has it; NaN is null, and infinities are the strings that it has no numbers for."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     if isinstance(value, (np.generic, complex)):
@@ -51,28 +54,28 @@ def scores_as_values(scores: Scores) -> dict[str, Any]:
     """The scores as values fit for JSON."""
     values: dict[str, Any] = {"total": _as_values(scores.total)[0]}
     if scores.labels is not None:
-        groups = zip(scores.labels, _as_values(scores.groups), strict=True)
-        values["groups"] = [{"group": label, **numbers} for label, numbers in groups]
+        values["groups"] = _as_values(scores.groups, group=plain(scores.labels))
     values["nan"] = [{"column": name, "count": n.count, "first_row": n.first} for name, n in scores.nans.items()]
     return values
 
 
-def _as_values(compared: Sequence[Numbers]) -> list[dict[str, Any]]:
+def _as_values(compared: Sequence[Numbers], **labels: list[Any]) -> list[dict[str, Any]]:
     """The numbers of each group; where predictions are compared, with those of the others and of the differences."""
-    first, *others = map(_rows, compared)
-    if not others:
-        return first
-    return [
-        {**own, "other": other, "difference": difference}
-        for own, other, difference in zip(first, *others, strict=True)
-    ]  # fmt: skip
+    first, *others = compared
+    further = {name: _rows(_columns(numbers)) for name, numbers in zip(("other", "difference"), others, strict=False)}
+    return _rows(labels | _columns(first) | further)
 
 
-def _rows(numbers: Numbers) -> list[dict[str, Any]]:
+def _columns(numbers: Numbers) -> dict[str, list[Any]]:
+    """There may be millions of groups: a column is looked through number by number only where one is not finite."""
     columns = {name: np.atleast_1d(column) for name, column in vars(numbers).items() if column is not None}
     columns["count"] = columns["count"].astype(np.int64)
-    lists = [column.tolist() for column in columns.values()]
-    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+    lists = {name: column.tolist() for name, column in columns.items()}
+    return {name: lists[name] if np.isfinite(columns[name]).all() else plain(lists[name]) for name in lists}
+
+
+def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def print_scores(title: str, task: Task, level: float | None, scores: Scores) -> None:
@@ -124,7 +127,7 @@ def label_text(label: Any) -> str:
     """The label of a group, as it is shown."""
     if isinstance(label, tuple):
         return ", ".join(map(label_text, label))
-    value = _plain(label)
+    value = plain(label)
     if value is None:
         return "(missing)"
     return printable(repr(value).removesuffix(".0") if isinstance(value, float) else str(value))

@@ -29,25 +29,24 @@ SEPARATORS = {",": "commas", "\t": "tabs"}
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")  # cells without a number
 
 
-def chunks(stream: Any) -> Iterator[Any]:
-    """Whole lines as buffers of Arrow."""
-    import pyarrow
-
+def chunks(stream: Any) -> Iterator[bytearray]:
+    """Whole lines."""
     rest = b""
     newline = b""
     while True:
         size = max(CHUNK, 2 * len(rest))
         if size > LONGEST:
             raise ValueError("a row is too long")
-        buffer = pyarrow.allocate_buffer(size)
-        view = memoryview(buffer).cast("B")
-        view[: len(rest)] = rest
-        end = len(rest) + _fill(stream, view[len(rest) :])
-        newline = newline or (b"\n" if re.search(b"\n", view[:end]) else b"\r")
-        cut = end if end < size else _after_last(newline, view)
-        rest = bytes(view[cut:end])
-        if cut:
-            yield buffer.slice(0, cut)
+        chunk = bytearray(size)
+        chunk[: len(rest)] = rest
+        with memoryview(chunk) as room:
+            end = len(rest) + _fill(stream, room[len(rest) :])
+        newline = newline or (b"\n" if chunk.find(b"\n", 0, end) >= 0 else b"\r")
+        cut = end if end < size else chunk.rfind(newline) + 1
+        rest = bytes(chunk[cut:end])
+        del chunk[cut:]
+        if chunk:
+            yield chunk
         if end < size:
             return
 
@@ -61,17 +60,6 @@ def _fill(stream: Any, room: memoryview) -> int:
             break
         done += read
     return done
-
-
-def _after_last(newline: bytes, view: memoryview) -> int:
-    """The end of the last whole line; 0 if there is none."""
-    tail = 1 << 12
-    while True:
-        begin = max(0, len(view) - tail)
-        found = bytes(view[begin:]).rfind(newline)
-        if found >= 0 or not begin:
-            return begin + found + 1
-        tail *= 8
 
 
 # CSV ----------------------------------------------------------------------------------------------
@@ -92,8 +80,9 @@ class Csv:
         first = next(self._chunks, None)
         self.names: list[str] = []
         if first is not None:
-            self.names, end = self._header(bytes(memoryview(first)[:HEADER]))
-            self._chunks = chain([first.slice(end)], self._chunks)
+            self.names, end = self._header(bytes(first[:HEADER]))
+            del first[:end]
+            self._chunks = chain([first], self._chunks)
 
     def _header(self, text: bytes) -> tuple[list[str], int]:
         """The names of the columns, and where the row that has them ends."""
@@ -109,18 +98,18 @@ class Csv:
 
     def portions(self, wanted: Wanted) -> Iterator[Portion]:
         for chunk in self._chunks:
-            if re.search(b'"', chunk):
+            if b'"' in chunk:
                 yield from self._one_by_one(wanted, chain([chunk], self._chunks))
             else:
                 yield partial(self._parsed, wanted, chunk, self._content.share())
 
-    def _parsed(self, wanted: Wanted, chunk: Any, done: float) -> Iterator[Piece]:
+    def _parsed(self, wanted: Wanted, chunk: bytearray, done: float) -> Iterator[Piece]:
         import pyarrow
         from pyarrow import csv as arrow_csv
 
         if not re.search(rb"[^\r\n]", chunk):
             return
-        reading, parsing, converting = self._options(wanted, chunk.size + 1)
+        reading, parsing, converting = self._options(wanted, len(chunk) + 1)
         with self._errors():
             table = arrow_csv.read_csv(pyarrow.BufferReader(chunk), reading, parsing, converting)
         yield _with_missing(piece_of(table.to_batches(), self._name, done), wanted)
@@ -216,14 +205,14 @@ class Json:
         first = next(self._chunks, None)
         self._seen: dict[str, list[Any]] = {}  # values of the first rows that are not null
         if first is not None:
-            self._look(memoryview(first))
+            self._look(first)
             self._chunks = chain([first], self._chunks)
 
     @property
     def names(self) -> list[str]:
         return list(self._seen)
 
-    def _look(self, text: memoryview) -> None:
+    def _look(self, text: bytearray) -> None:
         lines = (line for line in io.BytesIO(text) if not line.isspace())
         for k, line in enumerate(islice(lines, LOOKED_AT)):
             try:
@@ -249,11 +238,11 @@ class Json:
             [(name, _type_of(self._seen[name], label=name in wanted.labels)) for name in wanted.names]
         )
 
-    def _parsed(self, schema: Any, chunk: Any, done: float) -> Iterator[Piece]:
+    def _parsed(self, schema: Any, chunk: bytearray, done: float) -> Iterator[Piece]:
         import pyarrow
         from pyarrow import json as arrow_json
 
-        reading = arrow_json.ReadOptions(use_threads=False, block_size=chunk.size + 1)
+        reading = arrow_json.ReadOptions(use_threads=False, block_size=len(chunk) + 1)
         parsing = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
             table = arrow_json.read_json(pyarrow.BufferReader(chunk), reading, parsing)

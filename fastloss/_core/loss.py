@@ -319,8 +319,9 @@ class Loss:
 
     def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
         """The axis of the first prediction, of so many, that each axis of the losses is; None where it has length 1."""
-        core = self.signature.predictions[0].shapes[0]
-        return tuple(range(ndim - len(core) + len(self.signature.losses)))
+        core = self._core_axes(self.signature.predictions[0].shapes[0], ndim)
+        without = core[len(self.signature.losses) :]
+        return tuple(axis for axis in range(ndim) if axis not in without)
 
     def _shape_of_losses(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the losses, given that of the first prediction."""
@@ -658,9 +659,6 @@ class WeightedSum(Loss):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.terms
-
-    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
-        return self.terms[0][1]._axes_of_losses(ndim)
 
     @property
     def _separate(self) -> bool:

@@ -263,9 +263,6 @@ class SequenceLoss(MultiInputLoss):
             return super()._core_axes(core, ndim)
         return tuple(axis for axis, name in enumerate(self.axes) if name != "N")
 
-    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
-        return (self.axes.index("N"),) if ndim == len(self.axes) else ()
-
     def most_labels(self, shape: tuple[int, ...]) -> int | None:
         """How many labels a target has room for, if predictions of a shape say so."""
         return None

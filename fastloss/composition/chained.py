@@ -102,9 +102,6 @@ class Chained(Loss):
     def domains(self) -> tuple[Domain, Domain, Domain]:
         return self.loss.domains()[0], ANY, ANY
 
-    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
-        return self.loss._axes_of_losses(ndim)
-
     @property
     def _separate(self) -> bool:
         return self.layer == "sigmoid" or self.signature.rowwise  # a softmax has all logits of a row in each number

@@ -215,9 +215,6 @@ class VAE(MultiInputLoss):
     def _core_axes(self, core: Shape, ndim: int) -> tuple[int, ...]:
         return tuple(range(1, ndim))
 
-    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
-        return (0,)
-
     def _specified(self) -> Specification:
         inner = RECONSTRUCTIONS[self.reconstruction]
         return replace(inner._spec, owner=type(self).__name__)

@@ -292,10 +292,6 @@ class RowLoss(Loss):
     def _kernels(self) -> tuple[str | None, str | None]:
         return self.labelled, self.dense
 
-    def _axes_of_losses(self, ndim: int) -> tuple[int | None, ...]:
-        axis = self.axis % ndim
-        return (*range(axis), *range(axis + 1, ndim))
-
     def _with_targets(self, y_true: ArrayLike | None, y_pred: ArrayLike) -> tuple[RowLoss, ArrayLike | None]:
         """The loss and its targets; where it needs none and is given none, a label for each row, none ignored."""
         if y_true is not None or not self.signature.unsupervised:

@@ -33,8 +33,8 @@ pytest.importorskip("typer")
 from fastloss.arrow import errors, npy, parquet, sources, text
 from fastloss.arrow.columns import numbers
 from fastloss.arrow.files import files
+from fastloss.cli import ending, main, plotting, printing, writing
 from fastloss.cli import losses as catalogue
-from fastloss.cli import main, plotting, printing
 from fastloss.cli.app import score
 from tests.inputs import draw
 
@@ -1261,6 +1261,38 @@ def test_how_long_signals_take(tmp_path, suffix):
             took.append(time.perf_counter() - begun)
         assert line.startswith("fastloss: interrupted")
     assert sorted(took)[2] < 0.1
+
+
+def test_signals_while_a_file_is_begun(tmp_path, monkeypatch):
+    """A temporary file that nobody knows of yet would stay."""
+    monkeypatch.setattr(ending.Stopped, "received", None)
+    begin = writing.tempfile.mkstemp
+
+    def begin_and_stop(**options):
+        begun = begin(**options)
+        ending._stop(signal.SIGINT, None)
+        return begun
+
+    monkeypatch.setattr(writing.tempfile, "mkstemp", begin_and_stop)
+    with pytest.raises(ending.Stopped), writing.replacing("--out", tmp_path / "a", sources=[], force=False):
+        pytest.fail("it began")
+    assert not ending.Stopped.held
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_signals_while_a_thread_starts(monkeypatch):
+    """It must not be waited for, nor be in Python's way when that ends."""
+
+    class Starting(ending.Thread):
+        def start(self):
+            super().start()
+            raise ending.Stopped(signal.SIGINT)
+
+    monkeypatch.setattr(ending, "Thread", Starting)
+    monkeypatch.setattr(ending, "_abandoned", [])
+    with pytest.raises(ending.Stopped):
+        ending.in_background(lambda: None, lambda: None)
+    assert [type(thread) for thread in ending._abandoned] == [Starting]
 
 
 def test_signals_that_are_to_be_ignored(tmp_path, scores_csv):

@@ -48,6 +48,7 @@ class Stopped(BaseException):
     """A signal to end, raised where the program is, so that it leaves nothing behind."""
 
     received: int | None = None
+    held = False  # until what has begun is whole
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -58,6 +59,17 @@ def heed() -> None:
     """End if a signal asked for it whose exception got lost, as in callbacks and while modules are imported."""
     if Stopped.received is not None:
         raise Stopped(Stopped.received)
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """What is done here is done as a whole: signals end the program after it."""
+    Stopped.held = True
+    try:
+        yield
+    finally:
+        Stopped.held = False
+    heed()
 
 
 _abandoned: list[Thread] = []  # threads that went on when a signal ended the program
@@ -74,8 +86,8 @@ def in_background(work: Callable[[], T], watch: Callable[[], None]) -> T:
             result.set_exception(error)
 
     thread = Thread(target=run, name="fastloss", daemon=True)
-    thread.start()
     try:
+        thread.start()
         while not wait([result], REFRESH).done:
             heed()
             watch()
@@ -138,7 +150,8 @@ def _heeded(number: int) -> bool:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     Stopped.received = number
-    raise Stopped(number)
+    if not Stopped.held:
+        raise Stopped(number)
 
 
 def _told(error: BaseException) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from fastloss.arrow.columns import Array
 from fastloss.arrow.results import Results
 from fastloss.arrow.scoring import Scored
 from fastloss.arrow.sources import require_arrow
-from fastloss.cli.ending import Refused
+from fastloss.cli.ending import Refused, whole
 
 Replacing: TypeAlias = Callable[[str, Path], AbstractContextManager[BinaryIO]]
 
@@ -159,14 +159,10 @@ def writing(path: Path, name: str, replacing: Replacing) -> Iterator[Writer]:
 @contextmanager
 def replacing(option: str, path: Path, *, sources: Sequence[str], force: bool) -> Iterator[BinaryIO]:
     """A temporary file that becomes `path`, or what this links to, if nothing fails."""
+    temporary = ""
     try:
-        target = path.resolve()
-        if target.exists():
-            _check_replaceable(option, path, sources, force=force)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".fastloss-")
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
-        raise Refused(f"{option}: {path}: {getattr(error, 'strerror', None) or error}") from error
-    try:
+        with whole():
+            target, descriptor, temporary = _begun(option, path, sources, force=force)
         with open(descriptor, "wb") as file:
             yield file
         os.chmod(temporary, 0o666 & ~_umask())
@@ -174,7 +170,19 @@ def replacing(option: str, path: Path, *, sources: Sequence[str], force: bool) -
     except OSError as error:
         raise Refused(f"{option}: {path}: {error.strerror or error}", 1) from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _begun(option: str, path: Path, sources: Sequence[str], *, force: bool) -> tuple[Path, int, str]:
+    """What a path stands for, and an open file beside it."""
+    try:
+        target = path.resolve()
+        if target.exists():
+            _check_replaceable(option, path, sources, force=force)
+        return target, *tempfile.mkstemp(dir=target.parent, prefix=".fastloss-")
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
+        raise Refused(f"{option}: {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _check_replaceable(option: str, path: Path, sources: Sequence[str], *, force: bool) -> None:

@@ -1,10 +1,14 @@
-"""Learn to read without being told where the letters are: connectionist temporal classification on rows of digits.
+"""
+Reading without being told where
+================================
+
+Learn to read without being told where the letters are: connectionist temporal classification on rows of digits.
 
 Digits of scikit-learn are set side by side at random distances, and a network sees one column of pixels after another.
 It is told which digits there are, in order, and never where. The pictures show what it learned to say at each column,
 and the alignment that follows.
 
-python examples/alignment.py [FILE]  writes to `alignment.png` unless told otherwise.
+``python examples/alignment.py [FILE]`` writes to ``alignment.png`` unless told otherwise.
 """
 
 from __future__ import annotations

@@ -1,9 +1,13 @@
-"""How a box finds its target under each loss of boxes: the paths of gradient descent, drawn.
+"""
+How a box finds its target
+==========================
+
+How a box finds its target under each loss of boxes: the paths of gradient descent, drawn.
 
 A box starts far from its target, smaller and of another shape, and descends the gradient of one loss. Plain IoU has no
 gradient where boxes do not meet; GIoU grows the box until they do; DIoU and its relatives move the centre.
 
-python examples/boxes.py [FILE]  writes to `boxes.png` unless told otherwise.
+``python examples/boxes.py [FILE]`` writes to ``boxes.png`` unless told otherwise.
 """
 
 from __future__ import annotations

@@ -1,10 +1,14 @@
-"""Siamese networks on scikit-learn's digits: two numbers for each image, so that images of one digit lie together.
+"""
+Digits as two numbers
+=====================
+
+Siamese networks on scikit-learn's digits: two numbers for each image, so that images of one digit lie together.
 
 A small network, written in NumPy, maps the 64 pixels of an image to two numbers. It is trained twice from the same
 start: with the contrastive loss, on pairs of images of one digit or of two, and with InfoNCE, where each image of a
 batch is to find, among the second images of all pairs, the one of its own pair.
 
-python examples/embedding.py [FILE]  writes to `embedding.png` unless told otherwise.
+``python examples/embedding.py [FILE]`` writes to ``embedding.png`` unless told otherwise.
 """
 
 from __future__ import annotations

@@ -1,10 +1,14 @@
-"""Why squared error learns slowly through a sigmoid and cross-entropy does not: their gradients, plotted.
+"""
+A sigmoid under two losses
+==========================
+
+Why squared error learns slowly through a sigmoid and cross-entropy does not: their gradients, plotted.
 
 A neuron's output is a = sigmoid(z). The gradient of the quadratic cost (a - y)^2 / 2 in z is (a - y) a (1 - a): where
 the neuron is certain and wrong, a (1 - a) is next to 0, and so is the step. That of the cross-entropy is a - y: the
 more wrong, the larger. The second plot trains one neuron on the breast cancer data from a certain and wrong start.
 
-python examples/saturation.py [FILE]  writes to `saturation.png` unless told otherwise.
+``python examples/saturation.py [FILE]`` writes to ``saturation.png`` unless told otherwise.
 """
 
 from __future__ import annotations

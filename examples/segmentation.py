@@ -1,11 +1,15 @@
-"""Segment a photograph: which pixels are the flower, with losses of pixels and with losses of regions.
+"""
+Few pixels of a photograph
+==========================
+
+Segment a photograph: which pixels are the flower, with losses of pixels and with losses of regions.
 
 scikit-learn brings a photograph of a flower. What is to be found is a small part of it, its red heart, which is
 there by its colour; the model sees no colour, but the brightness of what surrounds each pixel at several scales. It
 is linear, and trained by gradient descent with each loss from the same start. Where few pixels are of the region,
 cross-entropy prefers to find none; losses of regions ask for the overlap itself.
 
-python examples/segmentation.py [FILE]  writes to `segmentation.png` unless told otherwise.
+``python examples/segmentation.py [FILE]`` writes to ``segmentation.png`` unless told otherwise.
 """
 
 from __future__ import annotations

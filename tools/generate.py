@@ -1,4 +1,4 @@
-"""Write what follows from the registry and from what was measured: the type stub, and parts of README and docs.
+"""Write what follows from the registry and from what was measured: the type stubs, and parts of the documentation.
 
 ``python -m tools.generate`` rewrites them; with ``--check`` it only says whether they are current.
 """
@@ -19,12 +19,23 @@ from fastloss import GroupStates, Loss, LossState, WeightedSum, registry
 from fastloss._core.functions import call_signature, signature_of_tensors
 from fastloss._core.isa import BUILDS
 from fastloss._core.loss import prediction
-from fastloss._core.parity import OTHER_THINGS, ROWS
+from fastloss._core.parity import (
+    KERAS,
+    OPTAX,
+    OTHER_THINGS,
+    PYTORCH,
+    ROWS,
+    SCIPY,
+    SKLEARN,
+    TORCHVISION,
+    XGBOOST,
+)
 
 ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
 TORCH_STUB = ROOT / "fastloss" / "integrations" / "torch" / "__init__.pyi"
-README = ROOT / "README.md"
+SPEED = ROOT / "docs" / "speed.md"
+ACCURACY = ROOT / "docs" / "accuracy.md"
 PARITY = ROOT / "docs" / "parity.md"
 CATALOGUE = ROOT / "fastloss" / "_catalogue.py"
 LOSSES = ROOT / "docs" / "losses.md"
@@ -136,30 +147,25 @@ def catalogue() -> str:
     return CATALOGUE_HEAD + "\n".join(lines) + "\n}\n"
 
 
-def families() -> str:
-    """The losses in a few lines of Markdown: what each family is, and the functions of its losses."""
-    found: dict[str, list[str]] = {}
-    for cls in registry.values():
-        found.setdefault(cls.__module__, []).append(f"`{cls.function_name}`")
-    return "\n".join(f"- **{_summary(sys.modules[module])}**: {', '.join(names)}" for module, names in found.items())
-
-
 def losses() -> str:
-    """A page of all losses."""
-    return f"""\
-# Losses
-
-`fl.registry` holds these classes by the names of their functions; `help(fl.Huber)` has the formula, the domain, the
-errors, the source and an example of each.
-
-{loss_table()}
-"""
-
-
-def loss_table() -> str:
-    """The losses in Markdown, by family: class, function and aliases, parameters, first line of the docstring."""
-    lines = ["| loss | functions | parameters | a prediction is | what it is |", "|---|---|---|---|---|"]
+    """A page of all losses, by what they have in common."""
+    found: dict[str, list[type[Loss]]] = {}
     for cls in registry.values():
+        found.setdefault(cls.__module__, []).append(cls)
+    parts = [
+        "# All losses",
+        "`fl.registry` holds these classes by the names of their functions; `help(fl.Huber)` has the formula, the domain,"
+        " the\nerrors, the source and an example of each.",
+    ]
+    for module, classes in found.items():
+        parts += [f"## {_summary(sys.modules[module])}", loss_table(classes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def loss_table(classes: Iterable[type[Loss]]) -> str:
+    """Losses in Markdown: class, function and aliases, parameters, first line of the docstring."""
+    lines = ["| loss | functions | parameters | a prediction is | what it is |", "|---|---|---|---|---|"]
+    for cls in classes:
         names = ", ".join(f"`{name}`" for name in (cls.function_name, *cls.aliases))
         parameters = ", ".join(f"`{f.name}={f.default!r}`" for f in fields(cls))  # type: ignore[arg-type]
         lines.append(f"| `{cls.__name__}` | {names} | {parameters} | {prediction(cls)} | {_summary(cls)} |")
@@ -192,16 +198,19 @@ have `alpha=0.9`, its `fair` has `fair_c=1`, its `tweedie` is of the scores' exp
 """
 
 
+LIBRARIES = (PYTORCH, KERAS, OPTAX, SKLEARN, SCIPY, XGBOOST, TORCHVISION)  # in the order of the page
+
+
 def parity() -> str:
-    """The names of other libraries in Markdown: those that are here, and what computes the number of the others."""
+    """The names of other libraries in Markdown: what computes the number of each here, and what differs."""
     lines = [PARITY_HEAD]
-    for title, public in (("The same name", True), ("Another name", False)):
-        lines += [f"## {title}", "", "| name | library | there | here | |", "|---|---|---|---|---|"]
-        for row in sorted(
-            (row for row in ROWS if row.public == public), key=lambda row: (row.name.lower(), row.library)
-        ):
-            lines.append(f"| `{row.name}` | {row.library} | `{row.theirs}` | `{row.here}` | {row.note} |")
-        lines.append("")
+    for library in sorted({row.library for row in ROWS}, key=LIBRARIES.index):
+        rows = sorted((row for row in ROWS if row.library == library), key=lambda row: row.name.lower())
+        for title, public in (("", True), (": another name here", False)):
+            if chosen := [row for row in rows if row.public == public]:
+                lines += [f"## {library}{title}", "", "| there | here | what differs |", "|---|---|---|"]
+                lines += [f"| `{row.theirs}` | `{row.here}` | {row.note} |" for row in chosen]
+                lines.append("")
     lines += ["## Another thing", "", "These names are no losses there, and a call of theirs is an error here.", ""]
     lines += [f"- `{name}`: {what}." for name, what in OTHER_THINGS.items()]
     return "\n".join(lines) + "\n"
@@ -234,7 +243,7 @@ TITLES = {
 
 
 def speed(sections: dict[str, Any]) -> str:
-    """The front page's table, and every target that was missed."""
+    """The table of the main targets, and of every one that was missed."""
     parts = {name: record.rows_of(sections[name]) for name in TITLES if name in sections}
     rows = [row for rows in parts.values() for row in rows]
     asked = [row for row in rows if row.reached]
@@ -246,7 +255,7 @@ def speed(sections: dict[str, Any]) -> str:
     return f"""\
 {record.table(front)}
 
-Of {len(asked)} targets {len(missed)} are missed, all of which are in this table; [one page](docs/measured.md) has
+Of {len(asked)} targets {len(missed)} are missed, all of which are in this table; [one page](measured.md) has
 everything. Ratios of times, medians of rounds in which the contenders take turns: {record.described(machine)}."""
 
 
@@ -296,20 +305,18 @@ def replaced(text: str, section: str, content: str) -> str:
     begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if not pattern.search(text):
-        raise ValueError(f"README has no section {section!r}")
+        raise ValueError(f"the page has no section {section!r}")
     return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)
 
 
 def main(arguments: list[str]) -> int:
     sections = record.load()
-    readme = README.read_text()
-    for section, content in (("losses", families()), ("speed", speed(sections)), ("accuracy", errors(sections))):
-        readme = replaced(readme, section, content)
     wanted = {
         CATALOGUE: catalogue(),
         STUB: stub(),
         TORCH_STUB: torch_stub(),
-        README: readme,
+        SPEED: replaced(SPEED.read_text(), "speed", speed(sections)),
+        ACCURACY: replaced(ACCURACY.read_text(), "accuracy", errors(sections)),
         LOSSES: losses(),
         MEASURED: measured(sections),
         PARITY: parity(),

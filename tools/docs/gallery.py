@@ -1,0 +1,68 @@
+"""The settings of the gallery, which `sphinx-gallery` makes of the scripts in `examples/`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+# Scripts that the gallery does not show: they make files for the command, print numbers, or need Java.
+NOT_SHOWN = ("train.py", "exercises.py", "spark.py")
+
+# A script for each family of losses, and for each library that fastloss works with.
+FAMILIES = {
+    "elementwise": "regression.py",
+    "columns": "intervals.py",
+    "aggregate": "intervals.py",
+    "rowwise": "classes.py",
+    "vectors": "embedding.py",
+    "boxes": "boxes.py",
+    "regions": "segmentation.py",
+    "alignment": "alignment.py",
+    "composition": "autoencoder.py",
+}
+INTEGRATIONS = {
+    "linear": "linear_model.py",
+    "language": "language_model.py",
+    "xgboost": "xgboost_objective.py",
+    "lightgbm": "lightgbm_objective.py",
+    "sklearn": "sklearn_estimators.py",
+    "torch": "torch_training.py",
+    "jax": "jax_training.py",
+    "dask": "dask_arrays.py",
+    "arrow": "arrow_polars.py",
+}
+
+
+class NewFile:
+    """The arguments of a script: where it is to write its picture, for which the page needs no file."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="fastloss-gallery-"))
+
+    def __repr__(self) -> str:
+        return "NewFile()"
+
+    def __call__(self, gallery_conf: dict[str, Any], script_vars: dict[str, Any]) -> list[str]:
+        return [str(self._folder / "picture.png")]
+
+
+def configuration(root: Path) -> dict[str, Any]:
+    """What `sphinx_gallery_conf` is."""
+    hidden = "|".join(name.replace(".", r"\.") for name in NOT_SHOWN)
+    return {
+        "examples_dirs": [str(root / "examples")],
+        "gallery_dirs": ["gallery"],
+        "filename_pattern": "/",
+        "ignore_pattern": rf"(^|/)({hidden}|__init__\.py)$",
+        "nested_sections": True,
+        "reset_argv": NewFile(),
+        "download_all_examples": False,
+        "show_memory": False,
+        "show_signature": False,
+        "plot_gallery": "True",
+        "abort_on_example_error": True,
+        "within_subsection_order": "FileNameSortKey",
+        "min_reported_time": 1,
+        "copyfile_regex": "",
+    }

@@ -1,0 +1,90 @@
+"""The Sphinx extension of the site: pages and pictures made of the registry, cards of losses, a table with links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx import addnodes
+from sphinx.util.docutils import SphinxDirective
+
+from fastloss import Loss, registry
+from tools.docs import measured, pictures, reference
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
+
+CLASSES = {cls.__name__: cls for cls in registry.values()}
+
+
+class Cards(SphinxDirective):
+    """Cards of the losses that are named, or of a family: picture, name and what it is, with a link."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {"family": directives.unchanged}  # noqa: RUF012  # as docutils has it
+
+    def run(self) -> list[nodes.Node]:
+        names = (self.arguments or [""])[0].split()
+        unknown = [name for name in names if name not in CLASSES]
+        if unknown:
+            raise self.error(f"no losses: {', '.join(unknown)}")
+        if "family" in self.options:
+            names = [cls.__name__ for cls in CLASSES.values() if cls.__module__.split(".")[1] == self.options["family"]]
+        cards = nodes.container(classes=["loss-cards"])
+        for name in names:
+            cards += _card(CLASSES[name])
+        return [cards]
+
+
+def _card(cls: type[Loss]) -> nodes.Node:
+    name = cls.__name__
+    card = nodes.container(classes=["loss-card"])
+    picture = nodes.image(uri=f"/reference/pictures/{name}.svg", alt=f"{name}, its slope and its curvature")
+    title = nodes.inline(classes=["loss-card-title"])
+    title += nodes.literal(text=name)
+    for shown in (picture, title):
+        paragraph = nodes.paragraph()
+        paragraph += _link(f"/{reference.FOLDER}/{name}", shown)
+        card += paragraph
+    card += nodes.paragraph(text=reference.summary(cls) + ".", classes=["loss-card-text"])
+    return card
+
+
+def _link(page: str, shown: nodes.Node) -> nodes.Node:
+    link = addnodes.pending_xref("", reftype="doc", refdomain="std", refexplicit=True, reftarget=page, refwarn=True)
+    link += shown
+    return link
+
+
+# Files of the repository that are pages of the site: where pages link to them, for readers of the repository.
+PAGES = {"CONTRIBUTING.md": "/inside/contributing.md", "examples/README.md": "/guide/examples.md"}
+
+
+def with_links(app: Sphinx, page: str, source: list[str]) -> None:
+    """Make links to files of the repository links to pages, and losses in the table of all links to theirs."""
+    for file, instead in PAGES.items():
+        source[0] = re.sub(rf"\]\((?:\.\./)+{re.escape(file)}", f"]({instead}", source[0])
+    if page == "losses":
+        folder = reference.FOLDER
+        source[0] = re.sub(r"^\| `(\w+)` ", rf"| [`\1`]({folder}/\1.rst) ", source[0], flags=re.MULTILINE)
+
+
+def write(app: Sphinx, config: Config) -> None:
+    """Make the pages of the reference and all pictures, before Sphinx looks for sources."""
+    folder = Path(app.srcdir)
+    reference.write(folder)
+    pictures.draw_all(folder / "reference" / "pictures")
+    measured.draw_all(folder / "pictures")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Enter all of it."""
+    app.add_directive("losses", Cards)
+    app.connect("config-inited", write, priority=100)
+    app.connect("source-read", with_links)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

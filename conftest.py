@@ -64,10 +64,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     needy = config.rootpath / "benchmarks" / "peers", config.rootpath / "fastloss" / "integrations" / "_hflm.py"
     if any(map(collection_path.is_relative_to, needy)):
         return True  # doctests would import what may not be installed
+    if _is_of_documents(collection_path, config.rootpath):
+        return True
     if _is_of_missing(collection_path, config.rootpath / "fastloss"):
         return True
     benchmark = collection_path.is_relative_to(config.rootpath / "benchmarks")
     return None if benchmark == config.getoption("benchmark_only", False) else True
+
+
+def _is_of_documents(path: Path, root: Path) -> bool:
+    """Whether it is a script of the gallery or a setting of the site, which `python -m tools.docs` runs."""
+    return path.suffix == ".py" and any(path.is_relative_to(root / folder) for folder in ("docs", "examples"))
 
 
 def _is_of_missing(path: Path, package: Path) -> bool:

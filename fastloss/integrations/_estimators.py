@@ -229,7 +229,7 @@ class LossRegressor(RegressorMixin, _LossModel):  # type: ignore[misc]
         The iterations of the solver.
     n_features_in_ : int
         How many features there are.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also
@@ -363,7 +363,7 @@ class LossClassifier(ClassifierMixin, _LossModel):  # type: ignore[misc]
         The iterations of the solver.
     n_features_in_ : int
         How many features there are.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where all are strings.
 
     See Also

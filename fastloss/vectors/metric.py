@@ -324,8 +324,7 @@ class LiftedStructure(LabelledLoss):
     References
     ----------
     .. [1] H. O. Song, Y. Xiang, S. Jegelka, S. Savarese, "Deep metric learning via lifted structured feature
-    embedding",
-       CVPR 2016, arXiv:1511.06452.
+       embedding", CVPR 2016, arXiv:1511.06452.
 
     Examples
     --------

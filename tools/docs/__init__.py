@@ -8,4 +8,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
+MADE = ("gallery", "pictures", "reference/api", "reference/pictures")  # folders of `docs` that the build makes
 SITE = ROOT / "build" / "site"

@@ -8,10 +8,9 @@ import time
 
 from sphinx.cmd.build import main as sphinx
 
-from tools.docs import DOCS, SITE
+from tools.docs import DOCS, MADE, SITE
 from tools.docs.check import faults
 
-MADE = ("gallery", "pictures", "reference/api", "reference/pictures")  # below docs, by the build
 TREES = SITE.parent / "site-trees"
 
 

@@ -24,13 +24,13 @@ FAMILIES = {
 INTEGRATIONS = {
     "linear": "linear_model.py",
     "language": "language_model.py",
-    "xgboost": "xgboost_objective.py",
-    "lightgbm": "lightgbm_objective.py",
-    "sklearn": "sklearn_estimators.py",
-    "torch": "torch_training.py",
-    "jax": "jax_training.py",
-    "dask": "dask_arrays.py",
-    "arrow": "arrow_polars.py",
+    "xgboost": "integrations/xgboost_objective.py",
+    "lightgbm": "integrations/lightgbm_objective.py",
+    "sklearn": "integrations/sklearn_estimators.py",
+    "torch": "integrations/torch_training.py",
+    "jax": "integrations/jax_training.py",
+    "dask": "integrations/dask_arrays.py",
+    "arrow": "integrations/arrow_polars.py",
 }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,8 +151,9 @@ def _page(part: Part) -> str:
         parts.append(f".. note:: {part.title} was not installed where this page was made: it has the names alone.")
     for name in names_of(part):
         parts.append(f".. py:function:: {name}\n" if absent else _entry(part.module, name))
-        if part.also:
-            parts.append(f".. py:function:: {part.also}.{name}\n\n   The same as `{name}`.")
+    if part.also:
+        parts.append(f".. currentmodule:: {part.also}")
+        parts += [f".. py:function:: {name}\n\n   The same as `fastloss.{name}`." for name in names_of(part)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -225,15 +225,6 @@ def _of_tensors() -> str:
         lines.append(f".. py:class:: {cls.__name__}\n\n   A module of :py:class:`fastloss.{cls.__name__}`.")
         lines.append(f".. py:function:: {functions}\n\n   :py:func:`fastloss.{cls.function_name}` of tensors.")
     return "\n\n".join(lines) + "\n"
-
-
-def families() -> Iterator[tuple[str, list[type[Loss]]]]:
-    """What each module of losses is, and its losses, in the order of the registry."""
-    found: dict[str, list[type[Loss]]] = {}
-    for cls in registry.values():
-        found.setdefault(cls.__module__, []).append(cls)
-    for module, classes in found.items():
-        yield summary(sys.modules[module]), classes
 
 
 def summary(documented: object) -> str:

@@ -82,9 +82,15 @@ def write(app: Sphinx, config: Config) -> None:
     measured.draw_all(folder / "pictures")
 
 
+def skipped(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:
+    """Whether a member is left out: methods that scikit-learn adds to its estimators are described there."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Enter all of it."""
     app.add_directive("losses", Cards)
     app.connect("config-inited", write, priority=100)
     app.connect("source-read", with_links)
+    app.connect("autodoc-skip-member", skipped)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

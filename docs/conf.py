@@ -21,10 +21,10 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "tools.docs.mathml",
     "tools.docs.site",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
@@ -45,6 +45,7 @@ numpydoc_xref_param_type = False
 
 sphinx_gallery_conf = gallery.configuration(ROOT)
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "fastloss"
 html_static_path = ["_static"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 from fastloss import Loss, registry
@@ -37,11 +37,14 @@ class Cards(SphinxDirective):
             names = [cls.__name__ for cls in CLASSES.values() if cls.__module__.split(".")[1] == self.options["family"]]
         cards = nodes.container(classes=["loss-cards"])
         for name in names:
-            cards += _card(CLASSES[name])
+            cards += _card(CLASSES[name], self._address(name))
         return [cards]
 
+    def _address(self, name: str) -> str:
+        return posixpath.relpath(f"{reference.FOLDER}/{name}.html", posixpath.dirname(self.env.docname) or ".")
 
-def _card(cls: type[Loss]) -> nodes.Node:
+
+def _card(cls: type[Loss], address: str) -> nodes.Node:
     name = cls.__name__
     card = nodes.container(classes=["loss-card"])
     picture = nodes.image(uri=f"/reference/pictures/{name}.svg", alt=f"{name}, its slope and its curvature")
@@ -49,16 +52,15 @@ def _card(cls: type[Loss]) -> nodes.Node:
     title += nodes.literal(text=name)
     for shown in (picture, title):
         paragraph = nodes.paragraph()
-        paragraph += _link(f"/{reference.FOLDER}/{name}", shown)
+        link = nodes.reference("", "", internal=True, refuri=address)
+        link += shown
+        paragraph += link
         card += paragraph
-    card += nodes.paragraph(text=reference.summary(cls) + ".", classes=["loss-card-text"])
+    about = nodes.paragraph(classes=["loss-card-text"])
+    for k, text in enumerate(re.split(r"`(\w+)`", reference.summary(cls) + ".")):
+        about += nodes.literal(text=text) if k % 2 else nodes.Text(text)
+    card += about
     return card
-
-
-def _link(page: str, shown: nodes.Node) -> nodes.Node:
-    link = addnodes.pending_xref("", reftype="doc", refdomain="std", refexplicit=True, reftarget=page, refwarn=True)
-    link += shown
-    return link
 
 
 # Files of the repository that are pages of the site: where pages link to them, for readers of the repository.
@@ -69,6 +71,9 @@ def with_links(app: Sphinx, page: str, source: list[str]) -> None:
     """Make links to files of the repository links to pages, and losses in the table of all links to theirs."""
     for file, instead in PAGES.items():
         source[0] = re.sub(rf"\]\((?:\.\./)+{re.escape(file)}", f"]({instead}", source[0])
+    if page == "choose" or page.startswith(("concepts/", "guide/")):
+        names = "|".join(CLASSES)
+        source[0] = re.sub(rf"(?<![\[`])`({names})`(?![`\]])", rf"[`\1`](/{reference.FOLDER}/\1.rst)", source[0])
     if page == "losses":
         folder = reference.FOLDER
         source[0] = re.sub(r"^\| `(\w+)` ", rf"| [`\1`]({folder}/\1.rst) ", source[0], flags=re.MULTILINE)

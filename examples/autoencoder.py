@@ -2,8 +2,8 @@
 A variational autoencoder
 =========================
 
-Images of digits are squeezed through two numbers. `VAE` is the whole loss: how well an image is drawn again, and how far
-the two numbers are from a normal distribution. It has a gradient in the picture, the means and the variances.
+Images of digits are squeezed through two numbers. `VAE` is the whole loss: how well an image is drawn again, and
+how far the two numbers are from a normal distribution. It has a gradient in the picture, the means and the variances.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 A prediction and its uncertainty
 ================================
 
-Two predictions for each target: a mean and a variance, or several quantiles. Both learn where the data is noisy, without
-being told.
+Two predictions for each target: a mean and a variance, or several quantiles. Both learn where the data is noisy,
+without being told.
 """
 
 import matplotlib.pyplot as plt
@@ -44,7 +44,8 @@ quantiles = fit(fl.MultiQuantile(quantiles=(0.05, 0.5, 0.95)), 3)
 
 inside = np.mean((y > quantiles[:, 0]) & (y < quantiles[:, 2]))
 print(f"between the quantiles: {inside:.0%}, asked for 90%")
-print(f"root mean squared error of the mean {fl.rmse(y, normal[:, 0]):.3f}, of the median {fl.rmse(y, quantiles[:, 1]):.3f}")
+of_mean, of_median = fl.rmse(y, normal[:, 0]), fl.rmse(y, quantiles[:, 1])
+print(f"root mean squared error of the mean {of_mean:.3f}, of the median {of_median:.3f}")
 
 # %%
 # The bands

@@ -6,12 +6,14 @@ A model that counts pairs of letters is scored: the log-probability of each lett
 confidence interval, and which letters it did not expect.
 """
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 import fastloss as fl
 
-LESSON = "the loss of a sample is the mean of the losses of its parts and the slope of the loss is the sum of slopes " * 8
+LESSON = 8 * "the loss of a sample is the mean of the losses of its parts and its slope is the sum of their slopes "
 TEXTS = ["the slope of the mean", "the loss of the sum", "zebras quickly jump over"]
 letters = sorted(set(LESSON) | set("".join(TEXTS)))
 number = {letter: k for k, letter in enumerate(letters)}
@@ -22,7 +24,7 @@ number = {letter: k for k, letter in enumerate(letters)}
 # The logarithm of how often a letter followed another, with a little for pairs that never occurred.
 
 counts = np.full((len(letters), len(letters)), 0.1)
-for before, after in zip(LESSON, LESSON[1:], strict=False):
+for before, after in pairwise(LESSON):
     counts[number[before], number[after]] += 1
 logits = np.log(counts)
 

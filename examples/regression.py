@@ -2,8 +2,8 @@
 Regression with outliers
 ========================
 
-One target in ten is wrong. Five losses fit a line to the same points: what the slope of a loss does far from zero decides
-how far the line is bent.
+One target in ten is wrong. Five losses fit a line to the same points: what the slope of a loss does far from zero
+decides how far the line is bent.
 """
 
 import matplotlib.pyplot as plt

@@ -154,7 +154,7 @@ def test_every_page_is_in_a_table_of_contents():
             for line in directive.splitlines():
                 target = re.sub(r".*<(.*)>", r"\1", line)
                 if target and not target.startswith(":"):
-                    listed.add((page.parent / target).resolve().relative_to(DOCS).as_posix() if target != "index" else target)
+                    listed.add((page.parent / target).resolve().relative_to(DOCS).as_posix())
     pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
     assert pages <= listed
 

@@ -175,26 +175,17 @@ def loss_table(classes: Iterable[type[Loss]]) -> str:
 PARITY_HEAD = """\
 # Names of other libraries
 
-A name that PyTorch, Keras, scikit-learn, SciPy or optax has for a loss or metric computes that library's number here,
-for that library's usual call with the targets first; or it is not here, and `fastloss.<name>` says what computes the
-number.
+A name that another library has for a loss or metric computes that library's number here, for that library's usual call
+with the targets first; or it is not here, and `fastloss.<name>` says what computes the number. Every row of these tables
+is tested: the two expressions are one number.
 
-Targets come first in every loss and metric. They come last in `token_logprobs(logits, targets)`,
-`sequence_logprobs(logits, targets)` and `linear_cross_entropy(hidden, weight, targets)`, as in PyTorch's, and
-`LinearObjective(loss, X, y)` has the order of scikit-learn's `fit`.
-
-`fastloss.integrations.torch.functional` has the losses of `torch.nn.functional` argument for argument, of tensors.
-
-Every row is tested: the two expressions are one number. Where a library returns a number for each element or row,
-that is their mean; `reduction="none"` gives them here too.
-
-A mean is over elements, for losses of rows over rows, and with `sample_weight` it is divided by the sum of the
-weights, as in scikit-learn. PyTorch's and Keras's means divide by the count: `reduction="batch_mean"`. PyTorch's
-`"batchmean"` is of `kl_div` alone, and no word of this package.
-
-Names of boosters' metrics are words of their configuration, whose defaults differ: LightGBM's `quantile` and `huber`
-have `alpha=0.9`, its `fair` has `fair_c=1`, its `tweedie` is of the scores' exponential as here, and its
-`cross_entropy` is that of two classes. The loss with the same parameters is the same number.
+| | |
+|---|---|
+| order | Targets come first in every loss and metric. They come last in `token_logprobs`, `sequence_logprobs` and `linear_cross_entropy`, as in PyTorch's; `LinearObjective(loss, X, y)` has the order of scikit-learn's `fit`. |
+| a number for each | Where a library returns a number for each element or row, the tables compare the mean; `reduction="none"` gives them here too. |
+| the mean | Over elements, for losses of rows over rows; with `sample_weight` it is divided by the sum of the weights, as in scikit-learn. PyTorch's and Keras's means divide by the count: `reduction="batch_mean"`. PyTorch's `"batchmean"` is of `kl_div` alone, and no word of this package. |
+| tensors | `fastloss.integrations.torch.functional` has the losses of `torch.nn.functional` argument for argument. |
+| boosters | Names of their metrics are words of their configuration, whose defaults differ: LightGBM's `quantile` and `huber` have `alpha=0.9`, its `fair` has `fair_c=1`, its `tweedie` is of the scores' exponential as here, and its `cross_entropy` is that of two classes. The loss with the same parameters is the same number. |
 """
 
 

@@ -2,8 +2,8 @@
 Tables of Arrow and Polars
 ==========================
 
-Two models are compared on a table, by groups: the difference of their losses row by row, which is much more certain than
-the difference of their means.
+Two models are compared on a table, by groups: the difference of their losses row by row, which is much more certain
+than the difference of their means.
 """
 
 import matplotlib.pyplot as plt
@@ -18,12 +18,14 @@ n = 20_000
 site = rng.choice(["north", "east", "south", "west"], n)
 price = rng.gamma(2.0, 50.0, n)
 noise = rng.normal(scale=20.0, size=n)
-frame = polars.DataFrame({
-    "site": site,
-    "price": price,
-    "old": price + noise + rng.normal(scale=6.0, size=n),
-    "new": price + noise * np.where(site == "south", 1.05, 0.97) + rng.normal(scale=6.0, size=n),
-})
+frame = polars.DataFrame(
+    {
+        "site": site,
+        "price": price,
+        "old": price + noise + rng.normal(scale=6.0, size=n),
+        "new": price + noise * np.where(site == "south", 1.05, 0.97) + rng.normal(scale=6.0, size=n),
+    }
+)
 
 # %%
 # A lazy frame is read in batches

@@ -2,8 +2,8 @@
 XGBoost with any loss
 =====================
 
-Boosted trees that predict a bound which nine in ten targets stay below: XGBoost takes the quantile loss as its objective,
-and beside it an asymmetric one that it does not have.
+Boosted trees that predict a bound which nine in ten targets stay below: XGBoost takes the quantile loss as its
+objective, and beside it an asymmetric one that it does not have.
 """
 
 import matplotlib.pyplot as plt

@@ -37,7 +37,7 @@ def _targets(sections: dict[str, Any], target: Path) -> None:
             ratios = [row.measured / (row.at_least or 1) for row in rows if row.reached == reached]
             axis.plot(ratios, [place] * len(ratios), "o", color=colour, alpha=0.55, markersize=5)
     axis.axvline(1, color="gray", linewidth=1)
-    axis.set(xscale="log", xlabel="measured, as a multiple of what was asked for: left of 1 is missed")
+    axis.set(xscale="log", xlabel="measured over asked for; left of 1 is missed")
     axis.set_yticks(range(len(found)), [title for title, _ in found])
     axis.xaxis.set_major_formatter("{x:g}")
     axis.invert_yaxis()
@@ -58,7 +58,7 @@ def _errors(sections: dict[str, Any], target: Path) -> None:
         axis.barh(place, row["largest"], color=REACHED if within else MISSED, height=0.6)
         axis.plot([row["at_most"]] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2)
     axis.set_yticks(range(len(rows)), [f"{row['dtype']}, {row['of']}" for row in rows])
-    axis.set(xlabel="largest error found, in units in the last place; the black line is the most allowed")
+    axis.set(xlabel="largest error, in units in the last place; black: the most allowed")
     axis.invert_yaxis()
     axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(target, metadata={"Date": None})

@@ -34,7 +34,8 @@ def path_of(loss: Loss) -> Path:
     if kind == "rowwise":
         return _of_rows(loss)
     if kind == "vectors":
-        return _of_batches(loss) if isinstance(loss, BatchLoss) or "centers" in loss.signature.names else _of_pairs(loss)
+        batch = isinstance(loss, BatchLoss) or "centers" in loss.signature.names
+        return _of_batches(loss) if batch else _of_pairs(loss)
     if kind == "boxes":
         return _of_boxes(loss)
     if kind == "regions":
@@ -96,7 +97,7 @@ def _of_rows(loss: Loss) -> Path:
             row = np.array([[t, (1 - t) / 2, (1 - t) / 2]])
             return np.log(row) if loss.scores == "log_probabilities" else row
 
-        return Path(np.linspace(0.02, 0.98, 241), lambda t: (target, shares(t)), "probability of the true class, of three")
+        return Path(np.linspace(0.02, 0.98, 241), lambda t: (target, shares(t)), "probability of the true class of 3")
     reach = 0.95 if loss.scores == "cosines" else 6.0
     label = f"{'cosine' if loss.scores == 'cosines' else 'score'} of the first class, the two others are 0"
     return Path(np.linspace(-reach, reach, 241), lambda t: (target, np.array([[t, 0.0, 0.0]])), label)
@@ -143,7 +144,7 @@ def _of_boxes(loss: Loss) -> Path:
     target = np.array([[0.0, 0.0, 4.0, 2.0, 0.2]]) if rotated else np.array([[0.0, 0.0, 4.0, 2.0]])
     move = np.array([[1.0, 0, 0, 0, 0]]) if rotated else np.array([[1.0, 0.0, 1.0, 0.0]])
     other = np.array([[0.0, 0, 0, 0.5, 0.3]]) if rotated else np.array([[0.0, 0.0, 0.5, 0.3]])
-    return Path(np.linspace(-6, 6, 241), lambda t: (target, target + other + t * move), "how far a box of 4 by 2 is moved")
+    return Path(np.linspace(-6, 6, 241), lambda t: (target, target + other + t * move), "how far a box 4 by 2 is moved")
 
 
 def _of_regions(loss: Loss) -> Path:

@@ -30,8 +30,10 @@ class Part:
 
 
 PARTS = (
-    Part("loss", "What every loss does", "The verbs are documented here once: every loss has them.", "fastloss",
-         ("Loss", "WeightedSum", "Chained", "registry")),
+    Part("loss", "What every loss does",
+         "The verbs are documented here once: every loss has them. Losses of other arrays than targets and predictions"
+         " take theirs in the place of these, by the names that their pages say, and return a gradient for each.",
+         "fastloss", ("Loss", "WeightedSum", "Chained", "registry")),
     Part("states", "States", "Partial results that add up: of a sample, of groups, of regions.", "fastloss",
          ("LossState", "GroupStates", "RegionState")),
     Part("linear", "Linear models", "The mean loss of X w with its derivatives in w, and fits.", "fastloss",
@@ -57,7 +59,7 @@ PARTS = (
          "fastloss.integrations.torch.functional", needs="torch"),
     Part("jax", "JAX", "A loss as a function of JAX arrays.", "fastloss.integrations.jax", needs="jax"),
     Part("keras", "Keras", "A loss for compile.", "fastloss.integrations.keras", needs="keras"),
-    Part("sklearn", "scikit-learn", "Estimators, scorers, the log loss of each example.", "fastloss.integrations.sklearn"),
+    Part("sklearn", "scikit-learn", "Estimators, scorers, the log loss of examples.", "fastloss.integrations.sklearn"),
     Part("xgboost", "XGBoost", "Objectives and metrics.", "fastloss.integrations.xgboost"),
     Part("lightgbm", "LightGBM", "Objectives and metrics.", "fastloss.integrations.lightgbm"),
     Part("catboost", "CatBoost", "Objectives and metrics.", "fastloss.integrations.catboost"),
@@ -167,7 +169,8 @@ def _entry(module: str, name: str) -> str:
         return f".. py:data:: registry\n\n   {text}"
     if not inspect.isclass(member):
         return f".. autofunction:: {name}"
-    if issubclass(member, tuple):  # its fields are described as attributes already
+    # The fields of a tuple are described as attributes already, and the verbs of a loss on the page of `Loss`.
+    if issubclass(member, tuple) or (issubclass(member, Loss) and member is not Loss):
         return f".. autoclass:: {name}"
     return f".. autoclass:: {name}\n   :members:\n   :special-members: __call__"
 

@@ -1,4 +1,4 @@
-"""What was measured, on which machine, against which targets: `measured.json`, which README and docs show.
+"""What was measured, on which machine, against which targets: `measured.json`, which docs show.
 
 Each benchmark writes its own section of that file, and nothing else writes it.
 """

@@ -154,8 +154,8 @@ def losses() -> str:
         found.setdefault(cls.__module__, []).append(cls)
     parts = [
         "# All losses",
-        "`fl.registry` holds these classes by the names of their functions; `help(fl.Huber)` has the formula, the domain,"
-        " the\nerrors, the source and an example of each.",
+        "`fl.registry` holds these classes by the names of their functions; `help(fl.Huber)` has the formula, the\n"
+        "domain, the errors, the source and an example of each.",
     ]
     for module, classes in found.items():
         parts += [f"## {_summary(sys.modules[module])}", loss_table(classes)]
@@ -176,16 +176,21 @@ PARITY_HEAD = """\
 # Names of other libraries
 
 A name that another library has for a loss or metric computes that library's number here, for that library's usual call
-with the targets first; or it is not here, and `fastloss.<name>` says what computes the number. Every row of these tables
-is tested: the two expressions are one number.
+with the targets first; or it is not here, and `fastloss.<name>` says what computes the number. Every row is tested: the
+two expressions are one number.
 
-| | |
-|---|---|
-| order | Targets come first in every loss and metric. They come last in `token_logprobs`, `sequence_logprobs` and `linear_cross_entropy`, as in PyTorch's; `LinearObjective(loss, X, y)` has the order of scikit-learn's `fit`. |
-| a number for each | Where a library returns a number for each element or row, the tables compare the mean; `reduction="none"` gives them here too. |
-| the mean | Over elements, for losses of rows over rows; with `sample_weight` it is divided by the sum of the weights, as in scikit-learn. PyTorch's and Keras's means divide by the count: `reduction="batch_mean"`. PyTorch's `"batchmean"` is of `kl_div` alone, and no word of this package. |
-| tensors | `fastloss.integrations.torch.functional` has the losses of `torch.nn.functional` argument for argument. |
-| boosters | Names of their metrics are words of their configuration, whose defaults differ: LightGBM's `quantile` and `huber` have `alpha=0.9`, its `fair` has `fair_c=1`, its `tweedie` is of the scores' exponential as here, and its `cross_entropy` is that of two classes. The loss with the same parameters is the same number. |
+- **Order**: targets come first in every loss and metric. They come last in `token_logprobs`, `sequence_logprobs` and
+  `linear_cross_entropy`, as in PyTorch's; `LinearObjective(loss, X, y)` has the order of scikit-learn's `fit`.
+- **A number for each**: where a library returns a number for each element or row, the tables compare the mean;
+  `reduction="none"` gives them here too.
+- **The mean** is over elements, for losses of rows over rows, and with `sample_weight` it is divided by the sum of the
+  weights, as in scikit-learn. PyTorch's and Keras's means divide by the count: `reduction="batch_mean"`. PyTorch's
+  `"batchmean"` is of `kl_div` alone, and no word of this package.
+- **Tensors**: `fastloss.integrations.torch.functional` has the losses of `torch.nn.functional` argument for argument.
+- **Boosters**: names of their metrics are words of their configuration, whose defaults differ: LightGBM's `quantile`
+  and `huber` have `alpha=0.9`, its `fair` has `fair_c=1`, its `tweedie` is of the scores' exponential as here, and its
+  `cross_entropy` is that of two classes. The loss with the same parameters is the same number.
+
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ INTEGRATIONS = {
     "arrow": "integrations/arrow_polars.py",
 }
 
+# What a script needs that the extra `docs` does not install.
+NEEDED = {"torch_training.py": "torch", "jax_training.py": "jax", "dask_arrays.py": "dask"}
+
 
 class NewFile:
     """The arguments of a script: where it is to write its picture, for which the page needs no file."""
@@ -49,7 +53,10 @@ class NewFile:
 
 def configuration(root: Path) -> dict[str, Any]:
     """What `sphinx_gallery_conf` is."""
-    hidden = "|".join(name.replace(".", r"\.") for name in NOT_SHOWN)
+    missing = [script for script, library in NEEDED.items() if find_spec(library) is None]
+    if missing:
+        print(f"gallery: without {', '.join(missing)}, whose libraries are not installed")
+    hidden = "|".join(name.replace(".", r"\.") for name in (*NOT_SHOWN, *missing))
     return {
         "examples_dirs": [str(root / "examples")],
         "gallery_dirs": ["gallery"],

@@ -16,7 +16,18 @@ from fastloss import registry
 from fastloss._core.loss import PREDICTIONS, prediction
 from fastloss._core.multi_input import MultiInputLoss
 from fastloss._core.parameters import ANY, UNIT
-from fastloss._core.parity import KERAS, OPTAX, OTHER_THINGS, PYTORCH, ROWS, SCIPY, SKLEARN, TORCHVISION, XGBOOST
+from fastloss._core.parity import (
+    KERAS,
+    LIGHTGBM,
+    OPTAX,
+    OTHER_THINGS,
+    PYTORCH,
+    ROWS,
+    SCIPY,
+    SKLEARN,
+    TORCHVISION,
+    XGBOOST,
+)
 from tests.support import fresh
 
 CLASSES = list(registry.values())
@@ -80,6 +91,17 @@ def xgboost_metric(name, y, x):
     return float(xgboost.train(parameters, data, 0).eval(data).rpartition(":")[2])
 
 
+def lightgbm_metric(name, y, x, objective="regression"):
+    import lightgbm
+
+    data = lightgbm.Dataset(np.zeros((len(y), 1)), y, init_score=x, params={"verbose": -1})  # of which no tree is made
+    parameters = {"objective": objective, "metric": name, "boost_from_average": False, "verbose": -1, "num_threads": 1}
+    found = {}
+    lightgbm.train(parameters, data, 1, valid_sets=[data], callbacks=[lightgbm.record_evaluation(found)])
+    (((value,),),) = (of.values() for of in found.values())
+    return value
+
+
 def indices_of(labels):
     """The indices of true classes, ended by -1, as PyTorch's multilabel_margin_loss has them."""
     indices = labels.new_full(labels.shape, -1).long()
@@ -101,9 +123,10 @@ LIBRARIES = {
     ),
     OPTAX: ("optax", {"optax": "optax"}, ["optax", "optax.losses"]),
     XGBOOST: ("xgboost", {}, []),
+    LIGHTGBM: ("lightgbm", {}, []),
     TORCHVISION: ("torchvision", {"ops": "torchvision.ops"}, ["torchvision.ops"]),
 }
-SINGLE = {KERAS, XGBOOST}  # compute in float32
+SINGLE = {KERAS, LIGHTGBM, XGBOOST}  # compute in float32
 
 
 def needed(library):
@@ -118,7 +141,7 @@ def needed(library):
 def their_number(row):
     arrays = drawn(row.arrays)
     scope = {name: importlib.import_module(module) for name, module in LIBRARIES[row.library][1].items()}
-    scope |= {"np": np, "xgboost_metric": xgboost_metric, "indices_of": indices_of}
+    scope |= {"np": np, "xgboost_metric": xgboost_metric, "lightgbm_metric": lightgbm_metric, "indices_of": indices_of}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if row.library in (PYTORCH, TORCHVISION):

@@ -21,6 +21,7 @@ from fastloss._core.isa import BUILDS
 from fastloss._core.loss import prediction
 from fastloss._core.parity import (
     KERAS,
+    LIGHTGBM,
     OPTAX,
     OTHER_THINGS,
     PYTORCH,
@@ -187,14 +188,14 @@ two expressions are one number.
   weights, as in scikit-learn. PyTorch's and Keras's means divide by the count: `reduction="batch_mean"`. PyTorch's
   `"batchmean"` is of `kl_div` alone, and no word of this package.
 - **Tensors**: `fastloss.integrations.torch.functional` has the losses of `torch.nn.functional` argument for argument.
-- **Boosters**: names of their metrics are words of their configuration, whose defaults differ: LightGBM's `quantile`
-  and `huber` have `alpha=0.9`, its `fair` has `fair_c=1`, its `tweedie` is of the scores' exponential as here, and its
-  `cross_entropy` is that of two classes. The loss with the same parameters is the same number.
+- **Boosters**: names of their metrics are words of their configuration, whose defaults differ. LightGBM's
+  `cross_entropy` is that of two classes, `binary_cross_entropy_with_logits`; its `mape` divides by 1 where the target
+  is smaller. `xgboost_metric` and `lightgbm_metric` stand for a call of the metric of that name.
 
 """
 
 
-LIBRARIES = (PYTORCH, KERAS, OPTAX, SKLEARN, SCIPY, XGBOOST, TORCHVISION)  # in the order of the page
+LIBRARIES = (PYTORCH, KERAS, OPTAX, SKLEARN, SCIPY, XGBOOST, LIGHTGBM, TORCHVISION)  # in the order of the page
 
 
 def parity() -> str:

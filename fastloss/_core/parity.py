@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 PYTORCH, KERAS, SKLEARN, SCIPY, OPTAX, XGBOOST = "PyTorch", "Keras", "scikit-learn", "SciPy", "optax", "XGBoost"
-TORCHVISION = "torchvision"
+TORCHVISION, LIGHTGBM = "torchvision", "LightGBM"
 
 ROWS = (
     # Of regions
@@ -598,6 +598,32 @@ ROWS = (
         "vectors",
         ours="-fl.negative_cosine_similarity(left, right)",
     ),
+)
+
+# LightGBM's metrics, of scores as its objectives have them, with the parameters that it takes by default.
+ROWS += tuple(
+    Row(name, LIGHTGBM, f"lightgbm_metric({name!r}, y_true, y_pred{of})", arrays, ours=f"fl.{ours}", note=note)
+    for name, of, arrays, ours, note in (
+        ("l1", "", "values", "mae(y_true, y_pred)", ""),
+        ("l2", "", "values", "mse(y_true, y_pred)", ""),
+        ("rmse", "", "values", "rmse(y_true, y_pred)", ""),
+        ("huber", "", "values", "huber(y_true, y_pred, delta=0.9)", "Its `alpha` is `delta`."),
+        ("fair", "", "values", "fair(y_true, y_pred, c=1.0)", "Its `fair_c` is `c`; ours is 1.3998 by default."),
+        ("quantile", ", 'quantile'", "values", "quantile(y_true, y_pred, alpha=0.9)", ""),
+        ("poisson", ", 'poisson'", "log_means", "poisson_nll(y_true, y_pred)", "Of the logarithm of the mean."),
+        ("gamma", ", 'gamma'", "amounts", "gamma_nll(y_true, y_pred)", "Of the logarithm of the mean."),
+        ("tweedie", ", 'tweedie'", "log_means", "tweedie(y_true, y_pred)", "Of the logarithm of the mean."),
+        (
+            "binary_logloss",
+            ", 'binary'",
+            "logits",
+            "binary_cross_entropy_with_logits(y_true, y_pred)",
+            "Of raw scores, as an objective has them.",
+        ),
+        ("cross_entropy_lambda", ", 'cross_entropy_lambda'", "logits", "cross_entropy_lambda(y_true, y_pred)", ""),
+        ("binary_error", ", 'binary'", "logits", "zero_one(y_true, y_pred)", ""),
+        ("r2", "", "values", "r2_score(y_true, y_pred)", ""),
+    )
 )
 
 # What the same name is elsewhere that is no loss of targets and predictions: a call of theirs is an error here.

@@ -19,6 +19,7 @@ from fastloss._core.parameters import ANY, UNIT
 from fastloss._core.parity import (
     KERAS,
     LIGHTGBM,
+    MONAI,
     OPTAX,
     OTHER_THINGS,
     PYTORCH,
@@ -72,6 +73,11 @@ def drawn(arrays):
         "two_distributions": (share, softmax(row), {}),
         "log_distributions": (share, np.log(softmax(row)), {}),
         "boxes": (boxes, boxes + rng.normal(0, 0.3, boxes.shape), {}),
+        "masks": (
+            (np.random.default_rng(3).random((4, 1, 8, 8)) < 0.3).astype(float),
+            rng.standard_normal((4, 1, 8, 8)),
+            {},
+        ),
         "labels": ((row > 0.3).astype(float), rng.standard_normal(row.shape), {}),
         "sequences": (1 + label.reshape(4, 10)[:, :3] % 4, np.tile(row, (4, 1, 1)) * value[:4, None, None], {}),
         "vectors": (None, None, {"left": row, "right": column}),
@@ -124,9 +130,10 @@ LIBRARIES = {
     OPTAX: ("optax", {"optax": "optax"}, ["optax", "optax.losses"]),
     XGBOOST: ("xgboost", {}, []),
     LIGHTGBM: ("lightgbm", {}, []),
+    MONAI: ("monai", {"losses": "monai.losses"}, []),
     TORCHVISION: ("torchvision", {"ops": "torchvision.ops"}, ["torchvision.ops"]),
 }
-SINGLE = {KERAS, LIGHTGBM, XGBOOST}  # compute in float32
+SINGLE = {KERAS, LIGHTGBM, MONAI, XGBOOST}  # compute in float32, or smooth by a little
 
 
 def needed(library):
@@ -144,7 +151,7 @@ def their_number(row):
     scope |= {"np": np, "xgboost_metric": xgboost_metric, "lightgbm_metric": lightgbm_metric, "indices_of": indices_of}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if row.library in (PYTORCH, TORCHVISION):
+        if row.library in (PYTORCH, TORCHVISION, MONAI):
             import torch
 
             arrays = {name: None if array is None else torch.from_numpy(array) for name, array in arrays.items()}

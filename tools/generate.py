@@ -22,6 +22,7 @@ from fastloss._core.loss import prediction
 from fastloss._core.parity import (
     KERAS,
     LIGHTGBM,
+    MONAI,
     OPTAX,
     OTHER_THINGS,
     PYTORCH,
@@ -195,7 +196,7 @@ two expressions are one number.
 """
 
 
-LIBRARIES = (PYTORCH, KERAS, OPTAX, SKLEARN, SCIPY, XGBOOST, LIGHTGBM, TORCHVISION)  # in the order of the page
+LIBRARIES = (PYTORCH, KERAS, OPTAX, SKLEARN, SCIPY, XGBOOST, LIGHTGBM, TORCHVISION, MONAI)  # in the order of the page
 
 
 def parity() -> str:

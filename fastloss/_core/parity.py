@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 PYTORCH, KERAS, SKLEARN, SCIPY, OPTAX, XGBOOST = "PyTorch", "Keras", "scikit-learn", "SciPy", "optax", "XGBoost"
-TORCHVISION, LIGHTGBM = "torchvision", "LightGBM"
+TORCHVISION, LIGHTGBM, MONAI = "torchvision", "LightGBM", "MONAI"
 
 ROWS = (
     # Of regions
@@ -623,6 +623,63 @@ ROWS += tuple(
         ("cross_entropy_lambda", ", 'cross_entropy_lambda'", "logits", "cross_entropy_lambda(y_true, y_pred)", ""),
         ("binary_error", ", 'binary'", "logits", "zero_one(y_true, y_pred)", ""),
         ("r2", "", "values", "r2_score(y_true, y_pred)", ""),
+    )
+)
+
+# MONAI's losses; it adds 1e-5 to both terms of a ratio.
+ROWS += tuple(
+    Row(name, MONAI, f"losses.{theirs}", arrays, ours=ours, note=note)
+    for name, theirs, arrays, ours, note in (
+        (
+            "DiceLoss",
+            "DiceLoss(sigmoid=True)(y_pred, y_true)",
+            "masks",
+            "fl.Dice(from_logits=True, groups='image')(y_true, y_pred)",
+            "Its `smooth_nr` and `smooth_dr` are `smooth` and `eps`; with `batch=True` leave out `groups`.",
+        ),
+        (
+            "DiceLoss",
+            "DiceLoss(sigmoid=True, jaccard=True, batch=True)(y_pred, y_true)",
+            "masks",
+            "fl.Jaccard(from_logits=True)(y_true, y_pred)",
+            "",
+        ),
+        (
+            "TverskyLoss",
+            "TverskyLoss(sigmoid=True, alpha=0.3, beta=0.7, batch=True)(y_pred, y_true)",
+            "masks",
+            "fl.Tversky(alpha=0.3, beta=0.7, from_logits=True)(y_true, y_pred)",
+            "",
+        ),
+        (
+            "MCCLoss",
+            "MCCLoss(sigmoid=True, batch=True)(y_pred, y_true)",
+            "masks",
+            "fl.MCC(from_logits=True)(y_true, y_pred)",
+            "",
+        ),
+        (
+            "DiceCELoss",
+            "DiceCELoss(sigmoid=True, batch=True)(y_pred, y_true)",
+            "masks",
+            "fl.dice(y_true, y_pred, from_logits=True) + fl.bce_with_logits(y_true, y_pred)",
+            "",
+        ),
+        (
+            "FocalLoss",
+            "FocalLoss(alpha=0.25)(y_pred, y_true)",
+            "masks",
+            "fl.sigmoid_focal(y_true, y_pred)",
+            "MONAI's default is no `alpha`: twice the loss with `alpha=0.5`.",
+        ),
+        (
+            "ContrastiveLoss",
+            "ContrastiveLoss(temperature=0.5)(left, right)",
+            "vectors",
+            "fl.nt_xent(np.tile(np.arange(len(left)), 2), np.concatenate([left, right]), temperature=0.5)",
+            "",
+        ),
+        ("BoxGIoULoss", "BoxGIoULoss()(y_pred, y_true)", "boxes", "fl.giou(y_true, y_pred)", ""),
     )
 )
 

@@ -35,7 +35,7 @@ pytest.importorskip("numpydoc")
 import numpy as np
 from numpydoc.validate import validate
 
-from tools.docs import DOCS, MADE, gallery, pictures, reference
+from tools.docs import DOCS, MADE, check, gallery, pictures, reference
 
 ROOT = Path(__file__).parent.parent
 
@@ -157,6 +157,25 @@ def test_every_page_is_in_a_table_of_contents():
                     listed.add((page.parent / target).resolve().relative_to(DOCS).as_posix())
     pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
     assert pages <= listed
+
+
+def test_a_broken_link_of_the_site_is_found(tmp_path):
+    (tmp_path / "there.html").write_text('<p id="place"></p><a href="#place"></a>')
+    links = "".join(
+        f'<a href="{to}"></a>' for to in ("there.html#place", "gone.html", "there.html#gone", "https://x.y")
+    )
+    (tmp_path / "page.html").write_text(links + '<img src="gone.svg">')
+    assert list(check.broken_links(tmp_path)) == [
+        "page.html: gone.html is not there",
+        "page.html: there.html#gone has no such place",
+        "page.html: gone.svg is not there",
+    ]
+
+
+def test_a_word_that_the_search_does_not_find_is_named(tmp_path):
+    index = '{"docnames": ["start"], "terms": {"huber": 0}, "titleterms": {}}'
+    (tmp_path / "searchindex.js").write_text(f"Search.setIndex({index})")
+    assert len(list(check.not_found(tmp_path))) == len(check.SOUGHT)
 
 
 def test_the_gallery_has_a_script_for_every_family_and_library():

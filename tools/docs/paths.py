@@ -48,7 +48,8 @@ def target_of(loss: Loss) -> float:
     domain = loss.domains()[0]
     if loss.scores in ("values", "means", "log_means", "log_amounts") and domain in (NON_NEGATIVE, POSITIVE):
         return 1.0
-    return 1.0 if 0.0 not in domain or _binary(loss) else 0.0
+    relative = type(loss).__module__.endswith(".relative")  # of which a target of 0 is a case of its own
+    return 1.0 if relative or 0.0 not in domain or _binary(loss) else 0.0
 
 
 def _binary(loss: Loss) -> bool:
@@ -58,6 +59,8 @@ def _binary(loss: Loss) -> bool:
 def _of_numbers(loss: Loss, several: bool) -> Path:
     low, high = -4.0, 4.0
     domain = loss.domains()[1]
+    if type(loss).__module__.endswith(".relative"):
+        low = -2.0
     if domain == UNIT:
         low, high = 0.02, 0.98
     elif domain.low >= 0:

@@ -12,7 +12,7 @@ from tools.docs.paths import Array, path_of
 
 COLOURS = {"loss": "#1f6fb4", "slope": "#d1495b", "curvature": "#5c946e"}
 STYLES = {"loss": "-", "slope": "--", "curvature": ":"}
-HIGH = 12.0  # what goes further is cut off: a loss that is infinite at an end would flatten all else
+HIGH = 12.0  # what goes further is cut off, of most losses: one that is infinite at an end would flatten all else
 
 
 def curves(loss: Loss) -> tuple[Array, dict[str, Array], str]:
@@ -68,7 +68,9 @@ def draw(loss: Loss, target: Path) -> None:
     everything = np.concatenate([values[np.isfinite(values)] for values in found.values()])
     axis.axhline(0, color="gray", linewidth=0.6)
     axis.set(xlabel=label)
-    low, high = max(everything.min(), -HIGH), min(everything.max(), HIGH)
+    usual = np.abs(found["loss"][np.isfinite(found["loss"])])
+    cut = max(HIGH, 1.2 * float(np.percentile(usual, 80)))
+    low, high = max(everything.min(), -cut), min(everything.max(), cut)
     axis.set_ylim(low - 0.06 * (high - low or 1), high + 0.06 * (high - low or 1))
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)

@@ -88,7 +88,7 @@ def contenders(stack: ExitStack, folder: Path, rows: int) -> dict[str, dict[str,
 
     calls: dict[str, dict[str, Call]] = {"states": {}, "step": {}}
     for workers, who in zip(WORKERS, (TWO, ONE), strict=True):
-        cluster = LocalCluster(workers, threads_per_worker=1, processes=True, dashboard_address=":0")
+        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0")
         client = stack.enter_context(Client(stack.enter_context(cluster), set_as_default=False))
         client.wait_for_workers(workers)
         calls["states"][who] = partial(scored, client, folder)

@@ -832,7 +832,7 @@ def cluster():
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
     with (
         dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
-        distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=":0") as made,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as made,
     ):
         yield made
 

@@ -2,14 +2,34 @@
 
 import os
 import platform
+import shlex
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
+
+def is_clang() -> bool:
+    """Whether the C compiler is clang, by whatever name."""
+    command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    return "clang" in subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
+
+
+CLANG = is_clang()
+APPLE = sys.platform == "darwin"
+
 # What is left of a block after its last whole vector is done one by one, not by loops of narrower vectors, which would
-# be a fifth of the code: blocks are whole but for the last.
-ONE_WIDTH = ["--param", "vect-epilogues-nomask=0"]
+# be a fifth of the code: blocks are whole but for the last. Clang has no such loops.
+ONE_WIDTH = [] if CLANG else ["--param", "vect-epilogues-nomask=0"]
+# Apple's clang has OpenMP's pragmas, but neither the option nor the library.
+OPENMP = (
+    {"cflags": ["-Xpreprocessor", "-fopenmp"], "ldflags": ["-lomp"]}
+    if APPLE
+    else {"cflags": ["-fopenmp"], "ldflags": ["-fopenmp"]}
+)
 # The kernels are compiled once for each row; `fastloss/_core/isa.py` picks the best the processor runs.
 X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
 LEVELS = {
@@ -26,7 +46,7 @@ INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline, unused))")]
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
 # FASTLOSS_BUILD chooses one: what ships, one that checks bounds and invariants, one under the sanitizers.
 BUILDS: dict[str, dict] = {
-    "": {"cflags": OPTIMISED, "ldflags": ["-s"], "directives": {}},
+    "": {"cflags": OPTIMISED, "ldflags": [] if APPLE else ["-s"], "directives": {}},
     "debug": {
         "cflags": ["-O1", "-g", "-ffp-contract=off", "-UNDEBUG"],
         "ldflags": [],
@@ -62,8 +82,8 @@ def extension(name: str, flags: list[str]) -> Extension:
         include_dirs=["fastloss/_kernels"],
         depends=HEADERS,
         define_macros=INLINE,
-        extra_compile_args=[*build["cflags"], *flags, "-fopenmp"],
-        extra_link_args=[*build["ldflags"], "-fopenmp"],
+        extra_compile_args=[*build["cflags"], *flags, *OPENMP["cflags"]],
+        extra_link_args=[*build["ldflags"], *OPENMP["ldflags"]],
     )
 
 

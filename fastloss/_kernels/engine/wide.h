@@ -14,7 +14,7 @@
 #endif
 
 // All functions are inlined: how a call would pass such vectors is not asked.
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
@@ -62,9 +62,15 @@ FL_INLINE fl_wide fl_mul_add_wide(fl_wide a, fl_wide b, fl_wide c) {
 #endif
 }
 
+#if defined(__clang__)
+#define FL_IN_ORDER(v, ...) __builtin_shufflevector(v, v, __VA_ARGS__)
+#else
+#define FL_IN_ORDER(v, ...) __builtin_shuffle(v, (fl_lanes){__VA_ARGS__})
+#endif
+
 FL_INLINE double fl_fold_wide(fl_wide v) {
-    v += __builtin_shuffle(v, (fl_lanes){4, 5, 6, 7, 0, 1, 2, 3});
-    v += __builtin_shuffle(v, (fl_lanes){2, 3, 0, 1, 6, 7, 4, 5});
+    v += FL_IN_ORDER(v, 4, 5, 6, 7, 0, 1, 2, 3);
+    v += FL_IN_ORDER(v, 2, 3, 0, 1, 6, 7, 4, 5);
     return v[0] + v[1];
 }
 

@@ -113,7 +113,7 @@ FL_INLINE double fl_less_log1p_f64(double x) {
     double s = x / (2.0 + x);
     double z = s * s;
     double near = s * fl_mul_add_f64(-z, FLV_HORNER_F64(flv_log_f64, z), x);
-    return (x > -0.29) & (x < 0.41) ? near : x - fl_log1p_within_f64(x);
+    return ((x > -0.29) & (x < 0.41)) ? near : x - fl_log1p_within_f64(x);
 }
 
 #endif

@@ -42,6 +42,7 @@ def test_a_wheel_holds_no_sources(source):
 
 def test_a_wheel_holds_what_runs():
     assert contents.faults_of_wheel(WHEEL, 1, FILES) == []
+    assert contents.faults_of_wheel([*WHEEL, "fastloss.libs/libgomp-a34b3233.so.1.0.0"], 1, FILES) == []
     for missing, fault in zip(
         WHEEL[:3],
         ["fastloss/__init__.py", "fastloss/py.typed", "what is compiled from fastloss/_core/runtime.pyx"],

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).parent.parent
 WHEEL_BYTES = 8 * 2**20
 RUNS = {".so", ".py", ".pyi"}
+OPENMP = re.compile(r"fastloss\.libs/libgomp-[0-9a-f]+\.so[.0-9]*")  # the library that a repaired wheel brings along
 ADDED = re.compile(r"PKG-INFO|setup\.cfg|[^/]+\.egg-info/.*")  # by setuptools, to an sdist
 
 
@@ -35,7 +36,7 @@ def faults_of_sdist(names: Iterable[str], tracked: set[str]) -> list[str]:
 
 def faults_of_wheel(names: Iterable[str], size: int, tracked: set[str]) -> list[str]:
     """What is wrong with a wheel of so many bytes and these files."""
-    held = {name for name in names if ".dist-info/" not in name}
+    held = {name for name in names if ".dist-info/" not in name and not OPENMP.fullmatch(name)}
     wanted = {name for name in tracked if name.startswith("fastloss/") and _runs(name)}
     modules = {name.removesuffix(".pyx") for name in tracked if name.endswith(".pyx")}
     compiled = {name.partition(".")[0] for name in held if name.endswith(".so")}

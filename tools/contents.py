@@ -59,7 +59,7 @@ def main(files: list[str]) -> int:
     for path in map(Path, files):
         if path.suffix == ".whl":
             with zipfile.ZipFile(path) as wheel:
-                names = wheel.namelist()
+                names = [name for name in wheel.namelist() if not name.endswith("/")]
             faults = faults_of_wheel(names, path.stat().st_size, tracked())
         else:
             with tarfile.open(path) as sdist:

@@ -20,6 +20,7 @@ def is_clang() -> bool:
 
 CLANG = is_clang()
 APPLE = sys.platform == "darwin"
+WINDOWS = sys.platform == "win32"  # by clang for MinGW, with CC=clang: the sources are GNU C with the threads of POSIX
 
 # What is left of a block after its last whole vector is done one by one, not by loops of narrower vectors, which would
 # be a fifth of the code: blocks are whole but for the last. Clang has no such loops.
@@ -31,7 +32,8 @@ OPENMP = (
     else {"cflags": ["-fopenmp"], "ldflags": ["-fopenmp"]}
 )
 # The kernels are compiled once for each row; `fastloss/_core/isa.py` picks the best the processor runs.
-X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
+MACHINE = os.environ.get("_PYTHON_HOST_PLATFORM", "").rpartition("-")[2] or platform.machine()  # set by cross builds
+X86_64 = MACHINE.lower() in {"x86_64", "amd64"}
 LEVELS = {
     "baseline": ["-march=x86-64"] if X86_64 else [],
     "x86_64_v3": ["-march=x86-64-v3", *ONE_WIDTH],
@@ -101,5 +103,5 @@ setup(
         compiler_directives={**DIRECTIVES, **build["directives"]},
         nthreads=os.cpu_count() or 1,
     ),
-    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+    options={"build_ext": {"parallel": os.cpu_count() or 1} | ({"compiler": "mingw32"} if WINDOWS else {})},
 )

@@ -2,6 +2,7 @@
 
 import ast
 import pickle
+import platform
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -178,3 +179,30 @@ assert numpy.float64(5e-324) * 1 == 5e-324
 @pytest.mark.skipif("x86_64_v3" not in BUILDS or sys.platform != "linux", reason="machine code of x86-64")
 def test_the_import_leaves_the_floating_point_mode():
     fresh(MODES)
+
+
+UPWARD = {"x86_64": 0x800, "aarch64": 0x400000}  # FE_UPWARD of <fenv.h>
+ROUNDED = """
+import ctypes
+import numpy as np
+import fastloss as fl
+libm = ctypes.CDLL("libm.so.6")
+y, x = np.random.default_rng(0).normal(size=(2, 50_000)).astype("f")
+def results(threads):
+    value, grad = fl.LogCosh().value_and_grad(y, x, num_threads=threads)
+    of_rows, grad_of_rows = fl.CrossEntropy().value_and_grad(np.arange(5000) % 10, x.reshape(-1, 10))
+    return value, grad.tobytes(), of_rows, grad_of_rows.tobytes()
+wanted = results(1)
+assert libm.fesetround({upward}) == 0
+found = results(1), results(2)
+assert libm.fegetround() == {upward}
+assert np.float64(1) + np.float64(1e-20) > 1
+assert found == (wanted, wanted)
+"""
+
+
+@pytest.mark.skipif(
+    platform.machine() not in UPWARD or platform.libc_ver()[0] != "glibc", reason="the numbers of another <fenv.h>"
+)
+def test_results_do_not_depend_on_the_rounding_mode():
+    fresh(ROUNDED.format(upward=UPWARD[platform.machine()]))

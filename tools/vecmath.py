@@ -142,6 +142,11 @@ def inverse_size(x: Array) -> Array:
     return np.ldexp(x.dtype.type(1), 1 - np.frexp(x)[1])
 
 
+def from_float16(bits: Array) -> Array:
+    with np.errstate(invalid="ignore"):  # signaling NaNs
+        return bits.view(np.float16).astype(np.float32)
+
+
 def from_bfloat16(bits: Array) -> Array:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
@@ -467,7 +472,7 @@ FUNCTIONS = [
         {"": (-30.7, -30.7)},
     ),
     Function("log1p_small_to_f32", mp.log1p, between(0.0, 0.1353352832366127), "0 < e <= e^-2", {"": (-31.6, -31.6)}),
-    Function("from_f16", lambda x: x.view(np.float16).astype(F32), every_16_bits, "all 2^16", type=F32, exact=True),
+    Function("from_f16", from_float16, every_16_bits, "all 2^16", type=F32, exact=True),
     Function("from_bf16", from_bfloat16, every_16_bits, "all 2^16", type=F32, exact=True),
     Function("to_f16", to_float16, around_16_bits(F32), "", type=np.uint16, exact=True),
     Function("to_bf16", to_bfloat16, around_16_bits(F32), "", type=np.uint16, exact=True),

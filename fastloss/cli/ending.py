@@ -30,10 +30,11 @@ T = TypeVar("T")
 REFRESH = 0.1  # seconds between looks at work in the background
 
 REASONS = {
-    signal.SIGHUP: "the terminal is gone",
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "asked to end",
 }
+if sys.platform != "win32":
+    REASONS[signal.SIGHUP] = "the terminal is gone"
 
 
 class Refused(Exception):
@@ -114,7 +115,8 @@ def ending() -> Iterator[None]:
     """Turn what ends the program before its time into a line and an exit status."""
     Stopped.received = None
     handlers = {number: signal.signal(number, _stop) for number in REASONS if _heeded(number)}
-    handlers[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end in silence, as others do
+    if sys.platform != "win32":
+        handlers[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end in silence, as others do
     # Looking for cycles among the states of many groups takes longer than scoring them, and at exit, longer than all
     # else that there is to do after Ctrl-C.
     collecting = gc.isenabled()

@@ -3,6 +3,8 @@
 #ifndef FASTLOSS_MODES_H
 #define FASTLOSS_MODES_H
 
+#include <stdint.h>
+
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -14,6 +16,11 @@ static inline unsigned fl_enter_ieee_mode(void) {
     unsigned found = _mm_getcsr();
     _mm_setcsr(0x1f80);
     return found;
+#elif defined(__aarch64__)
+    uint64_t found;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(found));
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
+    return (unsigned)found;
 #else
     return 0;
 #endif
@@ -22,6 +29,8 @@ static inline unsigned fl_enter_ieee_mode(void) {
 static inline void fl_leave_ieee_mode(unsigned found) {
 #if defined(__SSE2__)
     _mm_setcsr(found);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)found));
 #else
     (void)found;
 #endif

@@ -76,14 +76,34 @@ typedef struct {
     _Alignas(64) size_t bytes;
 } fl_header;
 
+static fl_header *fl_allocate(size_t bytes) {
+    void *room = NULL;
+#if defined(_WIN32)
+    room = _aligned_malloc(bytes, 64);
+#else
+    if (posix_memalign(&room, 64, bytes))
+        return NULL;
+#endif
+    return room;
+}
+
+static void fl_release(fl_header *room) {
+#if defined(_WIN32)
+    _aligned_free(room);
+#else
+    free(room);
+#endif
+}
+
 static char *fl_borrow(size_t bytes) {
     fl_header *room = atomic_exchange(&fl_spare, NULL);
     if (room && room->bytes < bytes) {
-        free(room);
+        fl_release(room);
         room = NULL;
     }
     if (!room) {
-        if (bytes > PTRDIFF_MAX - sizeof *room || posix_memalign((void **)&room, 64, sizeof *room + bytes))
+        room = bytes > PTRDIFF_MAX - sizeof *room ? NULL : fl_allocate(sizeof *room + bytes);
+        if (!room)
             return NULL;
         room->bytes = bytes;
     }
@@ -94,11 +114,17 @@ static void fl_give_back(char *scratch) {
     fl_header *room = (fl_header *)scratch - 1;
     void *none = NULL;
     if (room->bytes > FL_KEPT || !atomic_compare_exchange_strong(&fl_spare, &none, room))
-        free(room);
+        fl_release(room);
 }
 
 // Threads ---------------------------------------------------------------------------------------------
 
+#if defined(_WIN32)
+static int fl_begin(unsigned long main_thread) {
+    fl_main_thread = main_thread;
+    return 0;
+}
+#else
 static void fl_after_fork(void) {
     fl_forked = 1;
     fl_main_thread = PyThread_get_thread_ident();
@@ -109,6 +135,7 @@ static int fl_begin(unsigned long main_thread) {
     fl_main_thread = main_thread;
     return pthread_atfork(NULL, NULL, fl_after_fork);
 }
+#endif
 
 static void *fl_idle(void *gate) {
     pthread_mutex_lock(gate);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -178,10 +179,12 @@ def _begun(option: str, path: Path, sources: Sequence[str], *, force: bool) -> t
     """What a path stands for, and an open file beside it."""
     try:
         target = path.resolve()
+        if target.is_symlink():  # what Python from 3.13 on leaves of a loop of links
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if target.exists():
             _check_replaceable(option, path, sources, force=force)
         return target, *tempfile.mkstemp(dir=target.parent, prefix=".fastloss-")
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: the same loop, before 3.13
         raise Refused(f"{option}: {path}: {getattr(error, 'strerror', None) or error}") from error
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import bandwidth
 from benchmarks.record import Row, publish
 from benchmarks.turns import compare, take_turns
-from benchmarks.workload import Call, last_cache
+from benchmarks.workload import CACHE, Call
 from fastloss import BinaryCrossEntropyWithLogits, CrossEntropy, LinearObjective
 from fastloss._core.threads import available
 from tests.inputs import Array
@@ -57,7 +57,7 @@ def contenders(classes: int, n: int, columns: int, threads: int) -> tuple[dict[s
         "fastloss": partial(objective.value_and_grad, ours, num_threads=threads),
         "scikit-learn": partial(theirs.loss_gradient, coef, X, y.astype(np.float64), n_threads=threads),
     }
-    if X.nbytes > last_cache():
+    if X.nbytes > CACHE:
         calls["memory"] = partial(bandwidth.read, *halves, threads)
     (value, grad), (their_value, their_grad) = calls["fastloss"](), calls["scikit-learn"]()
     np.testing.assert_allclose(value, their_value, rtol=1e-9)

@@ -125,7 +125,7 @@ def test_the_memory_is_read_and_written():
 
 
 def test_there_is_no_limit_where_not_all_is_read(monkeypatch):
-    monkeypatch.setattr("benchmarks.workload.last_cache", lambda: 0)
+    monkeypatch.setattr("benchmarks.workload.CACHE", 0)
     memory(workload("squared_error", 1000), "value")
     for name in SPARSE:
         with pytest.raises(LeftOut, match="does not read all"):
@@ -136,7 +136,7 @@ def test_there_is_no_limit_in_a_cache(monkeypatch):
     load = Workload("squared_error", 1000)
     with pytest.raises(LeftOut, match="in a cache"):
         memory(load, "value")
-    monkeypatch.setattr("benchmarks.workload.last_cache", lambda: load.bytes("value"))
+    monkeypatch.setattr("benchmarks.workload.CACHE", load.bytes("value"))
     assert not load.beyond_cache("value")
     assert load.beyond_cache("value_and_grad")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import math
 import multiprocessing
 import sys
 import time
@@ -96,12 +97,12 @@ class Worker:
         return f"the process died, exit code {code}" + (f": it did not end in {LIMIT} s" if code == 1 else "")
 
 
-def run(calls: int, seed: int, jobs: int, classes=None) -> int:
-    """Run this many calls; print what they were and what failed, and return how many cases did."""
+def run(calls: int, seed: int, jobs: int, classes=None, minutes: float = math.inf) -> int:
+    """Run this many calls, or for so long; print what they were and what failed, and return how many cases did."""
     began = told = time.monotonic()
     workers = [Worker(seed, BATCH * k, jobs, classes) for k in range(jobs)]
     made, forms, failures = Counter(), Counter(), 0
-    while made.total() < calls and failures < ENOUGH:
+    while made.total() < calls and failures < ENOUGH and time.monotonic() < began + 60 * minutes:
         ready = wait([w.reports for w in workers], timeout=10)
         for k, worker in enumerate(workers):
             if worker.reports not in ready:
@@ -156,6 +157,7 @@ def replay(seed: int, number: int, classes=None) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end after so long, if not before")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--losses", help="classes to draw from, by commas; all by default")
@@ -168,4 +170,4 @@ def main() -> None:
         classes = [getattr(fl, name) for name in names if name not in given.without.split(",")]
     if given.replay:
         return replay(*map(int, given.replay.split(":")), classes)
-    sys.exit(1 if run(given.calls, given.seed, given.jobs, classes) else 0)
+    sys.exit(1 if run(given.calls, given.seed, given.jobs, classes, given.minutes) else 0)

@@ -1,0 +1,3 @@
+from tests.soak.runner import main
+
+main()

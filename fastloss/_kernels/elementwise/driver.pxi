@@ -91,6 +91,10 @@ cdef void block(ElementJob* whole, Scratch* s, Py_ssize_t start, Py_ssize_t n, P
     cdef double loss
     cdef Rest rest
     rest.done = False
+    # The next block: the processor foresees that it is read, but on some machines fetches it too late.
+    foresee(&operands[Y], start + n, n)
+    foresee(&operands[X], start + n, n)
+    foresee(&operands[Z], start + n, n)
     if job.weighted:
         weight = weigh(job, y, start, n, s, partial)
         partial.weight += total(weight, n)

@@ -13,11 +13,11 @@ from fastloss._kernels.vecmath cimport (
 
 cdef inline floating squared_error(floating y, floating x, double factor, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
-    """factor r^2, factor 1 or 1/2."""
-    cdef double r = <double> x - y
-    grad[0] = <floating> (2 * factor * r)
-    hess[0] = <floating> (2 * factor)
-    return <floating> (factor * r * r)
+    """factor r^2, factor 1 or 1/2, which rounds nothing."""
+    cdef floating r = x - y, share = <floating> factor
+    grad[0] = 2 * share * r
+    hess[0] = 2 * share
+    return share * r * r
 
 
 cdef void squared_error_kernel(const Block* block) noexcept nogil:
@@ -28,10 +28,10 @@ declare("squared_error", squared_error_kernel, ("factor",))
 
 cdef inline floating absolute_error(floating y, floating x, double a, double b, double c, double d,
                                     floating* grad, floating* hess) noexcept nogil:
-    cdef double r = <double> x - y
-    grad[0] = <floating> (1 if r > 0 else (-1 if r < 0 else r))     # 0 at 0, NaN at NaN
-    hess[0] = <floating> (0 if r == r else r)
-    return <floating> absolute(r)
+    cdef floating r = x - y
+    grad[0] = 1 if r > 0 else (-1 if r < 0 else r)      # 0 at 0, NaN at NaN
+    hess[0] = 0 if r == r else r
+    return absolute(r)
 
 
 cdef void absolute_error_kernel(const Block* block) noexcept nogil:

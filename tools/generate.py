@@ -33,6 +33,8 @@ from fastloss._core.parity import (
     XGBOOST,
 )
 
+from tests.soak import runner as soak
+
 ROOT = Path(__file__).parent.parent
 STUB = ROOT / "fastloss" / "__init__.pyi"
 TORCH_STUB = ROOT / "fastloss" / "integrations" / "torch" / "__init__.pyi"
@@ -42,6 +44,7 @@ PARITY = ROOT / "docs" / "parity.md"
 CATALOGUE = ROOT / "fastloss" / "_catalogue.py"
 LOSSES = ROOT / "docs" / "losses.md"
 MEASURED = ROOT / "docs" / "measured.md"
+RELIABILITY = ROOT / "docs" / "reliability.md"
 
 STUB_HEAD = """\
 # Written by tools/generate.py from the registry; do not edit.
@@ -189,6 +192,8 @@ two expressions are one number.
   weights, as in scikit-learn. PyTorch's and Keras's means divide by the count: `reduction="batch_mean"`. PyTorch's
   `"batchmean"` is of `kl_div` alone, and no word of this package.
 - **Tensors**: `fastloss.integrations.torch.functional` has the losses of `torch.nn.functional` argument for argument.
+- **Barlow Twins**: MONAI's `BarlowTwinsLoss` takes the deviation of n - 1 samples, where the authors and `barlow_twins`
+  take that of n. No call here computes its number.
 - **Boosters**: names of their metrics are words of their configuration, whose defaults differ. LightGBM's
   `cross_entropy` is that of two classes, `binary_cross_entropy_with_logits`; its `mape` divides by 1 where the target
   is smaller. `xgboost_metric` and `lightgbm_metric` stand for a call of the metric of that name.
@@ -315,6 +320,7 @@ def main(arguments: list[str]) -> int:
         TORCH_STUB: torch_stub(),
         SPEED: replaced(SPEED.read_text(), "speed", speed(sections)),
         ACCURACY: replaced(ACCURACY.read_text(), "accuracy", errors(sections)),
+        RELIABILITY: replaced(RELIABILITY.read_text(), "soak", soak.table()),
         LOSSES: losses(),
         MEASURED: measured(sections),
         PARITY: parity(),

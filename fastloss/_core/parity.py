@@ -652,6 +652,13 @@ ROWS += tuple(
             "",
         ),
         (
+            "GeneralizedDiceLoss",
+            "GeneralizedDiceLoss(sigmoid=True, smooth_nr=0, smooth_dr=0)(y_pred, y_true)",
+            "masks",
+            "fl.GeneralizedDice(from_logits=True, groups='image')(y_true, y_pred)",
+            "Its `smooth_nr` and `smooth_dr` are one `smooth` here.",
+        ),
+        (
             "MCCLoss",
             "MCCLoss(sigmoid=True, batch=True)(y_pred, y_true)",
             "masks",

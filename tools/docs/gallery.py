@@ -27,15 +27,27 @@ INTEGRATIONS = {
     "language": "language_model.py",
     "xgboost": "integrations/xgboost_objective.py",
     "lightgbm": "integrations/lightgbm_objective.py",
+    "catboost": "integrations/catboost_objective.py",
     "sklearn": "integrations/sklearn_estimators.py",
     "torch": "integrations/torch_training.py",
     "jax": "integrations/jax_training.py",
+    "keras": "integrations/keras_training.py",
+    "transformers": "integrations/transformers_perplexity.py",
     "dask": "integrations/dask_arrays.py",
+    "ray": "integrations/ray_groups.py",
     "arrow": "integrations/arrow_polars.py",
 }
 
 # What a script needs that the extra `docs` does not install.
-NEEDED = {"torch_training.py": "torch", "jax_training.py": "jax", "dask_arrays.py": "dask"}
+NEEDED = {
+    "torch_training.py": "torch",
+    "jax_training.py": "jax",
+    "keras_training.py": "keras",
+    "catboost_objective.py": "catboost",
+    "transformers_perplexity.py": "transformers",
+    "dask_arrays.py": "dask",
+    "ray_groups.py": "ray",
+}
 
 
 class NewFile:

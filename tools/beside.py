@@ -1,7 +1,7 @@
 """Packages that bring OpenMP's library along, in one process: imported in every order, computing in turn.
 
-``python -m tools.beside`` needs PyTorch, scikit-learn and XGBoost, and tests the fastloss that is installed: run it from
-a folder without the sources to test a wheel.
+``python -m tools.beside`` needs PyTorch, scikit-learn and XGBoost, and tests the fastloss that is installed; run by its
+path from a folder without the sources, a wheel.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def of_xgboost():
 makers = {"fastloss": of_fastloss, "torch": of_torch, "sklearn": of_sklearn, "xgboost": of_xgboost}
 works = {name: makers[name]() for name in sys.argv[1:]}
 found = set()
-for _ in range(20):
+for _ in range(5):
     for work in works.values():
         work()
         found.add(works["fastloss"]())
@@ -75,7 +75,9 @@ def main(packages: Sequence[str] = PACKAGES) -> int:
         wanted = wanted or (found[0] if found else None)
         right = code == 0 and found[0] == wanted
         failures += not right
-        print(f"{', '.join(order)}: {f'{found[1]} OpenMP libraries, same bits' if right else errors or found}", flush=True)
+        print(
+            f"{', '.join(order)}: {f'{found[1]} OpenMP libraries, same bits' if right else errors or found}", flush=True
+        )
     return min(failures, 1)
 
 

@@ -32,7 +32,6 @@ from fastloss._core.parity import (
     TORCHVISION,
     XGBOOST,
 )
-
 from tests.soak import runner as soak
 
 ROOT = Path(__file__).parent.parent

@@ -24,10 +24,10 @@ y = 5 + np.sin(x) + spread * rng.normal(size=3000)
 
 losses = {"half are missing": 0.5, "one in five is missing": 0.8, "one in twenty is missing": 0.95}
 predicted = {}
-for name, q in losses.items():
-    parameters = {"loss_function": objective(fl.Quantile(q=q)), "eval_metric": "RMSE", "depth": 3, "iterations": 200}
-    parameters |= {"leaf_estimation_iterations": 1, "learning_rate": 0.3, "thread_count": 1, "verbose": False}
-    model = catboost.CatBoostRegressor(**parameters, allow_writing_files=False)
+for name, alpha in losses.items():
+    parameters = {"loss_function": objective(fl.Quantile(alpha=alpha)), "eval_metric": "RMSE", "iterations": 200}
+    parameters |= {"leaf_estimation_iterations": 1, "learning_rate": 0.3, "depth": 3, "thread_count": 1}
+    model = catboost.CatBoostRegressor(**parameters, allow_writing_files=False, verbose=False)
     predicted[name] = model.fit(x[:, np.newaxis], y).predict(x[:, np.newaxis])
     print(f"{name}: {np.mean(y > predicted[name]):.2f} of the targets are above")
 

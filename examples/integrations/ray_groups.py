@@ -6,6 +6,8 @@ Datasets of Ray
 Here it asks which of many sensors has drifted.
 """
 
+import logging
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow as pa
@@ -21,6 +23,7 @@ drift = np.where(np.isin(sensor, [7, 23]), 0.5, 0.0)
 measured = temperature + drift + 0.3 * rng.standard_t(4, 200_000)
 
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+logging.getLogger("ray.data").setLevel("ERROR")
 ray.data.DataContext.get_current().enable_progress_bars = False
 rows = ray.data.from_arrow(pa.table({"sensor": sensor, "true": temperature, "measured": measured})).repartition(4)
 

@@ -41,12 +41,12 @@ model = transformers.GPT2LMHeadModel(
 metrics = Perplexity()
 with tempfile.TemporaryDirectory() as folder:
     arguments = transformers.TrainingArguments(
-        folder, num_train_epochs=8, learning_rate=3e-3, per_device_train_batch_size=32, eval_strategy="epoch",
+        folder, num_train_epochs=6, learning_rate=3e-3, per_device_train_batch_size=32, eval_strategy="epoch",
         batch_eval_metrics=True, save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True,
         dataloader_pin_memory=False, seed=0,
     )  # fmt: skip
     trainer = transformers.Trainer(
-        model, arguments, train_dataset=texts(800), eval_dataset=texts(200), compute_metrics=metrics,
+        model, arguments, train_dataset=texts(640), eval_dataset=texts(200), compute_metrics=metrics,
         preprocess_logits_for_metrics=metrics.preprocess_logits_for_metrics,
     )  # fmt: skip
     trainer.remove_callback(transformers.PrinterCallback)

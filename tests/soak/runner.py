@@ -28,6 +28,8 @@ GROWTH = 1_000_000  # calls of each kind
 FORKS = 10_000
 INTERRUPTS = 1000
 RELEASE, SANITIZED = 100_000_000, 1_000_000  # random calls that are wanted in sum
+UNTIL = 0.6  # of the time, random calls under the sanitizers go on, whose build takes a part of it
+LEAST = 0.25  # of the time, and of each processor, for those without, however long the other parts took
 
 # What is measured is the commit: the sanitizers' build is made of a clone.
 UNDER_SANITIZERS = """
@@ -59,11 +61,11 @@ class Entry:
     failures: int
 
 
-def parts(until: float, jobs: int, folder: str) -> Iterator[Part]:
+def parts(start: float, minutes: float, jobs: int, folder: str) -> Iterator[Part]:
     """What takes longest first; random calls last, for the time that is left."""
-    seed = int(time.time())
+    seed = int(start)
     module = (sys.executable, "-m")
-    made_of = (str(ROOT), folder, str(int(until)), str(SANITIZED), str(seed))
+    made_of = (str(ROOT), folder, str(int(start + UNTIL * 60 * minutes)), str(SANITIZED), str(seed))
     yield Part("random calls under the sanitizers", ("bash", "-c", UNDER_SANITIZERS, "bash", *made_of))
     yield Part("memory", (*module, "tests.soak.growth", str(GROWTH)))
     yield Part("interrupts", (*module, "tests.soak.interrupts", str(INTERRUPTS)))
@@ -76,11 +78,12 @@ def parts(until: float, jobs: int, folder: str) -> Iterator[Part]:
         yield Part("random calls", (*module, "tests.fuzz", *options))
 
 
-def run(part: Part, until: float) -> Done:
+def run(part: Part, start: float, minutes: float) -> Done:
     """Run a part, and say how it went."""
     command = part.command
     if part.what == "random calls":
-        command = (*command, "--minutes", str(max(0.0, (until - time.time()) / 60)))
+        left = minutes - (time.time() - start) / 60
+        command = (*command, "--minutes", str(max(left, LEAST * minutes)))
     began = time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, check=False)
     try:
@@ -148,12 +151,10 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="keep what was found in record.json")
     given = parser.parse_args()
     began, start = f"{datetime.now():%Y-%m-%d %H:%M}", time.time()
-    until = start + 60 * given.minutes
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
-        chosen = list(parts(until, given.jobs, folder))
-        found = entries(
-            list(zip([part.what for part in chosen], pool.map(lambda part: run(part, until), chosen), strict=True))
-        )
+        chosen = list(parts(start, given.minutes, given.jobs, folder))
+        done = pool.map(lambda part: run(part, start, given.minutes), chosen)
+        found = entries(list(zip([part.what for part in chosen], done, strict=True)))
     if given.record:
         record(began, (time.time() - start) / 60, found)
     sys.exit(1 if any(entry.failures for entry in found) else 0)

@@ -16,7 +16,8 @@ import fastloss as fl
 
 pytest.importorskip("sklearn")
 pytest.importorskip("typer")
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
 
 
 def score(*arguments):
@@ -116,3 +117,20 @@ def test_alignment(tmp_path):
     first, last = line(lines, "the loss falls")
     assert last < 0.1 * first
     assert next(numbers[0] for text, numbers in lines.items() if "of unseen lines" in text) > 0.7
+
+
+def test_the_start_page_shows_what_the_command_prints(predictions):
+    """Numbers of a network that was trained on another machine differ a little."""
+    page = (ROOT / "docs" / "start.md").read_text()
+    shown = re.findall(r"```sh\nfastloss (score [^\n]*)\n```\n[^`]*```text\n([^`]*)```", page)
+    assert len(shown) == 2
+    for arguments, text in shown:
+        command = [sys.executable, "-m", "fastloss", *arguments.split()]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=predictions.parent, check=True, timeout=60)
+        (header, *rows), (wanted, *others) = done.stdout.splitlines()[1:], text.splitlines()
+        assert header.split() == wanted.split()
+        for row, other in zip(rows, others, strict=True):
+            *numbers, label = row.split()
+            *expected, name = other.split()
+            assert label == name
+            assert float(numbers[0]) == pytest.approx(float(expected[0]), rel=0.2)

@@ -65,7 +65,7 @@ def main(forks: int) -> int:
     computing = threading.Event()
 
     def compute() -> None:
-        while not done >= forks:
+        while done < forks:
             computing.wait(1)
             results()
 

@@ -17,7 +17,7 @@ import fastloss as fl
 from tests.inputs import draw_arrays, family
 from tests.soak.report import Done
 
-ALLOWED = 256 << 10  # bytes, of a million calls: a single one that is lost takes 16
+ALLOWED = 256 << 10  # bytes; the smallest thing that each of a million calls could lose takes 16 MB
 WARM = 20_000  # calls, after which what is kept for later calls is there
 
 

@@ -26,5 +26,6 @@ class Done(NamedTuple):
         found = LINE.match(lines[-1]) if lines else None
         if found is None:
             raise ValueError("a part ended without a report")
-        count, of, seconds, failures = found.groups()
-        return cls(*(int(part.replace(",", "")) if part is not of else part for part in (count, of, seconds, failures)))
+        count, of, *others = found.groups()
+        count, seconds, failures = (int(number.replace(",", "")) for number in (count, *others))
+        return cls(count, of, seconds, failures)

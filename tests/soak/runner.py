@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import described, machine, markdown
-from fastloss._core.isa import installed
+from fastloss._core import isa
 from tests.soak.report import Done
 from tests.soak.tables import NAMES
 from tests.support import ROOT
@@ -31,9 +31,10 @@ RELEASE, SANITIZED = 100_000_000, 1_000_000  # random calls that are wanted in s
 UNTIL = 0.6  # of the time, random calls under the sanitizers go on, whose build takes a part of it
 LEAST = 0.25  # of the time, and of each processor, for those without, however long the other parts took
 
-# What is measured is the commit: the sanitizers' build is made of a clone.
+# What is measured is the commit: the sanitizers' build is made of a clone, for the instruction set that is chosen.
 UNDER_SANITIZERS = """
 set -e
+export FASTLOSS_LEVELS=$6
 git clone -q "$1" "$2/sanitized" && cd "$2/sanitized"
 python3 -m venv .venv && . .venv/bin/activate
 tools/sanitize true > "$2/build.log" 2>&1 || { cat "$2/build.log"; exit 1; }
@@ -65,14 +66,14 @@ def parts(start: float, minutes: float, jobs: int, folder: str) -> Iterator[Part
     """What takes longest first; random calls last, for the time that is left."""
     seed = int(start)
     module = (sys.executable, "-m")
-    made_of = (str(ROOT), folder, str(int(start + UNTIL * 60 * minutes)), str(SANITIZED), str(seed))
+    made_of = (str(ROOT), folder, str(int(start + UNTIL * 60 * minutes)), str(SANITIZED), str(seed), isa.isa)
     yield Part("random calls under the sanitizers", ("bash", "-c", UNDER_SANITIZERS, "bash", *made_of))
     yield Part("memory", (*module, "tests.soak.growth", str(GROWTH)))
     yield Part("interrupts", (*module, "tests.soak.interrupts", str(INTERRUPTS)))
     yield Part("forks", (*module, "tests.soak.forks", str(FORKS)))
-    for isa in installed():
+    for build in isa.installed():
         for name in NAMES:
-            yield Part(f"every float32 number, kernels for {isa}", (*module, "tests.soak.tables", name, isa))
+            yield Part(f"every float32 number, kernels for {build}", (*module, "tests.soak.tables", name, build))
     for job in range(1, jobs + 1):
         options = ("--jobs", "1", "--calls", str(RELEASE), "--seed", str(seed + job))
         yield Part("random calls", (*module, "tests.fuzz", *options))

@@ -185,15 +185,19 @@ class Case(Drawn):
         """What a loss of 0 may be: IPO's constant 1 / (2 beta) is no number of float32."""
         return 1e-13 if isinstance(self.loss, fl.IPO) else 1e-44  # less than float32 holds
 
+    def _has_losses_without_weight(self, chosen: np.ndarray, way: Way) -> bool:
+        """Whether some are none of a state's: label smoothing and z-loss give one to a class of weight 0."""
+        return bool((chosen & (self.weight_of * self.units() == 0) & (self.known("value", "none", way) != 0)).any())
+
     def _check_state(self, name: str, state, chosen: np.ndarray, way: Way) -> None:
         """The fields by plain NumPy from the losses of the elements."""
         if ((self.missing | self.broken) & self.counted).any():
             return
         each = self.known("value", "none", way)
         with np.errstate(all="ignore"):
-            weight = np.where(self.weight_of != 0, self.weight_of * self.units(), 0) * chosen
-            if (chosen & (weight == 0) & (each != 0)).any():  # smoothed labels of a class of weight 0
+            if self._has_losses_without_weight(chosen, way):
                 return
+            weight = np.where(self.weight_of != 0, self.weight_of * self.units(), 0) * chosen
             total = each[chosen].sum()
             losses = np.where(weight != 0, each / weight, 0)
             square = (weight**2).sum()
@@ -290,8 +294,10 @@ class Case(Drawn):
 
     def _call_state(self, y, x, options: dict, way: Way) -> None:
         state = self.call(self.loss, "state", y, x, **options)
-        self._check_reduced("state.mean", state.mean, "mean", way, of_state=True)
-        self._check_state("state", state, np.ones(self.shape, bool), way)
+        every = np.ones(self.shape, bool)
+        if not self._has_losses_without_weight(every, way):
+            self._check_reduced("state.mean", state.mean, "mean", way, of_state=True)
+        self._check_state("state", state, every, way)
 
     def _call_states(self, y, x, options: dict, way: Way) -> None:
         groups = self.rng.integers(0, 3, self.shape[0])

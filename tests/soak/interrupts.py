@@ -18,7 +18,8 @@ from tests.support import ROOT
 
 PATIENCE = 2  # seconds from the signal to the exception, on a machine that is busy
 ROWS = 300_000
-ENDS = {0, 130, -signal.SIGINT, 1}  # done, interrupted, interrupted while Python starts or imports
+ENDS = {0, 130, -signal.SIGINT, 1}  # done, interrupted, interrupted while Python starts or ends
+STARTING = "init_import_site"  # of Python's own word for what it calls fatal while it starts
 
 
 def big(*shape: int) -> np.ndarray:
@@ -83,10 +84,16 @@ def of_commands(times: int, rng: np.random.Generator) -> int:
         table = folder / "scores.csv"
         y, x = rng.normal(size=(2, ROWS))
         np.savetxt(table, np.column_stack([y, x]), "%.6g", ",", header="y,p", comments="")
+        outs = [folder / f"losses.{suffix}" for suffix in ("npy", "parquet", "csv")]
+        score = (sys.executable, "-m", "fastloss", "score", str(table), "--loss", "huber", "--true", "y", "--pred", "p")
+        commands = [(*score, "--out", str(out)) for out in outs]
+        whole = []
+        for command, out in zip(commands, outs, strict=True):
+            subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+            whole.append(out.read_bytes())
+            out.unlink()
         for turn in range(times):
-            out = folder / f"losses.{('npy', 'parquet', 'csv')[turn % 3]}"
-            command = [sys.executable, "-m", "fastloss", "score", str(table), "--loss", "huber", "--true", "y"]
-            command += ["--pred", "p", "--out", str(out)]
+            out, command, content = (each[turn % len(outs)] for each in (outs, commands, whole))
             process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -99,10 +106,11 @@ def of_commands(times: int, rng: np.random.Generator) -> int:
                 process.kill()
                 errors = process.communicate()[1] + "it did not end"
             left = sorted(path.name for path in folder.iterdir() if path not in (table, out))
-            half = out.exists() and process.returncode != 0
-            if process.returncode not in ENDS or left or half or "Fatal" in errors or "did not end" in errors:
+            half = out.exists() and out.read_bytes() != content
+            fatal = "did not end" in errors or ("Fatal" in errors and STARTING not in errors)
+            if process.returncode not in ENDS or left or half or fatal:
                 failures += 1
-                print(f"command {turn}: exit {process.returncode}, left {left}, {errors}", flush=True)
+                print(f"command {turn}: exit {process.returncode}, left {left}, half: {half}, {errors}", flush=True)
             out.unlink(missing_ok=True)
     return failures
 

@@ -162,3 +162,9 @@ def test_several_outputs_are_refused_where_libraries_differ(loss):
         loss(y, y)
     for shape in ((8, 1), (1, 8), (8,)):
         assert loss(y.reshape(shape), y.reshape(shape)) == 0
+
+
+def test_a_residual_that_is_no_float32_has_a_gradient_that_is_one():
+    y, x = np.array([2.5e36, 0.0], np.float32), np.array([-3.4028235e38, 1.0], np.float32)
+    grad = fl.RootMeanSquaredError().grad(y, x)
+    assert grad == pytest.approx(fl.RootMeanSquaredError().grad(y.astype(float), x.astype(float)), rel=1e-6)

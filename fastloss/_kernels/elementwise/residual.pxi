@@ -13,11 +13,11 @@ from fastloss._kernels.vecmath cimport (
 
 cdef inline floating squared_error(floating y, floating x, double factor, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
-    """factor r^2, factor 1 or 1/2, which rounds nothing."""
-    cdef floating r = x - y, share = <floating> factor
-    grad[0] = 2 * share * r
-    hess[0] = 2 * share
-    return share * r * r
+    """factor r^2, factor 1 or 1/2; of means, derivatives alone with any, which may bring 2 r back into range."""
+    cdef floating r = x - y
+    grad[0] = <floating> (2 * factor * (<double> x - y))
+    hess[0] = <floating> (2 * factor)
+    return <floating> factor * r * r
 
 
 cdef void squared_error_kernel(const Block* block) noexcept nogil:

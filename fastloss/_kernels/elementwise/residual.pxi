@@ -13,7 +13,7 @@ from fastloss._kernels.vecmath cimport (
 
 cdef inline floating squared_error(floating y, floating x, double factor, double b, double c, double d,
                                    floating* grad, floating* hess) noexcept nogil:
-    """factor r^2, factor 1 or 1/2; of means, derivatives alone with any, which may bring 2 r back into range."""
+    """factor r^2, factor 1 or 1/2; aggregates take derivatives by any factor, which may bring 2 r back into range."""
     cdef floating r = x - y
     grad[0] = <floating> (2 * factor * (<double> x - y))
     hess[0] = <floating> (2 * factor)

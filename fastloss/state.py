@@ -60,6 +60,11 @@ class LossState(Sums):
     of both signs in their sum, and squares in a standard error, which loses two of the 31 for each digit by which the
     standard deviation is below the mean. Where squares overflow, of losses from :math:`10^{154}` on, it is infinite.
 
+    A row of class weight :math:`c` and sample weight :math:`s` has the weight :math:`w = c s` and the loss :math:`\ell`
+    over :math:`c`. Where :math:`c = 0`, what label smoothing and z-loss give it counts as in the mean of a call:
+    :math:`s \ell` and its square are in `total` and `second`, :math:`\ell` in `minimum` and `maximum`, and nothing in
+    the sums of weights.
+
     References
     ----------
     .. [1] T. J. Dekker, "A floating-point technique for extending the available precision", Numerische Mathematik 18

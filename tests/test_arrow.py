@@ -601,7 +601,7 @@ def test_comparison_by_group_of_rows_of_classes():
     other = LOGITS[::-1].copy()
     labels = np.where(GONE, -100, LABELS)
     source = pa.table({"y": labels, "p": lists(LOGITS), "q": lists(other), "word": WORDS.tolist()})
-    loss = fl.CrossEntropy(class_weight=tuple(np.linspace(1, 2, 7)))
+    loss = fl.CrossEntropy(class_weight=tuple(np.linspace(0, 2, 7)), label_smoothing=0.1)
     first, second, difference = compare_batches(source, loss, **COLUMNS, other="q", groups="word")
     close_groups(first, loss.states(labels, LOGITS, groups=WORDS))
     close_groups(second, loss.states(labels, other, groups=WORDS))

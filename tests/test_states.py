@@ -214,6 +214,39 @@ def test_rowwise_losses(loss, dense, kind, either_way):
     assert_states(loss.states(y, x, groups=groups, **options), losses, weight * units, counted & chosen, groups)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("options", [{"label_smoothing": 0.2}, {"z_loss": 0.1}, {"label_smoothing": 0.1, "z_loss": 1}])
+def test_losses_of_a_class_of_weight_0(options, weighted, either_way):
+    rng = generator("losses without weight")
+    classes = np.array([0.0, 1.0, 2.0, 0.5])
+    loss = fl.CrossEntropy(class_weight=tuple(classes), **options)
+    y, x, groups = rng.integers(0, 4, 300), rng.normal(size=(300, 4)), rng.integers(0, 5, 300)
+    factor = rng.integers(0, 3, 300) * 0.7 if weighted else np.ones(300)
+    given = {"sample_weight": factor} if weighted else {}
+    losses, weight = loss(y, x, reduction="none"), factor * classes[y]
+    assert np.all(losses[y == 0] > 0)
+
+    state = loss.state(y, x, **given)
+    mean = (factor * losses).sum() / weight.sum()
+    assert state.mean == pytest.approx(mean, rel=1e-14)
+    assert state.mean == pytest.approx(loss(y, x, **given), rel=1e-14)
+    squares = ((factor * losses - mean * weight) ** 2).sum()
+    assert state.standard_error == pytest.approx(
+        np.sqrt(state.count / (state.count - 1) * squares) / weight.sum(), rel=1e-12
+    )
+    units = np.where(classes[y] != 0, losses / np.where(classes[y] != 0, classes[y], 1), losses)[factor != 0]
+    assert (state.minimum, state.maximum) == pytest.approx((units.min(), units.max()), rel=1e-15)
+
+    table = loss.states(y, x, groups=groups, **given)
+    assert fl.LossState.merge(table.values()).mean == pytest.approx(mean, rel=1e-14)
+    for label, one in table.items():
+        some = groups == label
+        assert one.total == pytest.approx((factor * losses)[some].sum(), rel=1e-14)
+        assert one.weight == pytest.approx(weight[some].sum(), rel=1e-14)
+    both = loss + 2 * loss
+    assert both.state(y, x, **given).mean == pytest.approx(both(y, x, **given), rel=1e-14)
+
+
 @pytest.mark.parametrize("per", ["element", "row"])
 @pytest.mark.parametrize("shape", [(N, 3, 2), (5, 70, 4), (3, 2, 300), (2, 1, 129), (1, 1, 1), (7, 128)])
 def test_predictions_of_several_dimensions(per, shape, either_way):

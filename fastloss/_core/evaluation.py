@@ -244,8 +244,9 @@ class Evaluation:
         self._y, self._x = self._y[index], self._x[index]
 
     def apart(self, losses: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
-        """Write each loss, 0 where it has no weight, and each weight, -1 where the element does not count.
+        """Write each loss, 0 where it has no weight, and each weight, -inf where the element does not count.
 
+        A weight of -f is a factor alone: f times the loss is added to the sum of losses, nothing to that of weights.
         The elements come in the order of their indices; there are no weights to write unless the call is `weighted`.
         """
         value, self._apart = (
@@ -487,6 +488,14 @@ class Evaluation:
 def state_of(count: int, size: int, numbers: Sequence[float]) -> LossState:
     """The state of so many elements, of which some count, from the numbers that come after these."""
     return LossState(count, size - count, int(numbers[0]), *numbers[1:])
+
+
+def state_of_losses(losses: NDArray[np.float64], weights: NDArray[np.float64] | None) -> LossState:
+    """The state of what `Evaluation.apart` wrote."""
+    if weights is None:
+        weights = np.ones(losses.shape)
+    counts = weights > -np.inf
+    return state_of(int(counts.sum()), losses.size, counting.moments(np.where(counts, weights, 0.0), losses))
 
 
 def check_reduction(owner: str, reduction: str, out: Floats | None) -> None:

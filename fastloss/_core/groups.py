@@ -42,7 +42,7 @@ class GroupSums:
     def add(
         self, codes: labels.Array, losses: NDArray[np.float64], weights: NDArray[np.float64] | None, n: int
     ) -> None:
-        """Add n losses, each code that of as many; a weight of -1 says that a loss does not count."""
+        """Add n losses, each code that of as many; weights are as `Evaluation.apart` writes them."""
         self._kernels.add_to_groups(
             self._table[0], self._number, labels.as_native(codes), self._coding.low % 2**64, losses, weights, n,
             self._part, self._threads(n),
@@ -93,7 +93,7 @@ def states(evaluation: Evaluation, groups: Any) -> GroupStates:
 def of_losses(
     coding: labels.Coding, losses: NDArray[np.float64], weights: NDArray[np.float64], num_threads: int | None
 ) -> GroupStates:
-    """The states of the groups of the rows of an array of losses, which do not count where their weight is -1."""
+    """The states of the groups of the rows of an array of losses, which do not count where their weight is -inf."""
     sums = GroupSums(coding, losses.size, True, num_threads)
     for index in pieces(losses.shape, CHUNK):
         some, own = np.ascontiguousarray(losses[index]), np.ascontiguousarray(weights[index])

@@ -530,8 +530,7 @@ class Loss:
         Returns
         -------
         LossState
-            Its `mean` is what calling the loss returns, but for the rounding of the sum there, and for rows of a class
-            of weight 0: what label smoothing and z-loss give these is in the mean of a call, and no part of a state.
+            Its `mean` is what calling the loss returns, but for the rounding of the sum there.
         """
         return self._evaluation(self, y_true, y_pred, sample_weight, mask, nan_policy, num_threads).state()
 

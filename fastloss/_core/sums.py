@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastloss._core import counting
-from fastloss._core.evaluation import ABSENT, Operand, Specification, check_reduction, pieces, state_of
+from fastloss._core.evaluation import ABSENT, Operand, Specification, check_reduction, pieces, state_of_losses
 from fastloss._core.isa import kernels
 from fastloss._core.operands import refuse_overlap
 from fastloss._core.parameters import Domain
@@ -91,7 +91,7 @@ class SumEvaluation:
         return divisors[0]
 
     def apart(self, losses: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
-        """Write each loss, 0 where it has no weight, and each weight, -1 where the element does not count."""
+        """Write each loss, 0 where it has no weight, and each weight, -inf where the element does not count."""
         size = math.prod(self.shape)
         room = np.empty(size)
         own = None if weights is None else np.empty(size)
@@ -111,11 +111,9 @@ class SumEvaluation:
         states = []
         for _, part in self._parts():
             size = math.prod(part.shape)
-            losses, weights = np.zeros(size), np.ones(size)
-            part.apart(losses, weights if part.weighted else None)
-            counted = weights >= 0
-            weight, loss = np.where(counted, weights, 0.0), np.where(weights > 0, losses, 0.0)
-            states.append(state_of(int(counted.sum()), size, counting.moments(weight, loss)))
+            losses, weights = np.zeros(size), np.ones(size) if part.weighted else None
+            part.apart(losses, weights)
+            states.append(state_of_losses(losses, weights))
         return LossState.merge(states)
 
     def reduced(

@@ -13,14 +13,15 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from fastloss._core.evaluation import NanPolicy
+from fastloss._core.evaluation import NanPolicy, state_of_losses
+from fastloss._core.groups import of_losses
+from fastloss._core.labels import encode
 from fastloss._core.loss import Loss, require_loss
 from fastloss._core.threads import available, check_number
 from fastloss.arrow.columns import NULL_POLICIES, Array, Bools, NullPolicy, numbers
 from fastloss.arrow.errors import Failure
 from fastloss.arrow.labels import Coding, Labels
 from fastloss.arrow.sources import Piece, Portion, Source, Wanted
-from fastloss.elementwise.residual import MeanBias
 from fastloss.state import GroupStates, LossState
 
 Output: TypeAlias = Literal["loss", "grad", "hess"]
@@ -234,14 +235,15 @@ def _state(loss: Loss, call: Call, groups: dict[str, Any] | None) -> State:
 def _difference(loss: Loss, calls: Sequence[Call], groups: dict[str, Any] | None) -> State:
     """The state of the losses of some predictions less those of others, example by example."""
     (losses, weights), (others, _) = (_apart(loss, call) for call in calls)
-    options: dict[str, Any] = {"num_threads": calls[0][1]["num_threads"]}
-    if weights is not None:
-        options |= {"sample_weight": np.maximum(weights, 0), "mask": weights >= 0}
-    return _state(MeanBias(), ((others, losses), options), groups)
+    if groups is None:
+        return state_of_losses(losses - others, weights)
+    num_threads = calls[0][1]["num_threads"]
+    coding = encode(loss._spec.owner, groups, num_threads)
+    return of_losses(coding, losses - others, np.ones(losses.shape) if weights is None else weights, num_threads)
 
 
 def _apart(loss: Loss, call: Call) -> tuple[Array, Array | None]:
-    """The loss of each element, and its weight, below 0 where it does not count."""
+    """The loss of each element and its weight, as `Evaluation.apart` writes them."""
     arrays, options = call
     evaluation = loss._evaluation(loss, *arrays, **options)
     losses = np.empty(evaluation.shape)

@@ -123,7 +123,7 @@ class VAEEvaluation(MultiInputEvaluation):
             if operation & APART:
                 value.array[...] = losses
                 if self._apart.array is not None:
-                    self._apart.array[...] = np.where(kept, weight, -1.0)
+                    self._apart.array[...] = np.where(kept, weight, -np.inf)
             elif value is not ABSENT:
                 value.array[...] = weight * losses
             if operation & GRAD:

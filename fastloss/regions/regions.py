@@ -331,7 +331,7 @@ class RegionEvaluation(Evaluation):
         if self._spec.by_image:
             shape = self._images, found.losses.size // max(1, self._images)
             losses, weights, counts = (of_all.reshape(shape) for of_all in (found.losses, found.weights, found.counts))
-            return of_losses(coding, losses, np.where(counts > 0, weights, -1.0), self._num_threads)
+            return of_losses(coding, losses, np.where(counts > 0, weights, -np.inf), self._num_threads)
         codes, present = labels.places(coding), labels.present(coding)
         sums = np.zeros((len(coding), self._classes * SUMS))
         np.add.at(sums, codes, found.sums.reshape(self._images, -1))

@@ -408,7 +408,7 @@ class BatchEvaluation(MultiInputEvaluation):
             if operation & APART:
                 value.array[...] = each
                 if self._apart.array is not None:
-                    self._apart.array[...] = np.where(counting.counted, whole, -1.0)
+                    self._apart.array[...] = np.where(counting.counted, whole, -np.inf)
                 return tuple(sums)
             weighted = np.where(counts, counting.weights * losses, 0.0)
             sums[0] = float(weighted.sum())

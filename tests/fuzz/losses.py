@@ -185,39 +185,32 @@ class Case(Drawn):
         """What a loss of 0 may be: IPO's constant 1 / (2 beta) is no number of float32."""
         return 1e-13 if isinstance(self.loss, fl.IPO) else 1e-44  # less than float32 holds
 
-    def _has_losses_without_weight(self, chosen: np.ndarray, way: Way) -> bool:
-        """Whether some are none of a state's: label smoothing and z-loss give one to a class of weight 0."""
-        return bool((chosen & (self.weight_of * self.units() == 0) & (self.known("value", "none", way) != 0)).any())
-
     def _check_state(self, name: str, state, chosen: np.ndarray, way: Way) -> None:
         """The fields by plain NumPy from the losses of the elements."""
         if ((self.missing | self.broken) & self.counted).any():
             return
         each = self.known("value", "none", way)
         with np.errstate(all="ignore"):
-            if self._has_losses_without_weight(chosen, way):
-                return
-            weight = np.where(self.weight_of != 0, self.weight_of * self.units(), 0) * chosen
-            total = each[chosen].sum()
-            losses = np.where(weight != 0, each / weight, 0)
-            square = (weight**2).sum()
-            first, second = (weight**2 * losses).sum(), (weight**2 * losses**2).sum()
+            factor = np.where(chosen & self.counted, self.weight_of, 0)
+            weight = np.where(factor != 0, factor * self.units(), 0)
+            each = np.where(factor != 0, each, 0)  # already times the factor
             # `each` is rounded to the working precision, and added up one by one in float64.
             eps = 4 * float(way.precision.eps) + each.size * 2.0**-52 + self.divisor_error("mean")
-            largest = np.abs(losses).max(initial=0)
-            if largest > 1e150:  # its square is no number
+            if np.abs(each).max(initial=0) > 1e150:  # its square is no number
                 return
             summed = 1e-14 + self.divisor_error("mean")
             least = self.least
             if way.single and not np.isfinite(each).all():  # what lies beside such a loss is computed in float64, too
                 error = self._oracle(way.precision).value.error
-                least = least + oracle.FACTOR * float(np.where(weight != 0, error, 0).max(initial=0))
+                least = least + oracle.FACTOR * float(np.where(factor != 0, error, 0).max(initial=0))
+            size = np.abs(each)
+            error = eps * size + least * np.maximum(factor, weight)
             wanted = {
                 "count": ((self.counted & chosen).sum(), 0), "weight": (weight.sum(), summed * weight.sum()),
-                "total": (total, eps * np.abs(each).sum() + least * (each.size + weight.sum())),
-                "square": (square, 1e-13 * square),
-                "first": (first, square * (eps * largest + least)),
-                "second": (second, square * (4 * eps * largest**2 + least * (2 * largest + least))),
+                "total": (each.sum(), error.sum() + least * each.size),
+                "square": ((weight**2).sum(), 1e-13 * (weight**2).sum()),
+                "first": ((weight * each).sum(), (weight * error).sum() + summed * (weight * size).sum()),
+                "second": ((each**2).sum(), (error * (4 * size + error)).sum()),
             }  # fmt: skip
         for field, (value, slack) in wanted.items():
             found = getattr(state, field)
@@ -295,8 +288,7 @@ class Case(Drawn):
     def _call_state(self, y, x, options: dict, way: Way) -> None:
         state = self.call(self.loss, "state", y, x, **options)
         every = np.ones(self.shape, bool)
-        if not self._has_losses_without_weight(every, way):
-            self._check_reduced("state.mean", state.mean, "mean", way, of_state=True)
+        self._check_reduced("state.mean", state.mean, "mean", way, of_state=True)
         self._check_state("state", state, every, way)
 
     def _call_states(self, y, x, options: dict, way: Way) -> None:

@@ -46,7 +46,7 @@ cdef char copy_labels(AlignmentJob* job, Py_ssize_t n, Scratch* s) noexcept nogi
 
 cdef void check_sequences(AlignmentJob* job, Py_ssize_t start, Py_ssize_t n, Scratch* s,
                           Partial* partial) noexcept nogil:
-    """The weights of a block of sequences, -1 where one does not count and nothing is added up."""
+    """The weights of a block of sequences, -inf where one does not count and nothing is added up."""
     cdef Py_ssize_t i
     cdef const double* weight = job.weight + start
     for i in range(n):
@@ -56,7 +56,7 @@ cdef void check_sequences(AlignmentJob* job, Py_ssize_t start, Py_ssize_t n, Scr
         weight = weigh(&job.base, <const double*> s.y, start, n, s, partial)
         partial.weight += total(weight, n)
         for i in range(n):
-            job.weight[start + i] = -1 if job.base.operation & APART and s.total[i] == 0 else weight[i]
+            job.weight[start + i] = -INFINITY if job.base.operation & APART and s.total[i] == 0 else weight[i]
     else:
         partial.count += n
         partial.weight += n

@@ -78,14 +78,14 @@ cdef const double* widen_block(BoxJob* whole, Py_ssize_t start, Py_ssize_t n, Bo
 
 cdef void store_apart(BoxJob* whole, floating* value, const double* weight, Py_ssize_t start, Py_ssize_t n,
                       BoxScratch* room) noexcept nogil:
-    """Each weight, -1 where the box does not count, and each loss, 0 where it has no weight."""
+    """Each weight, -inf where the box does not count, and each loss, 0 where it has no weight."""
     cdef Job* job = &whole.base
     cdef Scratch* s = &room.base
     cdef const double* given = s.weight if weight != NULL else NULL
     cdef Py_ssize_t i
     if weight != NULL:
         for i in range(n):
-            s.weight[i] = weight[i] if s.total[i] != 0 else -1
+            s.weight[i] = weight[i] if s.total[i] != 0 else -INFINITY
         store(&job.operands[WEIGHT_OUT], &job.shape, start, n, <const double*> s.weight, s)
     if floating is float and not is_finite(weighted_total(job, given, value, n, s)):
         store_losses(job, <double*> widen_block(whole, start, n, room), given, start, n, s)

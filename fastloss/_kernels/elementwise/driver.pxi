@@ -61,12 +61,12 @@ cdef void store_losses(Job* job, floating* value, const double* weight, Py_ssize
 
 cdef void store_apart(ElementJob* whole, floating* value, const double* weight, Py_ssize_t start, Py_ssize_t n,
                       Scratch* s) noexcept nogil:
-    """Each weight, -1 where the element does not count, and each loss, 0 where it has no weight."""
+    """Each weight, -inf where the element does not count, and each loss, 0 where it has no weight."""
     cdef Job* job = &whole.base
     cdef Py_ssize_t i
     if weight != NULL:
         for i in range(n):
-            s.weight[i] = weight[i] if s.total[i] != 0 else -1
+            s.weight[i] = weight[i] if s.total[i] != 0 else -INFINITY
         store(&job.operands[WEIGHT_OUT], &job.shape, start, n, <const double*> s.weight, s)
     if floating is float and not is_finite(weighted_total(job, s.weight, value, n, s)):
         store_losses(job, <double*> widen_block(whole, start, n, s), s.weight if weight != NULL else NULL, start, n, s)

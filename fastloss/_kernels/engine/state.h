@@ -13,8 +13,8 @@ enum { FL_WEIGHT, FL_TOTAL, FL_SQUARE, FL_FIRST, FL_SECOND, FL_SUMS };
 typedef struct {
     int64_t count;           // elements that were neither masked nor omitted
     int64_t ignored;         // those that were
-    int64_t nonfinite;       // losses of a weight that are NaN or infinite
-    double minimum, maximum; // of losses of a weight that are numbers; inf and -inf if there are none
+    int64_t nonfinite;       // of losses that are added those that are NaN or infinite
+    double minimum, maximum; // of those that are numbers; inf and -inf if there are none
     double high[FL_SUMS];    // of w, w l, w^2, w^2 l and w^2 l^2
     double low[FL_SUMS];     // 0 where the high part is not finite
 } fl_state;
@@ -155,13 +155,16 @@ FL_INLINE void fl_add_plain(fl_lanes_of_state *to, int k, fl_part loss) {
     to->maximum[k] = fl_pick(loss > to->maximum[k], loss, to->maximum[k]);
 }
 
-// A loss without weight adds nothing, whatever it is.
-FL_INLINE void fl_add_weighted(fl_lanes_of_state *to, int k, fl_part loss, fl_part weight) {
+// A loss without weight adds nothing, whatever it is. A weight of -f says that f is a factor alone, as for
+// what label smoothing gives to rows of a class of weight 0: f l is added to the losses, nothing to what they
+// are divided by, and there is no such element if l is 0.
+FL_INLINE void fl_add_weighted(fl_lanes_of_state *to, int k, fl_part loss, fl_part given) {
     const fl_part none = {0};
-    fl_flags counts = weight > none;
+    fl_flags counts = (given > none) | ((given < none) & (loss != none));
+    fl_part weight = fl_pick(given > none, given, none), factor = fl_pick(given < none, -given, given);
     fl_part weighted_low, square_low, first_low, second_low;
     loss = (fl_part)((fl_flags)loss & counts);
-    fl_part weighted = fl_two_prod_part(weight, loss, &weighted_low);
+    fl_part weighted = fl_two_prod_part(factor, loss, &weighted_low);
     fl_part square = fl_two_prod_part(weight, weight, &square_low);
     fl_part first = fl_two_prod_part(weight, weighted, &first_low);
     fl_part second = fl_two_prod_part(weighted, weighted, &second_low);
@@ -231,7 +234,7 @@ FL_INLINE void fl_fold_lanes(fl_state *to, const fl_lanes_of_state *lanes) {
         if (fabs(to->high[FL_TOTAL]) < INFINITY)                                                             \
             return;                                                                                          \
         for (ptrdiff_t i = 0; i < n; i++)                                                                    \
-            to->nonfinite += (weight == NULL || weight[i] > 0.0) && !(fabs((double)loss[i]) < INFINITY);     \
+            to->nonfinite += (weight == NULL || weight[i] != 0.0) && !(fabs((double)loss[i]) < INFINITY);    \
     }
 
 FL_DEFINE_ADD_LOSSES(float, f32)

@@ -58,7 +58,7 @@ cdef inline Py_ssize_t row_size(bint weighted) noexcept nogil:
 
 
 cdef inline void add(char* row, double value, double weight, bint weighted) noexcept nogil:
-    """Add an element; a weight below 0 says that it does not count."""
+    """Add an element; a weight of -inf says that it does not count."""
     if weighted:
         add_weighted(<WeightedRow*> row, value, weight)
     else:
@@ -66,7 +66,7 @@ cdef inline void add(char* row, double value, double weight, bint weighted) noex
 
 
 cdef inline void count_nonfinite(char* row, double value, double weight, bint weighted) noexcept nogil:
-    if is_finite(value) or not weight > 0:
+    if is_finite(value) or weight == 0 or weight == -INFINITY:
         return
     if weighted:
         (<WeightedRow*> row).nonfinite += 1
@@ -600,7 +600,7 @@ def average_rows(tuple columns, out, bint errors, int num_threads):
 
 
 def state_of_losses(losses, weights):
-    """The numbers of the state of contiguous float64 losses, after its counts, whose weights are not negative."""
+    """The numbers of the state of contiguous float64 losses, after its counts; a weight of -f is a factor alone."""
     cdef Partial partial
     cdef Py_buffer views[2]
     cdef Py_ssize_t n = hold_items(losses, &views[0], PyBUF_SIMPLE, 8)

@@ -59,12 +59,13 @@ FL_INLINE void fl_add_plain_element(fl_plain_row *row, double loss) {
     row->ends = fl_larger((fl_two){-loss, loss}, row->ends);
 }
 
-// An element of a negative weight does not count.
+// As fl_add_weighted; an element of weight -inf does not count.
 FL_INLINE void fl_add_weighted_element(fl_weighted_row *row, double loss, double weight) {
-    int adds = weight > 0.0;
-    double w = adds ? weight : 0.0, l = adds ? loss : 0.0, counts = weight >= 0.0;
+    double counts = weight > -INFINITY;
+    int adds = weight > 0.0 || (weight < 0.0 && counts && loss != 0.0);
+    double w = weight > 0.0 ? weight : 0.0, l = adds ? loss : 0.0;
     double weighted_low, square_low, first_low, second_low;
-    double weighted = fl_two_prod_f64(w, l, &weighted_low);
+    double weighted = fl_two_prod_f64(adds ? fabs(weight) : 0.0, l, &weighted_low);
     double square = fl_two_prod_f64(w, w, &square_low);
     double first = fl_two_prod_f64(w, weighted, &first_low);
     double second = fl_two_prod_f64(weighted, weighted, &second_low);

@@ -57,10 +57,6 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
         settle(job, start, rows, weight, s, partial)
     if partial.bad >= 0 or base.operation == 0:
         return
-    if job.results[ROW_WEIGHT].data != NULL:
-        for i in range(rows):
-            r.each[i] = r.whole[i] if weight == NULL or s.block.total[i] != 0 else -1
-        store_rows(job, ROW_WEIGHT, start, rows, r.each, s)
     if job.program.formula == NULL:
         job.program.values(job, start, rows, s, s.group.single)
     elif job.merged:
@@ -75,11 +71,17 @@ cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, P
             s.widened = True
             widen_rows(job, start, rows, s)
     if base.operation & (MOMENTS | APART):
-        # By unit of weight: a row of class weight c is c rows of a loss 1/c as large.
+        # By unit of weight: a row of class weight c is c rows of a loss 1/c as large. Of class weight 0, what label
+        # smoothing and z-loss give it is added without weight.
         for i in range(rows):
-            r.each[i] = r.value[i] / r.unit[i] if r.whole[i] != 0 else 0
+            r.each[i] = r.value[i] / r.unit[i] if r.whole[i] != 0 else r.value[i] if r.weight[i] != 0 else 0
+            r.whole[i] = r.whole[i] if r.whole[i] != 0 else -r.weight[i]
         if base.operation & APART:
             store_rows(job, ROW_VALUE, start, rows, r.each, s)
+            if job.results[ROW_WEIGHT].data != NULL:
+                for i in range(rows):
+                    r.whole[i] = r.whole[i] if weight == NULL or s.block.total[i] != 0 else -INFINITY
+                store_rows(job, ROW_WEIGHT, start, rows, r.whole, s)
             return
         add_losses(&partial.state, r.whole, r.each, rows)
     if weight != NULL:

@@ -450,14 +450,14 @@ cdef void tuple_group(TupleJob* job, TupleScratch* s, Py_ssize_t start, Py_ssize
 
 
 cdef void store_apart(TupleJob* job, TupleScratch* s, const double* weight, Py_ssize_t start) noexcept nogil:
-    """Each weight, -1 where the tuple does not count, and each loss, 0 where it has no weight."""
+    """Each weight, -inf where the tuple does not count, and each loss, 0 where it has no weight."""
     cdef TupleGroup* g = &s.group
     cdef Operand* results = job.base.operands
     cdef Py_ssize_t i
     if weight != NULL:
         for i in range(g.tuples):
             g.value[i] = g.value[i] if weight[i] != 0 else 0
-            g.weight[i] = weight[i] if s.block.total[i] != 0 else -1
+            g.weight[i] = weight[i] if s.block.total[i] != 0 else -INFINITY
         store(&results[WEIGHT_OUT], &job.base.shape, start, g.tuples, g.weight, &s.block)
     store(&results[VALUE_OUT], &job.base.shape, start, g.tuples, g.value, &s.block)
 

@@ -309,7 +309,7 @@ class MarginEvaluation(CenterEvaluation):
         self._apart = Operand(array=weights.reshape(shape), code=FLOAT64)
         super()._run(VALUE | APART, 1.0, Operand(array=losses.reshape(shape), code=FLOAT64), (), hess, check)
         self._apart = asked
-        counted, weight = weights >= 0, np.where(weights > 0, weights, 0.0)
+        counted, weight = weights > -np.inf, np.where(weights > 0, weights, 0.0)
         dtype = FLOATS[FLOAT32 if self._single else FLOAT64]
         slopes = None
         if operation & GRAD:
@@ -330,7 +330,7 @@ class MarginEvaluation(CenterEvaluation):
         if operation & APART:
             value.array[...] = losses.reshape(shape)
             if asked.array is not None:
-                asked.array[...] = np.where(counted, weight, -1).reshape(shape)
+                asked.array[...] = np.where(counted, weight, -np.inf).reshape(shape)
         elif value.array is not None:
             value.public[...] = weighted.reshape(shape)
         return (*sums, *moments(weight, losses)) if operation & MOMENTS else sums

@@ -40,9 +40,11 @@ LEVELS = {
     "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=512", *ONE_WIDTH],
 }
 
-# Both -fno flags are value-safe and let branches become selects; contraction is off so that every loop
-# compiled from one formula rounds alike. Never -ffast-math: it would flush subnormals process-wide.
-OPTIMISED = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-g0"]
+# The -fno flags are value-safe and let branches become selects, and selects that follow each other stay what they are;
+# contraction is off so that every loop compiled from one formula rounds alike. Never -ffast-math: it would flush
+# subnormals process-wide.
+SELECTS = ["-fno-math-errno", "-fno-trapping-math", *([] if CLANG else ["-fno-thread-jumps"])]
+OPTIMISED = ["-O3", *SELECTS, "-ffp-contract=off", "-g0"]
 # A formula that the compiler's size limits leave as a call stops the vectoriser: inlining is not left to them.
 INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline, unused))")]
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"

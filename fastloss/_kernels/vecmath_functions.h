@@ -47,9 +47,11 @@
     DO(expm1_hilo_f64, double, double, FL_OUT(0) = fl_expm1_hilo_f64(FL_X(0), FL_X(1)))                      \
     DO(log_dd_f64, double, double, FL_OUT(0) = fl_log_dd_f64(FL_X(0), FL_X(1), &FL_OUT(1)))                  \
     DO(pow_f64, double, double, FL_OUT(0) = fl_pow_f64(FL_X(0), FL_X(1), FL_X(2)))                           \
+    DO(sqrt_to_f32, double, double, FL_OUT(0) = fl_sqrt_to_f32(FL_X(0)))                                     \
     DO(exp_to_f32, double, double, FL_OUT(0) = fl_exp_to_f32(FL_X(0)))                                       \
     DO(expm1_to_f32, double, double, FL_OUT(0) = fl_expm1_to_f32(FL_X(0)))                                   \
     DO(log_to_f32, double, double, FL_OUT(0) = fl_log_to_f32(FL_X(0)))                                       \
+    DO(log_hilo_to_f32, double, double, FL_OUT(0) = fl_log_hilo_to_f32(FL_X(0), FL_X(1)))                    \
     DO(log1p_to_f32, double, double, FL_OUT(0) = fl_log1p_to_f32(FL_X(0)))                                   \
     DO(log1p_within_to_f32, double, double, FL_OUT(0) = fl_log1p_within_to_f32(FL_X(0)))                     \
     DO(tanh_to_f32, double, double, FL_OUT(0) = fl_tanh_to_f32(FL_X(0)))                                     \

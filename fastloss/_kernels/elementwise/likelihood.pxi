@@ -4,8 +4,8 @@ from fastloss._kernels.arithmetic cimport (
     bounded, directed, exact_magnitude, exp_split, is_near, log1p_scaled, scaled_square
 )
 from fastloss._kernels.vecmath cimport (
-    divided, exp, exp_hilo, expm1_for, fl_exp_f32, fl_exp_to_f32, fl_log_to_f32, log, log1p_for, log1p_positive, log_dd,
-    log_for, product_for, sum_for, two_prod, two_sum
+    divided, exp, exp_hilo, expm1_for, fl_exp_f32, fl_exp_to_f32, fl_log_hilo_to_f32, fl_log_to_f32, log, log1p,
+    log1p_positive, log_dd, log_for, product_for, sum_for, two_prod, two_sum
 )
 
 
@@ -279,12 +279,20 @@ declare("tweedie_identity", tweedie_identity_kernel, ("power",))
 
 cdef inline double log_quotient(floating like, double x, double y) noexcept nogil:
     """log(x / y), also where the two are close, or their quotient over- or underflows."""
-    cdef double ratio = x / y
-    cdef double near = log1p_for(like, (x - y) / y)
-    cdef double far = log_for(like, ratio)
-    if floating is double:
-        far = far if (ratio > 1e-300) & (ratio < 1e300) else log(x) - log(y)
-    return near if (ratio > 0.5) & (ratio < 2) else far
+    cdef double inverse, ratio, excess, base, far
+    cdef bint near
+    if floating is float:
+        inverse = 1 / y
+        ratio = x * inverse
+        excess = (x - y) * inverse
+        base = 1 + excess
+        near = (ratio > 0.5) & (ratio < 2)
+        return fl_log_hilo_to_f32(base if near else ratio, excess - (base - 1) if near else 0)
+    else:
+        ratio = x / y
+        far = log(ratio) if (ratio > 1e-300) & (ratio < 1e300) else log(x) - log(y)
+        near = (ratio > 0.5) & (ratio < 2)
+        return log1p((x - y) / y) if near else far
 
 
 cdef inline floating poisson_deviance(floating y, floating x, double a, double b, double c, double d, floating* grad,

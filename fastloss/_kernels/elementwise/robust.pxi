@@ -3,8 +3,8 @@
 from libc.math cimport sqrt
 from fastloss._kernels.arithmetic cimport absolute, bounded, directed, exact_magnitude, ratio
 from fastloss._kernels.vecmath cimport (
-    divided, exp_parts, exp_hilo, expm1_hilo, finite_or_zero, log1p, log1p_positive, log1p_small, log_cosh_near, log_dd,
-    log_parts, log_tail, quotient, square, tanh, two_sum
+    divided, exp_parts, exp_hilo, expm1_hilo, finite_or_zero, fl_sqrt_to_f32, log1p, log1p_positive, log1p_small,
+    log_cosh_near, log_dd, log_parts, log_tail, quotient, square, tanh, two_sum
 )
 
 
@@ -87,7 +87,8 @@ cdef inline floating pseudo_huber(floating y, floating x, double delta, double b
     if floating is float:
         r = bounded(<double> x - y)
         q = r * (1 / delta)
-        root = sqrt(1 + q * q)
+        v = 1 + q * q
+        root = fl_sqrt_to_f32(1e300 if v > 1e300 else v)
         h = 1 / root
         grad[0] = <float> (r * h)
         hess[0] = <float> (h * h * h)

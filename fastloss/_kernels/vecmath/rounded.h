@@ -14,6 +14,18 @@
  * and 0, and whose square or product with a float32 is no subnormal double: that would take long. */
 static const double flv_exp_most_to_f32 = 300.0;
 
+/* sqrt(x) for x from 2^-1000 to 1e300, by way of 1 / sqrt(x): half its bits from a constant are within 0.035,
+   and two steps cube the error. A division beside it waits for the processor's only unit of divisions and
+   roots; two would wait for each other. */
+FL_INLINE double fl_sqrt_to_f32(double x) {
+    double r = flv_from_bits_f64(0x5fe6eb50c7b537a9u - (flv_bits_f64(x) >> 1));
+    double e = fl_mul_add_f64(-(x * r), r, 1.0);
+    r = fl_mul_add_f64(r * e, fl_mul_add_f64(e, 0.375, 0.5), r);
+    double root = x * r;
+    e = fl_mul_add_f64(-root, r, 1.0);
+    return fl_mul_add_f64(root * e, fl_mul_add_f64(e, 0.375, 0.5), root);
+}
+
 /* e^x = *scale e^r, |r| <= ln 2 / 2. */
 FL_INLINE double flv_exp_reduce_to_f32(double x, double *scale) {
     const double magic = flv_to_integer_f64 + 1023.0;
@@ -78,6 +90,11 @@ FL_INLINE double fl_log1p_within_to_f32(double x) {
 }
 
 FL_INLINE double fl_log1p_to_f32(double x) { return flv_log_special_f64(1.0 + x, fl_log1p_within_to_f32(x)); }
+
+/* log(u + c), c a correction below the last place of u. */
+FL_INLINE double fl_log_hilo_to_f32(double u, double c) {
+    return flv_log_special_f64(u, flv_log_core_to_f32(u, c));
+}
 
 /* Polynomial logistic_to_f32: log1p(e) / e in e - 1/2 for 0 <= e <= 1; error 2^-35.6. */
 static const double flv_logistic_to_f32[] = {

@@ -18,7 +18,10 @@ import ray.data
 
 from fastloss.integrations.ray import StateAggregate, add_losses
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own names, where it uses them itself
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Ray's own names, where it uses them itself
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),  # JAX's, if other tests imported it
+]
 N = 500
 LOGITS = ["p0", "p1", "p2"]
 

@@ -165,7 +165,6 @@ cdef void whole_sequence(void* given, Py_ssize_t n, Worker* worker) noexcept nog
     cdef AlignmentJob* job = <AlignmentJob*> given
     cdef Sequence q
     cdef Work w
-    cdef unsigned mode = enter_ieee_mode()
     describe_sequence(job, n, &q)
     if is_computed(job, n):
         q.alone = job.program.carries
@@ -174,8 +173,6 @@ cdef void whole_sequence(void* given, Py_ssize_t n, Worker* worker) noexcept nog
         compute_sequence(job, &q, &w)
     elif job.base.operation & GRAD:
         fill_frames(job, &q, 0, NAN if job.weight[n] > 0 else 0.0, <Scratch*> worker.scratch)
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 # Sequences that all threads are at ----------------------------------------------------------------
@@ -186,11 +183,8 @@ ctypedef void (*SharedStep)(AlignmentJob* job, Sequence* q, Work* w, Py_ssize_t 
 cdef inline void run_shared(SharedStep step, void* given, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef AlignmentJob* job = <AlignmentJob*> given
     cdef Work w
-    cdef unsigned mode = enter_ieee_mode()
     prepare_work(job, job.shared, &w, worker)
     step(job, job.shared, &w, index)
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef inline void begin(AlignmentJob* job, Sequence* q, Work* w, Py_ssize_t index) noexcept nogil:
@@ -263,23 +257,18 @@ cdef int share_sequence(AlignmentJob* job, Py_ssize_t n, int threads, size_t byt
 cdef void check_task(void* given, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef AlignmentJob* job = <AlignmentJob*> given
     cdef Py_ssize_t start = 0
-    cdef unsigned mode = enter_ieee_mode()
     while start < job.sequences and go_on(worker, BLOCK):
         check_sequences(job, start, min(<Py_ssize_t> BLOCK, job.sequences - start), <Scratch*> worker.scratch,
                         job.base.partials)
         start += BLOCK
-    leave_ieee_mode(mode)
 
 
 cdef void add_task(void* given, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef AlignmentJob* job = <AlignmentJob*> given
     cdef Py_ssize_t start = 0
-    cdef unsigned mode = enter_ieee_mode()
     while start < job.sequences:
         add_up(job, start, min(<Py_ssize_t> BLOCK, job.sequences - start), <Scratch*> worker.scratch, job.base.partials)
         start += BLOCK
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef int compute(AlignmentJob* job, int threads, char** room) except -1:

@@ -63,7 +63,6 @@ cdef void bins_of(BinJob* whole, Py_ssize_t index, Worker* worker, floating like
     cdef const floating* x
     cdef const floating* slope = <const floating*> <floating*> s.slope
     cdef int size = sizeof(floating)
-    cdef unsigned mode = enter_ieee_mode()
     clear(&job.partials[index])
     memset(rows, 0, room * size)
     while start < stop and go_on(worker, LANES * bins):
@@ -91,8 +90,6 @@ cdef void bins_of(BinJob* whole, Py_ssize_t index, Worker* worker, floating like
             expectation(tile, bins, expected, slope, False)
             store(&job.operands[VALUE_OUT], &job.shape, start, n, <const floating*> expected, &s.base)
         start += LANES
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef void bins_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:

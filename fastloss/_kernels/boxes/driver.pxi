@@ -156,14 +156,13 @@ cdef void chunk(BoxJob* whole, Py_ssize_t index, Worker* worker, floating like) 
     cdef BoxScratch* scratch = <BoxScratch*> worker.scratch
     cdef Partial partial
     cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
-    cdef unsigned mode = enter_ieee_mode()
     clear(&partial)
+    open_lines(&scratch.base)
     while start < stop and partial.bad < 0 and go_on(worker, BOXES * whole.sides):
         block(whole, scratch, start, min(<Py_ssize_t> BOXES, stop - start), &partial, like)
         start += BOXES
+    close_lines(&scratch.base)
     job.partials[index] = partial
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef void chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
@@ -209,6 +208,7 @@ def boxes(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, tuple con
             if arrays[k] is not None:
                 hold(arrays[k], &views[held], dtypes[k], k in (2, 5, 6), k)
                 describe(&job.operands[places[k]], &views[held], dtypes[k])
+                job.operands[places[k]].line = k == 2
                 present[held] = &job.operands[places[k]]
                 held += 1
                 lengths = views[0].shape

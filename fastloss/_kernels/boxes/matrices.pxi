@@ -104,7 +104,6 @@ cdef void matrix_rows(MatrixJob* whole, Py_ssize_t index, Worker* worker, floati
     cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, whole.rows.size // 4), row, rows
     cdef Py_ssize_t column = 0, take
     cdef const floating* y
-    cdef unsigned mode = enter_ieee_mode()
     clear(&job.partials[index])
     while column < whole.width:
         take = min(<Py_ssize_t> (BLOCK // 4), whole.width - column)
@@ -115,8 +114,6 @@ cdef void matrix_rows(MatrixJob* whole, Py_ssize_t index, Worker* worker, floati
             matrix_block(whole, s, y, row, min(rows, stop - row), column, take, like)
             row += rows
         column += take
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef void matrix_rows_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:

@@ -43,10 +43,8 @@ FL_INLINE fl_floats fl_scaled(fl_floats v, float high, float low) {
     return FL_OP(fmadd)(v, FL_OP(set1)(high), FL_OP(mul)(v, FL_OP(set1)(low)));
 }
 
-// The sum of the losses of `n` logits, a multiple of FL_TOGETHER, and, where they are not NULL, the
-// derivatives times high + low.
-static inline double fl_cross_entropies(const float *y, const float *z, ptrdiff_t n, int want_value,
-                                        float *grad, float *hess, float high, float low) {
+FL_INLINE double fl_cross_entropies_of(const float *y, const float *z, ptrdiff_t n, int want_value,
+                                       float *grad, float *hess, float high, float low) {
     const fl_floats zero = FL_OP(setzero)(), one = FL_OP(set1)(1.0f);
     fl_total sums;
     memset(&sums, 0, sizeof sums);
@@ -83,6 +81,19 @@ static inline double fl_cross_entropies(const float *y, const float *z, ptrdiff_
             }
     }
     return fl_fold_total(&sums);
+}
+
+// The sum of the losses of `n` logits, a multiple of FL_TOGETHER, and, where they are not NULL, the
+// derivatives times high + low: a loop for each of what is asked for.
+static inline double fl_cross_entropies(const float *y, const float *z, ptrdiff_t n, int want_value,
+                                        float *grad, float *hess, float high, float low) {
+    if (hess)
+        return fl_cross_entropies_of(y, z, n, 0, grad, hess, high, low);
+    if (!grad)
+        return fl_cross_entropies_of(y, z, n, 1, NULL, NULL, high, low);
+    if (want_value)
+        return fl_cross_entropies_of(y, z, n, 1, grad, NULL, high, low);
+    return fl_cross_entropies_of(y, z, n, 0, grad, NULL, high, low);
 }
 
 #else

@@ -22,6 +22,11 @@ include "columns/ranking.pxi"
 include "aggregate.pxi"
 include "elementwise/composition.pxi"
 
+cdef enum:
+    # Elements of a block: what is read of the next ones, or written past the caches, is so little that it is on its
+    # way while these are computed.
+    ELEMENTS = BLOCK // 2
+
 cdef struct ElementJob:
     Job base
     Loop loop
@@ -91,17 +96,19 @@ cdef void block(ElementJob* whole, Scratch* s, Py_ssize_t start, Py_ssize_t n, P
     cdef double loss
     cdef Rest rest
     rest.done = False
-    # The next block: the processor foresees that it is read, but on some machines fetches it too late.
-    foresee(&operands[Y], start + n, n)
-    foresee(&operands[X], start + n, n)
-    foresee(&operands[Z], start + n, n)
+    cdef bint reads_predictions = job.operation or job.domains[X].checked or job.domains[Z].checked
+    # Two blocks ahead: the processor foresees that they are read, but on some machines fetches them too late.
+    foresee(&operands[Y], start + 2 * n, n)
+    if reads_predictions:
+        foresee(&operands[X], start + 2 * n, n)
+        foresee(&operands[Z], start + 2 * n, n)
     if job.weighted:
         weight = weigh(job, y, start, n, s, partial)
         partial.weight += total(weight, n)
     else:
         partial.count += n
         partial.weight += n
-    if job.operation or job.domains[X].checked or job.domains[Z].checked:
+    if reads_predictions:
         x = load(&operands[X], shape, start, n, <floating*> s.x, s)
         if operands[Z].data != NULL:
             z = load(&operands[Z], shape, start, n, <floating*> s.z, s)
@@ -154,14 +161,13 @@ cdef void chunk(ElementJob* whole, Py_ssize_t index, Worker* worker, floating li
     cdef Scratch* scratch = <Scratch*> worker.scratch
     cdef Partial partial
     cdef Py_ssize_t start = index * job.chunk, stop = min(start + job.chunk, job.shape.size)
-    cdef unsigned mode = enter_ieee_mode()
     clear(&partial)
-    while start < stop and partial.bad < 0 and go_on(worker, BLOCK):
-        block(whole, scratch, start, min(<Py_ssize_t> BLOCK, stop - start), &partial, like)
-        start += BLOCK
+    open_lines(scratch)
+    while start < stop and partial.bad < 0 and go_on(worker, ELEMENTS):
+        block(whole, scratch, start, min(<Py_ssize_t> ELEMENTS, stop - start), &partial, like)
+        start += ELEMENTS
+    close_lines(scratch)
     job.partials[index] = partial
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef void chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
@@ -200,6 +206,7 @@ def elementwise(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, tup
             if arrays[k] is not None:
                 hold(arrays[k], &views[held], dtypes[k], k >= VALUE_OUT, k)
                 describe(&job.operands[k], &views[held], dtypes[k])
+                job.operands[k].line = k - VALUE_OUT + 1 if k >= VALUE_OUT else 0
                 present[held] = &job.operands[k]
                 held += 1
                 match(&views[held - 1], views[0].shape, views[0].ndim, k)
@@ -216,8 +223,8 @@ def elementwise(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, tup
             single and not job.weighted and job.operands[VALUE_OUT].data == NULL and not operation & (MOMENTS | APART)
             and (scale == 0 or is_splittable(scale))
         )
-        blocks = (job.shape.size + BLOCK - 1) // BLOCK
-        job.chunk = max(1, (blocks + MAX_CHUNKS - 1) // MAX_CHUNKS) * BLOCK
+        blocks = (job.shape.size + ELEMENTS - 1) // ELEMENTS
+        job.chunk = max(max(1, min(16, blocks // 32)), (blocks + MAX_CHUNKS - 1) // MAX_CHUNKS) * ELEMENTS
         return run_grid(job, job.shape.size, chunk_of_float if single else chunk_of_double, &whole, num_threads,
                         (1 + kernel.depth) * sizeof(Scratch))
     finally:

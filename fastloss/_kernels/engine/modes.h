@@ -9,8 +9,8 @@
 #include <immintrin.h>
 #endif
 
-// A thread of OpenMP keeps the rounding and flush-to-zero mode of the moment it was created in, so every
-// chunk of work sets the IEEE default and restores what it found: same bits in every thread.
+// A thread of OpenMP keeps the rounding and flush-to-zero mode of the moment it was created in, so each sets
+// the IEEE default for its work and restores what it found: same bits in every thread.
 static inline unsigned fl_enter_ieee_mode(void) {
 #if defined(__SSE2__)
     unsigned found = _mm_getcsr();

@@ -5,8 +5,14 @@
 cdef extern from "<assert.h>" nogil:
     void require "assert"(bint condition)       # in the debug build only
 
+cdef extern from "engine/streams.h" nogil:
+    ctypedef struct Line "fl_line":
+        char* first
+        char* next
+
 cdef extern from "engine/scratch.h" nogil:
     enum: BLOCK "FL_BLOCK"
+    enum: LINES "FL_LINES"
     ctypedef struct Scratch "fl_scratch":
         double* y
         double* x
@@ -19,16 +25,19 @@ cdef extern from "engine/scratch.h" nogil:
         double* hess_z
         double* raw
         double* total
+        Line* lines
+
 
 cdef extern from "engine/streams.h" nogil:
-    ctypedef struct Line "fl_line":
-        pass
     void stream_on "fl_stream_on"(Line* line, char* to, const char* source, Py_ssize_t size)
     void close_line "fl_close_line"(Line* line)
     void stream "fl_stream"(char* to, const char* source, Py_ssize_t size)
     void prefetch "fl_prefetch"(const char* source, Py_ssize_t size)
-    void stream_fence "fl_stream_fence"()
     void swap_bytes "fl_swap_bytes"(char* v, Py_ssize_t n, int itemsize)
+
+cdef extern from "engine/wide.h" nogil:
+    double total_f32 "fl_total_f32"(const float* v, Py_ssize_t n)
+    double total_f64 "fl_total_f64"(const double* v, Py_ssize_t n)
 
 cdef enum:
     MAX_DIMS = 64                       # NumPy's own limit
@@ -67,28 +76,17 @@ cdef struct Operand:
     bint swapped
     bint direct                         # native byte order, aligned, contiguous in the order of iteration
     int itemsize
+    int line                            # of an output, 1 ... LINES: which of a thread's lines its blocks continue
     Py_ssize_t strides[MAX_DIMS]
 
 
 # Sums ---------------------------------------------------------------------------------------------
 
 cdef double total(const floating* v, Py_ssize_t n) noexcept nogil:
-    """The sum in float64, in sixteen lanes whatever the width of the registers: the same bits everywhere."""
-    cdef double lanes[16]
-    cdef Py_ssize_t i = 0, j
-    for j in range(16):
-        lanes[j] = 0
-    while i + 16 <= n:
-        for j in range(16):
-            lanes[j] += v[i + j]
-        i += 16
-    for j in range(n - i):
-        lanes[j] += v[i + j]
-    for j in range(8):
-        lanes[j] += lanes[j + 8]
-    for j in range(4):
-        lanes[j] += lanes[j + 4]
-    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+    """The sum in float64, in the same order whatever the width of the registers: the same bits everywhere."""
+    if floating is float:
+        return total_f32(v, n)
+    return total_f64(v, n)
 
 
 # Operands -----------------------------------------------------------------------------------------
@@ -374,6 +372,17 @@ cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t
     return block
 
 
+cdef inline void open_lines(Scratch* scratch) noexcept nogil:
+    memset(scratch.lines, 0, LINES * sizeof(Line))
+
+
+cdef inline void close_lines(Scratch* scratch) noexcept nogil:
+    """Write what stands in lines that no block completed."""
+    cdef int k
+    for k in range(LINES):
+        close_line(&scratch.lines[k])
+
+
 cdef void store(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n, const floating* block,
                 Scratch* scratch) noexcept nogil:
     cdef const char* packed = <const char*> block
@@ -383,7 +392,11 @@ cdef void store(const Operand* operand, const Shape* shape, Py_ssize_t start, Py
         packed = <const char*> scratch.raw
     if operand.direct:
         if shape.size * operand.itemsize >= STREAM_BYTES:
-            stream(operand.data + start * operand.itemsize, packed, n * operand.itemsize)
+            if operand.line:
+                stream_on(&scratch.lines[operand.line - 1], operand.data + start * operand.itemsize, packed,
+                          n * operand.itemsize)
+            else:
+                stream(operand.data + start * operand.itemsize, packed, n * operand.itemsize)
         else:
             memcpy(operand.data + start * operand.itemsize, packed, n * operand.itemsize)
         return

@@ -6,10 +6,13 @@
 // c. While one thread of the program has a team, others that call compute alone.
 // d. So do the next calls after one that was no faster for its team, because others use the processors: the
 //    threads of a library for linear algebra, for instance, which spin for a while after their work.
+// e. Tasks run in the IEEE mode, and what they stream to memory is there when the loop ends.
 
 #ifndef FASTLOSS_PARALLEL_H
 #define FASTLOSS_PARALLEL_H
 
+#include "modes.h"
+#include "streams.h"
 #include "worker.h"
 #include <omp.h>
 #include <pthread.h>
@@ -195,10 +198,13 @@ static void fl_run(fl_task task, void *job, ptrdiff_t tasks, int threads, fl_loo
     {
         int me = omp_get_thread_num(), team = omp_get_num_threads();
         fl_worker worker = {loop, scratch + (size_t)me * each, 0, me == 0};
+        unsigned mode = fl_enter_ieee_mode();
 #pragma omp for schedule(dynamic, step) nowait
         for (ptrdiff_t i = 0; i < tasks; i++)
             if (fl_go_on(&worker, 0))
                 task(job, i, &worker);
+        fl_stream_fence();
+        fl_leave_ieee_mode(mode);
         atomic_fetch_add(&through, 1);
         if (me == 0) {
             computed = fl_clock(CLOCK_THREAD_CPUTIME_ID) - computing;
@@ -223,8 +229,11 @@ static int fl_parallel_for(fl_task task, void *job, ptrdiff_t tasks, int threads
         PyGILState_Release(held);
     } else if (alone) {
         fl_worker worker = {&loop, scratch, 0, 1};
+        unsigned mode = fl_enter_ieee_mode();
         for (ptrdiff_t i = 0; i < tasks && fl_go_on(&worker, 0); i++)
             task(job, i, &worker);
+        fl_stream_fence();
+        fl_leave_ieee_mode(mode);
     } else {
         fl_run(task, job, tasks, threads, &loop, scratch, each);
     }

@@ -159,7 +159,6 @@ cdef void add_part(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef char* table = job.table
     cdef Py_ssize_t start = 0, stop = job.size
     cdef int owner = 0
-    cdef unsigned mode = enter_ieee_mode()
     if job.owners:
         owner = <int> index
     else:
@@ -174,7 +173,6 @@ cdef void add_part(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
         add_elements(job, worker, table, owner, start, stop, False, False, True)
     else:
         add_elements(job, worker, table, owner, start, stop, False, False, False)
-    leave_ieee_mode(mode)
 
 
 # Many groups --------------------------------------------------------------------------------------
@@ -218,7 +216,6 @@ cdef void publish_some(void* job_, Py_ssize_t index, Worker* worker) noexcept no
     cdef const Grouping* g = &job.grouping
     cdef Py_ssize_t k, part, row
     cdef State whole = no_state(), state
-    cdef unsigned mode = enter_ieee_mode()
     for k in range(index * SETTLED, min((index + 1) * SETTLED, job.columns.rows)):
         for part in range(g.parts):
             row = job.places[k] + part * (g.groups + 1)
@@ -231,7 +228,6 @@ cdef void publish_some(void* job_, Py_ssize_t index, Worker* worker) noexcept no
             else:
                 add_state(&whole, &state)
         set_row(&job.columns, k, &whole)
-    leave_ieee_mode(mode)
 
 
 # The entries --------------------------------------------------------------------------------------
@@ -454,11 +450,9 @@ cdef void merge_block(const Merging* job, Py_ssize_t start, Py_ssize_t n) noexce
 cdef void merge_some(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef const Merging* job = <const Merging*> job_
     cdef Py_ssize_t start = index * SETTLED, stop = min((index + 1) * SETTLED, job.to.rows)
-    cdef unsigned mode = enter_ieee_mode()
     while start < stop:
         merge_block(job, start, min(<Py_ssize_t> BLOCK, stop - start))
         start += BLOCK
-    leave_ieee_mode(mode)
 
 
 cdef int check_places(const int64_t* places, Py_ssize_t n, Py_ssize_t low, Py_ssize_t rows) except -1:
@@ -561,7 +555,6 @@ cdef inline void average_block(const Merging* job, Py_ssize_t start, Py_ssize_t 
 cdef void average_some(void* job_, Py_ssize_t index, Worker* worker) noexcept nogil:
     cdef const Merging* job = <const Merging*> job_
     cdef Py_ssize_t start = index * SETTLED, n = min(<Py_ssize_t> SETTLED, job.to.rows - start)
-    cdef unsigned mode = enter_ieee_mode()
     if job.to.number == PLAIN_COLUMNS:
         if job.errors:
             average_block(job, start, n, True, True)
@@ -571,7 +564,6 @@ cdef void average_some(void* job_, Py_ssize_t index, Worker* worker) noexcept no
         average_block(job, start, n, False, True)
     else:
         average_block(job, start, n, False, False)
-    leave_ieee_mode(mode)
 
 
 def average_rows(tuple columns, out, bint errors, int num_threads):

@@ -166,7 +166,6 @@ cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floa
     cdef double* sums = linear.sums + index * linear.vectors * linear.room
     cdef char* planes = linear.planes + index * 3 * linear.plane
     cdef floating* whole_row = <floating*> (linear.whole_rows + index * linear.whole_row)
-    cdef unsigned mode = enter_ieee_mode()
     clear(&partial)
     memset(sums, 0, linear.vectors * linear.room * sizeof(double))
     memset(planes, 0, 3 * linear.plane)
@@ -182,7 +181,6 @@ cdef void linear_chunk(LinearJob* linear, Py_ssize_t index, Worker* worker, floa
             class_block(linear, &s.job, &s.rows, start, n, sums, planes, whole_row, &partial, like)
         start += linear.block
     job.partials[index] = partial
-    leave_ieee_mode(mode)
 
 
 cdef void linear_chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:

@@ -68,13 +68,10 @@ cdef void chunk(RegionJob* job, Py_ssize_t index, bint second, Worker* worker, f
 
 
 cdef inline void run_chunk(RegionJob* job, Py_ssize_t index, bint second, Worker* worker) noexcept nogil:
-    cdef unsigned mode = enter_ieee_mode()
     if job.single:
         chunk(job, index, second, worker, <float> 1)
     else:
         chunk(job, index, second, worker, <double> 1)
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef struct Wave:
@@ -135,12 +132,10 @@ cdef void region_of_wave(void* wave, Py_ssize_t index, Worker* worker) noexcept 
     cdef RegionJob* job = (<Wave*> wave).job
     cdef Py_ssize_t first = (<Wave*> wave).image + index // job.classes
     cdef Py_ssize_t last = first + 1 if job.by_image else job.images
-    cdef unsigned mode = enter_ieee_mode()
     if job.single:
         sort_region(job, first, last, index % job.classes, worker, <float> 1)
     else:
         sort_region(job, first, last, index % job.classes, worker, <double> 1)
-    leave_ieee_mode(mode)
 
 
 cdef int run(RegionJob* job, int num_threads) except -1:

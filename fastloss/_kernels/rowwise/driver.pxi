@@ -14,7 +14,6 @@ cdef void row_chunk(RowJob* job, Py_ssize_t index, Worker* worker, floating like
     cdef RowScratch* scratch = <RowScratch*> worker.scratch
     cdef Partial partial
     cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.rows), block
-    cdef unsigned mode = enter_ieee_mode()
     begin(job, scratch, worker)
     clear(&partial)
     while start < stop and partial.bad < 0 and go_on(worker, LANES):
@@ -26,8 +25,6 @@ cdef void row_chunk(RowJob* job, Py_ssize_t index, Worker* worker, floating like
     job.base.partials[index] = partial
     close_line(&scratch.lines[PLANE_GRAD])
     close_line(&scratch.lines[PLANE_HESS])
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef void row_chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:

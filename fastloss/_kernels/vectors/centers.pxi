@@ -43,7 +43,6 @@ cdef void class_columns(ClassJob* whole, Py_ssize_t index, Worker* worker, float
     cdef double* sum
     cdef Py_ssize_t first = index * COLUMNS, n = min(<Py_ssize_t> COLUMNS, job.features - first), start = 0, count
     cdef Py_ssize_t i, j, k
-    cdef unsigned mode = enter_ieee_mode()
     while start < tuples.size and go_on(worker, BLOCK):
         count = min(<Py_ssize_t> BLOCK, tuples.size - start)
         label = load(&job.base.operands[Y], tuples, start, count, s.label, &s.block)
@@ -61,7 +60,6 @@ cdef void class_columns(ClassJob* whole, Py_ssize_t index, Worker* worker, float
             for j in range(n):
                 sum[j] += factor[i] * (<double> c[j] - <double> x[j])
         start += count
-    leave_ieee_mode(mode)
 
 
 cdef void class_columns_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:

@@ -166,14 +166,12 @@ cdef void compare_row(const SimilarityJob* job, Py_ssize_t row, Piece* g, floati
 cdef void compare_rows(SimilarityJob* job, Py_ssize_t index, Worker* worker, floating like) noexcept nogil:
     cdef Piece* g = <Piece*> worker.scratch
     cdef Py_ssize_t row = index * job.chunk, stop = min(row + job.chunk, job.rows)
-    cdef unsigned mode = enter_ieee_mode()
     memset(g, 0, sizeof(Piece))
     g.single = floating is float
     g.parameters = job.parameters
     while row < stop and go_on(worker, job.columns):
         compare_row(job, row, g, like)
         row += 1
-    leave_ieee_mode(mode)
 
 
 cdef void compare_rows_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
@@ -195,7 +193,6 @@ cdef void add_to_columns(SimilarityJob* job, Py_ssize_t index, Worker* worker, f
     cdef floating top[STRIP]
     cdef floating sum[STRIP]
     cdef floating code, e, none = -INFINITY, scale = <floating> job.scale
-    cdef unsigned mode = enter_ieee_mode()
     while start < job.rows and go_on(worker, STRIP * STRIP_ROWS):
         stop = min(start + STRIP_ROWS, job.rows)
         for i in range(n):
@@ -223,7 +220,6 @@ cdef void add_to_columns(SimilarityJob* job, Py_ssize_t index, Worker* worker, f
         for i in range(n):
             job.sums[first + i] += sum[i]
         start = stop
-    leave_ieee_mode(mode)
 
 
 cdef void add_to_columns_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
@@ -242,7 +238,6 @@ cdef void map_both(SimilarityJob* job, Py_ssize_t index, Worker* worker, floatin
     cdef const floating* factors = <const floating*> job.column_factors
     cdef floating* x
     cdef floating code, shift, factor, v, score, scale = <floating> job.scale
-    cdef unsigned mode = enter_ieee_mode()
     while row < stop and go_on(worker, job.columns):
         x = <floating*> job.block + row * job.columns
         code = (<const floating*> job.row_codes)[row]
@@ -254,7 +249,6 @@ cdef void map_both(SimilarityJob* job, Py_ssize_t index, Worker* worker, floatin
             x[i] = v if codes[i] != code else 0
         x[job.own[row]] = -(factor + factors[job.own[row]])
         row += 1
-    leave_ieee_mode(mode)
 
 
 cdef void map_both_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
@@ -389,7 +383,6 @@ cdef void take_rows(RowsJob* job, Py_ssize_t index, Worker* worker, floating lik
     cdef floating* out
     cdef const floating* x
     cdef double norm, top, shrink
-    cdef unsigned mode = enter_ieee_mode()
     while row < stop and go_on(worker, job.features):
         out = <floating*> job.work + row * job.features
         first = 0
@@ -421,7 +414,6 @@ cdef void take_rows(RowsJob* job, Py_ssize_t index, Worker* worker, floating lik
                 out[i] = <floating> (shrink * out[i] / norm) if norm != 0 else 0
             job.norms[row] = norm / shrink
         row += 1
-    leave_ieee_mode(mode)
 
 
 cdef void give_rows(RowsJob* job, Py_ssize_t index, Worker* worker, floating like) noexcept nogil:
@@ -435,7 +427,6 @@ cdef void give_rows(RowsJob* job, Py_ssize_t index, Worker* worker, floating lik
     cdef const floating* unit
     cdef double along, norm
     cdef int some
-    cdef unsigned mode = enter_ieee_mode()
     while row < stop and go_on(worker, job.features):
         g = <floating*> job.work + row * job.features
         unit = <const floating*> job.units + row * job.features
@@ -463,8 +454,6 @@ cdef void give_rows(RowsJob* job, Py_ssize_t index, Worker* worker, floating lik
                 store(&job.operand, &job.shape, row * job.features + first, n, g + first, s)
                 first += n
         row += 1
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef void take_rows_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:
@@ -564,7 +553,6 @@ cdef void centre_features(FeaturesJob* job, Py_ssize_t index, Worker* worker, fl
     cdef floating* x
     cdef double sums[FEATURE_STRIP]
     cdef floating mean[FEATURE_STRIP]
-    cdef unsigned mode = enter_ieee_mode()
     memset(sums, 0, sizeof(sums))
     for row in range(job.rows):
         x = <floating*> job.z + row * job.features + first
@@ -587,7 +575,6 @@ cdef void centre_features(FeaturesJob* job, Py_ssize_t index, Worker* worker, fl
             x = <floating*> job.z + row * job.features + first
             for i in range(n):
                 x[i] /= mean[i]
-    leave_ieee_mode(mode)
 
 
 cdef void give_features(FeaturesJob* job, Py_ssize_t index, Worker* worker, floating like) noexcept nogil:
@@ -600,7 +587,6 @@ cdef void give_features(FeaturesJob* job, Py_ssize_t index, Worker* worker, floa
     cdef floating along[FEATURE_STRIP]
     cdef floating slope[FEATURE_STRIP]
     cdef floating weight = <floating> job.weight
-    cdef unsigned mode = enter_ieee_mode()
     if job.factors != NULL:
         for i in range(n):
             along[i] = <floating> job.factors[first + i]
@@ -625,7 +611,6 @@ cdef void give_features(FeaturesJob* job, Py_ssize_t index, Worker* worker, floa
             z = <const floating*> job.z + row * job.features + first
             for i in range(n):
                 g[i] = (g[i] - along[i] * z[i]) * slope[i]
-    leave_ieee_mode(mode)
 
 
 cdef void centre_features_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:

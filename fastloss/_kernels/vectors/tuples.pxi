@@ -466,7 +466,6 @@ cdef void tuple_chunk(TupleJob* job, Py_ssize_t index, Worker* worker, floating 
     cdef TupleScratch* s = <TupleScratch*> worker.scratch
     cdef Partial partial
     cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.base.shape.size)
-    cdef unsigned mode = enter_ieee_mode()
     memset(&s.group, 0, sizeof(TupleGroup))
     s.group.parameters = job.base.parameters
     clear(&partial)
@@ -474,8 +473,6 @@ cdef void tuple_chunk(TupleJob* job, Py_ssize_t index, Worker* worker, floating 
         tuple_group(job, s, start, min(job.group, stop - start), &partial, like)
         start += job.group
     job.base.partials[index] = partial
-    stream_fence()
-    leave_ieee_mode(mode)
 
 
 cdef void tuple_chunk_of_float(void* job, Py_ssize_t index, Worker* worker) noexcept nogil:

@@ -86,13 +86,19 @@ cdef inline floating inverse_size(floating x) noexcept nogil:
 
 
 cdef inline floating exp_nonpositive(floating a) noexcept nogil:
-    """exp(a) for a <= 0."""
-    return fl_exp_nonpositive_f32(a) if floating is float else exp(a)
+    """exp(a) for a <= 0; where it is 0 not by way of subnormal numbers, which take some processors as long as a hundred
+    others."""
+    cdef bint none
+    if floating is float:
+        return fl_exp_nonpositive_f32(a)
+    else:
+        none = a < -746
+        return 0 if none else exp(0 if none else a)
 
 
 cdef inline floating exp_in_sum(floating a) noexcept nogil:
     """exp(a) for a <= 0 as a term of a sum of at least 1."""
-    return fl_exp_in_sum_f32(a) if floating is float else exp(a)
+    return fl_exp_in_sum_f32(a) if floating is float else exp_nonpositive(a)
 
 
 cdef inline void logistic(floating z, floating* softplus_neg, floating* sigmoid_neg) noexcept nogil:

@@ -12,7 +12,7 @@
 #define FL_TOGETHER (8 * FL_FLOATS)
 #define FL_EACH_VECTOR _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++)
 
-// Sixteen lanes in float64, as `total` has them.
+// Sixteen lanes in float64, whatever the width of the registers.
 typedef struct {
     fl_doubles lanes[16 / FL_DOUBLES];
 } fl_total;

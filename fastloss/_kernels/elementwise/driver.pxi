@@ -223,6 +223,7 @@ def elementwise(Kernel kernel, int operation, *, tuple arrays, tuple dtypes, tup
             single and not job.weighted and job.operands[VALUE_OUT].data == NULL and not operation & (MOMENTS | APART)
             and (scale == 0 or is_splittable(scale))
         )
+        # With a chunk for each block a light loss would take half as long again; 32 of them are shared well enough.
         blocks = (job.shape.size + ELEMENTS - 1) // ELEMENTS
         job.chunk = max(max(1, min(16, blocks // 32)), (blocks + MAX_CHUNKS - 1) // MAX_CHUNKS) * ELEMENTS
         return run_grid(job, job.shape.size, chunk_of_float if single else chunk_of_double, &whole, num_threads,

@@ -11,11 +11,10 @@
 #if defined(FL_FLOATS)
 #define FL_VECTORS (FL_LANES / FL_FLOATS)
 
-// 2^t, t <= 0, as a term of a sum of at least 1; 0 below 2^-126.5 at the latest.
+// 2^t, t <= 0, as a term of a sum of at least 1; 0 below 2^-126.
 FL_INLINE fl_floats fl_exp2_floats(fl_floats t) {
-    t = FL_OP(max)(FL_OP(set1)(FL_FLOATS == 16 ? -150.0f : -127.0f), t); // a NaN that is the second stays
-    fl_floats k = fl_rounded(t), r = FL_OP(sub)(t, k), p = FL_HORNER(flv_exp2_f32, r);
-    return fl_power_of_two(k, p);
+    fl_floats k = fl_rounded(t), r = FL_OP(sub)(t, k);
+    return fl_times_power_of_two(t, k, FL_HORNER(flv_exp2_f32, r));
 }
 
 FL_INLINE fl_floats fl_exponentials(fl_floats x, fl_floats shift, fl_floats unit) {

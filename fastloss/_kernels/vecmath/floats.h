@@ -19,7 +19,11 @@ typedef __m512 fl_floats;
 typedef __m512d fl_doubles;
 #define FL_OP(name) _mm512_##name##_ps
 
-FL_INLINE fl_floats fl_power_of_two(fl_floats k, fl_floats p) { return _mm512_scalef_ps(p, k); }
+// p 2^k for the integer k that is nearest to t, and 0 where t is below -126: a result that is subnormal, or
+// too small for that, takes some processors as long as a hundred others.
+FL_INLINE fl_floats fl_times_power_of_two(fl_floats t, fl_floats k, fl_floats p) {
+    return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(t, _mm512_set1_ps(-126.0f), _CMP_NLT_UQ), p, k);
+}
 
 FL_INLINE fl_floats fl_rounded(fl_floats t) {
     return _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -54,9 +58,10 @@ typedef __m256 fl_floats;
 typedef __m256d fl_doubles;
 #define FL_OP(name) _mm256_##name##_ps
 
-FL_INLINE fl_floats fl_power_of_two(fl_floats k, fl_floats p) {
-    __m256i bits = _mm256_add_epi32(_mm256_cvtps_epi32(k), _mm256_set1_epi32(127));
-    return _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23)));
+FL_INLINE fl_floats fl_times_power_of_two(fl_floats t, fl_floats k, fl_floats p) {
+    __m256i bits = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(k), _mm256_set1_epi32(127)), 23);
+    fl_floats found = _mm256_mul_ps(p, _mm256_castsi256_ps(bits));
+    return _mm256_and_ps(found, _mm256_cmp_ps(t, _mm256_set1_ps(-126.0f), _CMP_NLT_UQ));
 }
 
 FL_INLINE fl_floats fl_rounded(fl_floats t) {

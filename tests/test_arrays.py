@@ -25,7 +25,7 @@ from tests.support import (
     within,
 )
 
-NEAR_BLOCKS = [blocks * 512 + d for blocks in (1, 2, 3, 8) for d in (-1, 0, 1)]
+NEAR_BLOCKS = [blocks * 256 + d for blocks in (1, 2, 3, 16) for d in (-1, 0, 1)]
 LENGTHS = (0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 63, 64, 65, *NEAR_BLOCKS)
 SHAPES = ((0, 3), (3, 0), (1, 1), (1, 7), (7, 1), (2, 3), (3, 1030), (1030, 3), (2, 5, 7), (1, 40, 1, 3), (4, 1, 300))
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -294,6 +294,32 @@ def test_outputs_write_nothing_beside_their_elements():
         fl.Huber().grad(y, x, grad_out=room[2:4502:3])
         room[2:4502:3] = 7
         assert (room == 7).all()
+
+
+@pytest.mark.parametrize("place", [0, 1, 3, 15, 16, 17])
+def test_outputs_past_the_caches_are_whole_wherever_they_lie(place):
+    """Lines of memory that two blocks or two threads share have the numbers of both, and those beside them stay."""
+    n = (1 << 21) + 777
+    rng = generator("streams")
+    y, x = (rng.random(n) < 0.5).astype(np.float32), rng.normal(size=n).astype(np.float32)
+    whole = np.full(n + 64, 7, np.float32)
+    for loss in (fl.BinaryCrossEntropyWithLogits(), fl.SquaredError()):
+        whole[:] = 7
+        loss.grad(y, x, grad_out=whole[place : place + n])
+        assert_same_bits(whole[place : place + n], loss.grad(y, x))
+        assert np.all(whole[:place] == 7)
+        assert np.all(whole[place + n :] == 7)
+
+
+@pytest.mark.parametrize("place", [0, 1, 5])
+def test_gradients_of_boxes_are_whole_wherever_they_lie(place):
+    rng = generator("streams of boxes")
+    y, x = (np.sort(rng.random((540_000, 2, 2)), axis=1).reshape(-1, 4).astype(np.float32) for _ in range(2))
+    whole = np.full(x.size + 64, 7, np.float32)
+    fl.GIoU().value_and_grad(y, x, grad_out=whole[place : place + x.size].reshape(x.shape))
+    assert_same_bits(whole[place : place + x.size].reshape(x.shape), fl.GIoU().value_and_grad(y, x)[1])
+    assert np.all(whole[:place] == 7)
+    assert np.all(whole[place + x.size :] == 7)
 
 
 def test_the_gradient_may_overwrite_the_predictions(default_loss, wide):

@@ -597,6 +597,14 @@ def test_comparison_is_that_of_paired_samples(table, weighted):
         assert (low, high) == pytest.approx(tuple(paired.confidence_interval(0.9)), rel=1e-2)
 
 
+@pytest.mark.parametrize("groups", [{}, {"groups": "word"}])
+def test_comparison_of_infinite_losses_is_no_number(groups):
+    source = pa.table({"y": [0.0, 0.0], "p": [np.inf, 1.0], "q": [np.inf, 2.0], "word": ["a", "a"]})
+    difference = compare_batches(source, fl.AbsoluteError(), **COLUMNS, other="q", **groups)[2]
+    assert np.all(np.isnan(difference.mean))
+    assert np.all(np.equal(difference.nonfinite, 1))
+
+
 def test_comparison_by_group_of_rows_of_classes():
     other = LOGITS[::-1].copy()
     labels = np.where(GONE, -100, LABELS)

@@ -235,11 +235,13 @@ def _state(loss: Loss, call: Call, groups: dict[str, Any] | None) -> State:
 def _difference(loss: Loss, calls: Sequence[Call], groups: dict[str, Any] | None) -> State:
     """The state of the losses of some predictions less those of others, example by example."""
     (losses, weights), (others, _) = (_apart(loss, call) for call in calls)
+    with np.errstate(invalid="ignore"):  # both may be infinite
+        losses -= others
     if groups is None:
-        return state_of_losses(losses - others, weights)
+        return state_of_losses(losses, weights)
     num_threads = calls[0][1]["num_threads"]
     coding = encode(loss._spec.owner, groups, num_threads)
-    return of_losses(coding, losses - others, np.ones(losses.shape) if weights is None else weights, num_threads)
+    return of_losses(coding, losses, np.ones(losses.shape) if weights is None else weights, num_threads)
 
 
 def _apart(loss: Loss, call: Call) -> tuple[Array, Array | None]:

@@ -287,9 +287,8 @@ class Case(Drawn):
 
     def _call_state(self, y, x, options: dict, way: Way) -> None:
         state = self.call(self.loss, "state", y, x, **options)
-        every = np.ones(self.shape, bool)
         self._check_reduced("state.mean", state.mean, "mean", way, of_state=True)
-        self._check_state("state", state, every, way)
+        self._check_state("state", state, np.ones(self.shape, bool), way)
 
     def _call_states(self, y, x, options: dict, way: Way) -> None:
         groups = self.rng.integers(0, 3, self.shape[0])

@@ -3,6 +3,7 @@
 cdef extern from "engine/worker.h" nogil:
     ctypedef struct Worker "fl_worker":
         char* scratch                   # of as many bytes as the loop was asked for, in a multiple of 64
+        bint begun                      # whether a task has set it up
     ctypedef void (*Task "fl_task")(void* job, Py_ssize_t index, Worker* worker) noexcept nogil
     bint go_on "fl_go_on"(Worker* worker, Py_ssize_t elements)
 

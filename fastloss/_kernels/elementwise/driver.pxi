@@ -97,11 +97,10 @@ cdef void block(ElementJob* whole, Scratch* s, Py_ssize_t start, Py_ssize_t n, P
     cdef Rest rest
     rest.done = False
     cdef bint reads_predictions = job.operation or job.domains[X].checked or job.domains[Z].checked
-    # Two blocks ahead: the processor foresees that they are read, but on some machines fetches them too late.
-    foresee(&operands[Y], start + 2 * n, n)
+    foresee_stream(&operands[Y], start, n)
     if reads_predictions:
-        foresee(&operands[X], start + 2 * n, n)
-        foresee(&operands[Z], start + 2 * n, n)
+        foresee_stream(&operands[X], start, n)
+        foresee_stream(&operands[Z], start, n)
     if job.weighted:
         weight = weigh(job, y, start, n, s, partial)
         partial.weight += total(weight, n)

@@ -29,6 +29,7 @@ cdef extern from "engine/scratch.h" nogil:
 
 
 cdef extern from "engine/streams.h" nogil:
+    enum: AHEAD "FL_AHEAD"
     void stream_on "fl_stream_on"(Line* line, char* to, const char* source, Py_ssize_t size)
     void close_line "fl_close_line"(Line* line)
     void stream "fl_stream"(char* to, const char* source, Py_ssize_t size)
@@ -351,6 +352,13 @@ cdef inline void foresee(const Operand* operand, Py_ssize_t start, Py_ssize_t n)
     """Fetch elements start ... start + n, which are wanted soon, where the processor does not foresee that."""
     if operand.data != NULL and operand.direct:
         prefetch(operand.data + start * operand.itemsize, n * operand.itemsize)
+
+
+cdef inline void foresee_stream(const Operand* operand, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """Fetch what comes some time after elements start ... start + n, which the processor does not foresee or too
+    late."""
+    if operand.data != NULL and operand.direct:
+        prefetch(operand.data + start * operand.itemsize + AHEAD, n * operand.itemsize)
 
 
 cdef const floating* load(const Operand* operand, const Shape* shape, Py_ssize_t start, Py_ssize_t n,

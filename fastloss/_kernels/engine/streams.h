@@ -11,6 +11,10 @@
 #include <immintrin.h>
 #endif
 
+// Bytes between what is in use and what is fetched meanwhile: of one stream, what the memory delivers while
+// it answers.
+#define FL_AHEAD 2048
+
 // 64 bytes to where a line begins, past the caches.
 static inline void fl_write_line(char *to, const char *from) {
 #if defined(__AVX512F__)

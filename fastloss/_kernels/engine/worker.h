@@ -23,6 +23,7 @@ typedef struct {
     char *scratch;
     ptrdiff_t work; // since the last look at the clock
     int first;      // of the team: the thread that called
+    int begun;      // whether a task has set up the scratch memory
 } fl_worker;
 
 typedef void (*fl_task)(void *job, ptrdiff_t index, fl_worker *worker);

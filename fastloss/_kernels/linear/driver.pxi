@@ -15,10 +15,9 @@ include "elementwise/block.pxi"
 include "rowwise/rows.pxi"
 
 cdef enum:
-    LINEAR_BLOCK = 1 << 14              # bytes of X that stay in first-level cache, beside the next ones
+    LINEAR_BLOCK = 1 << 12              # bytes of X that stay in first-level cache, beside the next ones
     LINEAR_ROWS = 32                    # at least, for the loss's sake, unless they leave the second-level cache:
     LINEAR_CACHE = 1 << 18
-    LINEAR_AHEAD = 1 << 13              # bytes: so far ahead rows are fetched, while the losses are computed too
     LINEAR_SUMS = 1 << 21               # bytes of one derivative's sums in all chunks
     FEWEST_CHUNKS = 4
     MOST_CHUNKS = 256
@@ -343,7 +342,7 @@ def linear(Kernel kernel, int operation, *, tuple constants, domains, tuple arra
         job.block = min(max(LINEAR_BLOCK // row, fewest), LINEAR_CACHE // row) // TOGETHER * TOGETHER
         job.block = min(most, max(job.block, <Py_ssize_t> TOGETHER))
         if not job.x.compressed and job.x.stride == columns and job.block * row <= 2 * LINEAR_BLOCK:
-            job.ahead = job.block * row + LINEAR_AHEAD
+            job.ahead = job.block * row + AHEAD
         job.plane = 0 if job.rows == NULL else (job.block * outputs * itemsize + 127) // 64 * 64
         # Whatever is asked for, the grid is the same, and with it the bits.
         each = job.room * <Py_ssize_t> sizeof(double) + 3 * job.plane

@@ -36,7 +36,7 @@ cdef inline void dots_of(const floating* a, Py_ssize_t stride, Py_ssize_t count,
             a2 = a1 + (stride if k + 2 < together else 0)
             a3 = a2 + (stride if k + 3 < together else 0)
             if stride == length:
-                prefetch(<const char*> (a + LINEAR_AHEAD // sizeof(floating)), 4 * length * sizeof(floating))
+                prefetch(<const char*> (a + AHEAD // sizeof(floating)), 4 * length * sizeof(floating))
             for j in range(lanes):
                 s0[j] = s1[j] = s2[j] = s3[j] = 0
             i = 0

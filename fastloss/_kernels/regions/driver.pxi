@@ -15,9 +15,6 @@ from fastloss._kernels.vecmath cimport (
     exp, exp_nonpositive, expm1_hilo, log, log1p, log1p_within, log_of, logistic, power, tanh
 )
 
-cdef enum:
-    AHEAD = 1024                        # elements that are fetched before their turn
-
 include "regions/programs.pxi"
 include "regions/overlap.pxi"
 include "regions/boundary.pxi"

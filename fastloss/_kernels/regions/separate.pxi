@@ -73,11 +73,11 @@ cdef void separate_block(RegionJob* job, Py_ssize_t unit, Py_ssize_t start, Py_s
     cdef double scale
     cdef bint at_once, checked = job.base.checked and is_inspected(job, unit // job.classes, second)
     cdef Elements e
-    foresee(&operands[Y], flat + AHEAD, n)
+    foresee_stream(&operands[Y], flat, n)
     if checked:
         check(&job.base, Y, t, weight, flat, n, partial)
     if job.base.operation or job.base.domains[X].checked:
-        foresee(&operands[X], flat + AHEAD, n)
+        foresee_stream(&operands[X], flat, n)
         z = load(&operands[X], &job.planes, flat, n, <floating*> s.g, &s.block)
         if checked:
             check(&job.base, X, z, weight, flat, n, partial)

@@ -8,7 +8,7 @@ cdef enum:
     TILE_ROOM = TILE_CLASSES * LANES + 72
     OVERREAD = 12                       # bytes that `to_tile` may read beyond the rows of a group
     ROW_BLOCK = 512                     # classes of a row that are in first-level cache at a time
-    AHEAD = 2048                        # classes between those in use and those that are fetched
+    FINE_BLOCK = 256                    # ... by loops that take long enough to overlap with the memory
 
 # Operands with one number for each row and class; results with one for each row.
 cdef enum:
@@ -62,10 +62,10 @@ cdef struct RowScratch:
     RowGroup group
 
 
-cdef inline Py_ssize_t row_block(const RowJob* job, Py_ssize_t first) noexcept nogil:
+cdef inline Py_ssize_t row_block(const RowJob* job, Py_ssize_t first, Py_ssize_t most = ROW_BLOCK) noexcept nogil:
     """How many classes from `first` on are taken at a time: whole groups of lanes, which are read where they are, and
     at the end of a row the rest, which is padded."""
-    cdef Py_ssize_t n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+    cdef Py_ssize_t n = min(most, job.classes - first)
     return n if n < LANES else n - n % LANES
 
 
@@ -180,7 +180,7 @@ cdef const floating* load_row(RowJob* job, int plane, Py_ssize_t row, Py_ssize_t
             into[i] = load(operand, &job.shape, (first + i) * job.rows + row, 1, into + i, &s.block)[0]
         at = n
     elif operand.direct:
-        foresee(operand, start + AHEAD, n)
+        foresee_stream(operand, start, n)
         if is_of(operand, into) and not own and n % LANES == 0:
             return <const floating*> operand.data + start
     while at < n:
@@ -296,7 +296,6 @@ cdef const floating* scores_of_row(RowJob* job, Py_ssize_t row, Py_ssize_t first
     cdef Py_ssize_t start = row * job.classes + first
     cdef floating* own = <floating*> s.x
     if operand.direct and is_of(operand, own) and not job.class_major and job.softcap == 0:
-        foresee(operand, start + AHEAD, n)
         return <const floating*> operand.data + start
     load_row(job, PLANE_X, row, first, n, own, <floating> -INFINITY, True, s)
     if job.softcap != 0:

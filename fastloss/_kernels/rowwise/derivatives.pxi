@@ -17,6 +17,7 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     cdef floating* hess = <floating*> s.hess
     cdef bint want_hess = job.planes[PLANE_HESS].data != NULL
     cdef Py_ssize_t first, n, at, k
+    cdef Py_ssize_t most = ROW_BLOCK if job.program.map == NULL else FINE_BLOCK
     cdef bint alike = is_alike(job, r, i)
     cdef double label = r.label[i] if job.program.targets == LABEL and not alike else -1
     cdef const floating* raw
@@ -29,7 +30,7 @@ cdef void map_row(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s, floa
     spread(<floating> r.v[i], g.v)
     first = 0
     while first < job.classes and carry_on(s):
-        n = row_block(job, first)
+        n = row_block(job, first, most)
         g.groups = (n + LANES - 1) // LANES
         if alike or job.program.map == NULL:
             for k in range(n):

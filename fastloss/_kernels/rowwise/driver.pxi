@@ -14,7 +14,9 @@ cdef void row_chunk(RowJob* job, Py_ssize_t index, Worker* worker, floating like
     cdef RowScratch* scratch = <RowScratch*> worker.scratch
     cdef Partial partial
     cdef Py_ssize_t start = index * job.base.chunk, stop = min(start + job.base.chunk, job.rows), block
-    begin(job, scratch, worker)
+    if not worker.begun:
+        begin(job, scratch, worker)
+        worker.begun = True
     clear(&partial)
     while start < stop and partial.bad < 0 and go_on(worker, LANES):
         block = min(<Py_ssize_t> BLOCK, stop - start)

@@ -5,6 +5,7 @@
 #ifndef FASTLOSS_EXPONENTIALS_H
 #define FASTLOSS_EXPONENTIALS_H
 
+#include "engine/streams.h"
 #include "engine/tiles.h"
 #include "vecmath/floats.h"
 
@@ -21,12 +22,17 @@ FL_INLINE fl_floats fl_exponentials(fl_floats x, fl_floats shift, fl_floats unit
     return fl_exp2_floats(FL_OP(mul)(FL_OP(sub)(x, shift), unit));
 }
 
+FL_INLINE void fl_halve(fl_floats *v, int half, int largest) {
+    for (int k = 0; k < half; k++)
+        v[k] = largest ? FL_OP(max)(v[k], v[k + half]) : FL_OP(add)(v[k], v[k + half]);
+}
+
+// Step by step: of a loop, compilers keep the vectors in memory.
 FL_INLINE fl_floats fl_fold_vectors(fl_floats *v, int largest) {
-#pragma GCC unroll 4
-    for (int half = FL_VECTORS / 2; half; half /= 2)
-#pragma GCC unroll 4
-        for (int k = 0; k < half; k++)
-            v[k] = largest ? FL_OP(max)(v[k], v[k + half]) : FL_OP(add)(v[k], v[k + half]);
+    if (FL_VECTORS == 8)
+        fl_halve(v, 4, largest);
+    fl_halve(v, 2, largest);
+    fl_halve(v, 1, largest);
     return v[0];
 }
 
@@ -44,16 +50,19 @@ static inline float fl_largest_f32(const float *x, ptrdiff_t n) {
     return fl_fold_max(fl_fold_vectors(top, 1));
 }
 
-// The sum of 2^((x - shift) unit) over n numbers, none of which is above `shift`.
-static inline float fl_sum_exp2_f32(const float *x, ptrdiff_t n, float shift, float unit) {
+// The sum of 2^((x - shift) unit) over n numbers, none of which is above `shift`. Meanwhile as many from
+// `next` on are fetched: at once, they would keep what follows waiting.
+static inline float fl_sum_exp2_f32(const float *x, ptrdiff_t n, float shift, float unit, const float *next) {
     const fl_floats shifts = FL_OP(set1)(shift), units = FL_OP(set1)(unit);
     fl_floats sum[FL_VECTORS];
     ptrdiff_t i = 0;
     for (int k = 0; k < FL_VECTORS; k++)
         sum[k] = FL_OP(setzero)();
-    for (; i + FL_LANES <= n; i += FL_LANES)
+    for (; i + FL_LANES <= n; i += FL_LANES) {
+        fl_prefetch((const char *)(next + i), FL_LANES * sizeof *x);
         for (int k = 0; k < FL_VECTORS; k++)
             sum[k] = FL_OP(add)(sum[k], fl_exponentials(FL_OP(loadu)(x + i + FL_FLOATS * k), shifts, units));
+    }
     for (; i < n; i += FL_FLOATS)
         sum[0] = FL_OP(add)(sum[0], fl_exponentials(fl_first_floats(x + i, n - i), shifts, units));
     return fl_fold_sum(fl_fold_vectors(sum, 0));
@@ -146,10 +155,11 @@ static inline void fl_map_lanes_exp_f32(const float *x, ptrdiff_t groups, const 
                 factor[k] * fl_exp_nonpositive_f32((x[FL_LANES * j + k] - shift[k]) * scale);
 }
 
-static inline float fl_sum_exp2_f32(const float *x, ptrdiff_t n, float shift, float unit) {
+static inline float fl_sum_exp2_f32(const float *x, ptrdiff_t n, float shift, float unit, const float *next) {
     float sum[FL_LANES] = {0}, room[FL_LANES];
     for (ptrdiff_t i = 0; i < n; i += FL_LANES) {
         const float *v = fl_first_lanes(x + i, n - i, room);
+        fl_prefetch((const char *)(next + i), FL_LANES * sizeof *x);
         for (int k = 0; k < FL_LANES; k++)
             sum[k] += fl_exp2_in_sum_f32((v[k] - shift) * unit);
     }

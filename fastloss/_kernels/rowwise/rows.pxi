@@ -24,7 +24,8 @@ include "rowwise/binary.pxi"
 
 cdef enum:
     WIDE = 160                          # rows of so many classes that lie together are read on their own
-    GROUP_BYTES = 1 << 18               # of logits that are read again for the map while they are cached
+    GROUP_BYTES = 1 << 18               # of logits that are read again while they are cached
+    ONCE_BYTES = 1 << 21                # ... and that are read once
 
 
 cdef void group(RowJob* job, RowScratch* s, Py_ssize_t start, Py_ssize_t rows, Partial* partial,
@@ -197,9 +198,13 @@ cdef void arrange(RowJob* job, bint single) noexcept:
     job.penalised = job.program.penalised and job.base.parameters[1] != 0
     job.targets = job.dense or job.smoothing != 0 or job.program.targets in (ONE_HOT, BETWEEN)
     job.tiled = job.class_major or job.classes < WIDE
+    cdef bint again = (
+        job.dense or job.program.first != NULL or job.base.operation & (GRAD | HESS)
+        or job.results[ROW_ARGMAX].data != NULL or job.results[ROW_CORRECT].data != NULL
+    )
     cdef Py_ssize_t bytes = job.classes * (4 if single else 8)
     cdef int k
-    job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, GROUP_BYTES // bytes))
+    job.group = LANES if job.tiled else max(1, min(<Py_ssize_t> LANES, (GROUP_BYTES if again else ONCE_BYTES) // bytes))
     job.brief = (
         job.program.brief != NULL and not job.targets and not job.penalised and job.softcap == 0 and job.scale == 1
         and not job.sharded and not job.merged

@@ -2,7 +2,7 @@
 
 cdef extern from "rowwise/exponentials.h" nogil:
     float largest "fl_largest_f32"(const float* x, Py_ssize_t n)
-    float sum_exp2 "fl_sum_exp2_f32"(const float* x, Py_ssize_t n, float shift, float unit)
+    float sum_exp2 "fl_sum_exp2_f32"(const float* x, Py_ssize_t n, float shift, float unit, const float* next)
     void sum_lanes_exp2 "fl_sum_lanes_exp2_f32"(const float* x, Py_ssize_t groups, const float* shift, float unit,
                                                 float* sums)
     void map_lanes_exp "fl_map_lanes_exp_f32"(const float* x, Py_ssize_t groups, const float* shift, float scale,
@@ -25,18 +25,23 @@ cdef inline float exp2_unit(const RowGroup* g) noexcept nogil:
 cdef void sum_other_classes(RowJob* job, Py_ssize_t row, Py_ssize_t i, RowScratch* s) noexcept nogil:
     """The sum of exponentials over all classes but the label's, in float32."""
     cdef Lanes* r = &s.group.lanes
-    cdef Py_ssize_t first = 0, n, label
+    cdef Py_ssize_t first = 0, n, label = <Py_ssize_t> r.label[i] if r.label[i] >= 0 else -1
+    cdef float* own = <float*> s.x
     cdef const float* x
+    cdef const float* next
     cdef float shift, unit = exp2_unit(&s.group)
     while first < job.classes and carry_on(s):
-        n = min(<Py_ssize_t> ROW_BLOCK, job.classes - first)
+        n = min(<Py_ssize_t> FINE_BLOCK, job.classes - first)
         x = scores_of_row(job, row, first, n, s, <float> 1)
-        label = n                       # the place that is left out
-        if r.label[i] >= first and r.label[i] < first + n:
-            label = <Py_ssize_t> r.label[i] - first
-        raise_shift(r, i, max(largest(x, label), largest(x + label + 1, n - label - 1)), job.scale, <float> 1)
+        next = x if x == own else x + AHEAD // sizeof(float)
+        if first <= label < first + n:
+            if x != own:
+                memcpy(own, x, n * sizeof(float))
+                x = own
+            own[label - first] = -INFINITY
+        raise_shift(r, i, largest(x, n), job.scale, <float> 1)
         shift = <float> finite_shift(r.shift[i])
-        r.s0[i] += sum_exp2(x, label, shift, unit) + sum_exp2(x + label + 1, n - label - 1, shift, unit)
+        r.s0[i] += sum_exp2(x, n, shift, unit, next)
         first += n
 
 

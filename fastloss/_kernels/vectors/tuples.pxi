@@ -13,7 +13,7 @@ cdef enum:
     MOST_TERMS = 3                      # distances
     TUPLES = 64                         # of a group at most
     GROUP_BYTES = 1 << 15               # of rows that are read again for the gradients
-    AHEAD = 8                           # tuples between those that are measured and those that are fetched
+    TUPLES_AHEAD = 8                    # tuples between those that are measured and those that are fetched
     FETCHED = 1024                      # features of a row up to which it is fetched
     MOST_TUPLE_PROGRAMS = 32
 
@@ -171,7 +171,7 @@ cdef inline void measure_rows(int measure, TupleJob* job, TupleGroup* g, Py_ssiz
     for i in range(g.tuples):
         if ahead:
             for t in range(job.program.rows):
-                fetch_row(job, t, start + i + AHEAD)
+                fetch_row(job, t, start + i + TUPLES_AHEAD)
         for t in range(job.program.terms):
             sum_features(measure, <const floating*> g.rows[job.program.first[t]][i],
                          <const floating*> g.rows[job.program.second[t]][i], job.features, job.eps, job.p,

@@ -15,6 +15,7 @@ import pytest
 import fastloss as fl
 from fastloss import LinearObjective
 from fastloss._core.loss import RAW
+from fastloss.linear import solvers
 from tests.inputs import draw
 from tests.support import DEFAULTS, ROW_LOSSES, additive, assert_same_bits, fresh, generator, spaced, unaligned
 from tests.test_threads import FENV, ROUNDING
@@ -686,6 +687,32 @@ def test_fit_is_the_model_of_scikit_learn(make, layout):
     else:
         newton = objective.fit(solver="trust-ncg", tol=1e-8)
         assert np.allclose(newton.coef, coef, rtol=0, atol=tolerance * np.abs(coef).max())
+
+
+@pytest.mark.parametrize("strength", range(5, 16))
+def test_rounding_ends_a_fit_of_float32(strength):
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    loss, l2 = fl.BinaryCrossEntropyWithLogits(), 1e-3 * strength
+    wanted = LinearObjective(loss, X, y.astype(float), l2=l2).fit(tol=1e-9)
+    fit = LinearObjective(loss, X.astype(np.float32), y.astype(np.float32), l2=l2).fit(tol=1e-9)
+    assert fit.converged, fit.message
+    assert np.allclose(fit.coef, wanted.coef, rtol=0, atol=1e-3)
+
+
+def test_a_line_without_a_step_down_ends_a_fit_only_within_rounding():
+    scales = np.array([1.0, 100.0])
+
+    def function(w):
+        off = w - 1
+        return 1 + off @ (scales * off) + 1e-8 * np.sin(1e9 * w).sum(), 2 * scales * off
+
+    def found(eps):
+        return solvers.scipy(function, lambda w, v: 2 * scales * v, np.zeros(2), "lbfgs", 1e-12, 1000, eps)
+
+    assert found(np.finfo(np.float32).eps).converged
+    assert "rounding" in found(np.finfo(np.float32).eps).message
+    assert not found(np.finfo(np.float64).eps).converged
 
 
 @cache

@@ -166,6 +166,10 @@ class ChunkedRows:
         rows, columns = self._chunks.operands["X"].shape
         return rows, int(columns)
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self._chunks.operands["X"].dtype)
+
     def sums(
         self,
         loss: Loss,

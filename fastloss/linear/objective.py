@@ -353,7 +353,8 @@ class LinearObjective:
             if solver == "proximal":
                 found = solvers.proximal(function, self._shrunk, w, tol, max_iter - iterations)
             else:
-                found = solvers.scipy(function, product, w, solver, tol, max_iter - iterations)
+                eps = float(np.finfo(self._rows.dtype).eps)
+                found = solvers.scipy(function, product, w, solver, tol, max_iter - iterations, eps)
             w, iterations = found.w, iterations + found.iterations
         columns, value = self._columns, self(w, num_threads=num_threads)
         of_classes = w.reshape(self.n_classes or 1, -1)

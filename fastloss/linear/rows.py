@@ -50,6 +50,10 @@ class RowSums(Protocol):
     def shape(self) -> tuple[Any, int]:
         """The number of rows, and of features."""
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What scores and sums over a block of rows are computed in."""
+
     def sums(
         self,
         loss: Loss,
@@ -84,6 +88,10 @@ class Rows:
     @property
     def shape(self) -> tuple[int, int]:
         return self._x.rows, self._x.columns
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._x.dtype
 
     @standard
     def sums(

@@ -15,7 +15,8 @@ Vector: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[[Vector], tuple[float, Vector]]
 Product: TypeAlias = Callable[[Vector, Vector], Vector]
 
-PRECISION = 4 * float(np.finfo(float).eps)  # of a function's value, relative
+EPS = float(np.finfo(float).eps)
+PRECISION = 4 * EPS  # of a function's value, relative
 SHORTEST, LONGEST = 1e-300, 1e300  # steps
 STOPPED = "max_iter is reached"
 
@@ -29,8 +30,10 @@ class Found(NamedTuple):
     message: str
 
 
-def scipy(function: Function, product: Product, w: Vector, solver: str, tol: float, max_iter: int) -> Found:
-    """Minimize a smooth function by SciPy's L-BFGS-B or trust-ncg."""
+def scipy(
+    function: Function, product: Product, w: Vector, solver: str, tol: float, max_iter: int, eps: float = EPS
+) -> Found:
+    """Minimize a smooth function that is computed with the precision `eps` by SciPy's L-BFGS-B or trust-ncg."""
     try:
         import scipy.optimize
     except ImportError as error:
@@ -44,11 +47,14 @@ def scipy(function: Function, product: Product, w: Vector, solver: str, tol: flo
         # The gradient says when to stop, unless rounding does; narrow valleys take more than SciPy's 20 steps a line.
         options |= {"maxls": 50, "maxfun": 50 * max_iter, "ftol": PRECISION}
         found = minimize(function, w, jac=True, method="L-BFGS-B", options=options)
+        # Its status 2: no step along the line leads down.
+        left = 0.5 * float(found.jac @ (found.hess_inv @ found.jac)) if found.status == 2 else math.inf
+        rounded = left <= 4 * eps * abs(found.fun)
     else:
         found = minimize(function, w, jac=True, hessp=product, method="trust-ncg", options=options)
-    # Its status 2: the model predicts a decrease that is lost in rounding.
-    converged = bool(found.success) or (solver == "trust-ncg" and found.status == 2)
-    return Found(found.x, int(found.nit), converged and math.isfinite(found.fun), str(found.message))
+        rounded = found.status == 2  # the model predicts a decrease that is lost in rounding
+    message = "the decrease that is left is lost in rounding" if rounded else str(found.message)
+    return Found(found.x, int(found.nit), bool(found.success or rounded) and math.isfinite(found.fun), message)
 
 
 def proximal(function: Function, shrink: Callable[[Vector, float], Vector], w: Vector, tol: float,
